@@ -1,0 +1,65 @@
+# Everything runs in .venv, set up on first use from the hashed pins in constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+NOTEBOOKS := $(patsubst notebooks/%.py,build/notebooks/%.ipynb,$(wildcard notebooks/*.py))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint verify bench docs pins clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: .venv/run ## compare ways of draining a rack, and write demo-report
+	$(BIN)/dcsim compare rack-drain -o demo-report
+
+test: .venv/develop $(NOTEBOOKS) ## run tests, doctests and notebooks, with coverage
+	$(BIN)/python -m pytest -n auto --cov --nbmake --nbmake-kernel=python3
+
+lint: .venv/develop ## check style, types and who imports whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+verify: .venv/develop ## check the model against theory, measurements and other simulators
+	$(BIN)/python -m pytest tests/verification
+
+bench: .venv/develop ## measure how fast simulations run
+	$(BIN)/python benchmarks/run.py
+
+docs: .venv/develop ## build the documentation into docs/_build
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
+
+# The pins come in two parts, so that the demo need not wait for the developers' tools.
+PIN := uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --quiet
+pins: ## renew constraints.txt (needs uv)
+	mkdir -p build
+	$(PIN) --group build --output-file build/run.txt
+	$(PIN) --group dev --all-extras --constraints build/run.txt --output-file build/develop.txt \
+		$$(sed -n 's/^\([a-z][^=]*\)==.*/--no-emit-package \1/p' build/run.txt)
+	{ cat build/run.txt; echo '# develop'; cat build/develop.txt; } > constraints.txt
+
+clean: ## remove what these targets made, except .venv
+	rm -rf build dist demo-report docs/_build .coverage
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find dcsim tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
+	"dcsim needs Python 3.11 or newer, but $(PYTHON) is %d.%d: try make PYTHON=python3.11" % v[:2])'
+	@echo 'Setting up .venv: half a minute, once'
+	$(PYTHON) -m venv .venv
+	sed '/^# develop$$/,$$d' constraints.txt | $(INSTALL) --require-hashes -r /dev/stdin
+	$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+.venv/develop: .venv/run
+	@echo 'Adding the tools of developers: a minute, once'
+	$(INSTALL) --require-hashes -r constraints.txt
+	@touch $@
+
+build/notebooks/%.ipynb: notebooks/%.py | .venv/develop
+	@mkdir -p $(@D)
+	$(BIN)/jupytext --quiet --to ipynb --output $@ $<
