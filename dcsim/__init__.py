@@ -1,0 +1,82 @@
+"""dcsim: what live migration costs a datacenter, by what guest memory is made of.
+
+>>> import dcsim
+>>> scenario = dcsim.load("quick-start")
+>>> result = dcsim.run(scenario.replace({"hinting": "balloon-held"}))
+>>> result.metrics["not_moved"]
+0
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dcsim.errors import DcsimError, ScenarioError
+    from dcsim.records.result import Result
+    from dcsim.scenario.files import load
+    from dcsim.scenario.importers import import_population
+    from dcsim.scenario.library import names
+    from dcsim.scenario.spec import Scenario
+    from dcsim.simulation import Prepared, prepare, random_inputs, run
+    from dcsim.study.compare import Study, compare
+    from dcsim.study.rerun import rerun
+    from dcsim.view.explain import explain
+    from dcsim.view.report import write_report
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    # asking
+    "Scenario": "dcsim.scenario.spec",
+    "load": "dcsim.scenario.files",
+    "names": "dcsim.scenario.library",
+    "import_population": "dcsim.scenario.importers",
+    # running
+    "Prepared": "dcsim.simulation",
+    "prepare": "dcsim.simulation",
+    "random_inputs": "dcsim.simulation",
+    "run": "dcsim.simulation",
+    "compare": "dcsim.study.compare",
+    "rerun": "dcsim.study.rerun",
+    # looking
+    "Result": "dcsim.records.result",
+    "Study": "dcsim.study.compare",
+    "explain": "dcsim.view.explain",
+    "write_report": "dcsim.view.report",
+    # failing
+    "DcsimError": "dcsim.errors",
+    "ScenarioError": "dcsim.errors",
+}
+
+__all__ = [
+    "DcsimError",
+    "Prepared",
+    "Result",
+    "Scenario",
+    "ScenarioError",
+    "Study",
+    "compare",
+    "explain",
+    "import_population",
+    "load",
+    "names",
+    "prepare",
+    "random_inputs",
+    "rerun",
+    "run",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: importing dcsim costs next to nothing."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return [*__all__, "__version__"]

@@ -1,0 +1,1 @@
+"""Who decides: operations, and which guest goes where, when, and how many at once."""

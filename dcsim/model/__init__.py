@@ -1,0 +1,1 @@
+"""What is simulated: guests, hosts, network, storage and migrations, over plain mathematics."""

@@ -1,0 +1,105 @@
+"""What a guest does: activities, how fast each can go, what holds it back. Pages, seconds; pure.
+
+An activity does pages one after another with some workers: an open loop at its demand, or a closed
+loop as fast as it can. One page takes its work, at the CPU share it gets, and its stalls. It does
+the smaller of what it could and its demand; what it does not do is attributed to causes in
+proportion to the time each cause adds to a page.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing a guest does.
+
+    Attributes
+    ----------
+    do
+        What.
+    demand
+        Pages per second at load level 1; infinite for a closed loop.
+    work_s
+        CPU time of a page.
+    workers
+        How many do it at once.
+    weight
+        Its share in the guest's progress.
+    index
+        Which of the memory's write or read sets it uses.
+    lifetime_s
+        ``allocate``: until freed, None for never.
+    peer
+        ``send``: where to.
+    """
+
+    do: Literal["write", "read", "allocate", "send"]
+    demand: float
+    work_s: float
+    workers: int = 1
+    weight: float = 1.0
+    index: int = 0
+    lifetime_s: float | None = None
+    peer: Literal["outside", "storage"] = "outside"
+
+    def pace(self, *, level: float, share: float, stall_s: float) -> float:
+        """Return the pages per second it does.
+
+        Parameters
+        ----------
+        level
+            Load level that scales its demand.
+        share
+            CPU it gets, in share of the CPU it could use.
+        stall_s
+            Mean stall of one page.
+        """
+        if share <= 0:
+            return 0.0
+        page_s = self.work_s / share + stall_s
+        able = self.workers / page_s if page_s > 0 else math.inf
+        return min(self.demand * level if level > 0 else 0.0, able)
+
+
+@dataclass(slots=True)
+class Pace:
+    """How one activity goes between two looks.
+
+    Attributes
+    ----------
+    rate, base
+        Pages per second it does, and would do undisturbed.
+    causes
+        Seconds that each cause adds to a page.
+    """
+
+    rate: float = 0.0
+    base: float = 0.0
+    causes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def progress(self) -> float:
+        """What it does in share of what it would do."""
+        return min(1.0, self.rate / self.base) if self.base > 0 else 1.0
+
+
+def cpu_share(*, vcpus: float, demand: float) -> float:
+    """Return the share of the CPU it wants that a guest gets from its own vCPUs."""
+    return min(1.0, vcpus / demand) if demand > 0 else 1.0
+
+
+def attribute(lost: float, causes: dict[str, float], into: dict[str, float]) -> None:
+    """Add a loss to its causes, in proportion to the time each adds; without any, to the CPU."""
+    total = sum(seconds for seconds in causes.values() if seconds > 0)
+    if lost <= 0:
+        return
+    if total <= 0:
+        into["cpu"] += lost
+        return
+    for cause, seconds in causes.items():
+        if seconds > 0:
+            into[cause] += lost * seconds / total

@@ -1,0 +1,464 @@
+"""A guest: it runs, writes, reads, and slows down. Pages, bytes and seconds.
+
+Between two looks all its rates are constant. A look lets the time since the last one pass (touches
+follow what each activity did, the dirty log follows the touches) and sets the rates anew. Looks are
+taken when something happens to the guest, and when a miss rate would have moved by the tolerance.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import simpy
+
+from dcsim.model.activity import Activity, Pace, attribute, cpu_share
+from dcsim.model.hinting import Policy
+from dcsim.model.host import Host
+from dcsim.model.memory import WRITEBACK_AGE_S, Memory
+from dcsim.model.network import Flow, Network
+from dcsim.model.storage import Storage
+from dcsim.records.tables import CAUSES
+from dcsim.units import PAGE
+
+SHORTEST_LOOK_S = 0.01
+NEGLIGIBLE_MISSES = 1.0
+"""Misses a second below which a changing cache is not looked at for its own sake."""
+
+ProgressRecord = Callable[[str, float, float, float], None]
+
+
+class Sender(Protocol):
+    """The stream of a migration under way, as its guest sees it."""
+
+    def collect(self) -> float:
+        """Return the pages sent since the last time this was asked."""
+
+    def replan(self) -> None:
+        """Look again at what is left to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a group's guests have in common once sizes are pages."""
+
+    group: str
+    workload: str
+    pages: float
+    vcpus: float
+    activities: tuple[Activity, ...]
+    hintable: float
+    policy: Policy
+    migratable: Literal["live", "cold", "no"]
+    because: str
+
+
+class Guest:
+    """One guest on its host.
+
+    Parameters
+    ----------
+    env, network, storage
+        The world it lives in.
+    name
+        Its name.
+    profile
+        What it does.
+    memory
+        What it is made of at first.
+    levels
+        Steps ``(time, level)`` of its load, times increasing.
+    tolerance
+        Relative change of a miss rate that is looked at again.
+    record
+        Called as ``record(name, from_s, to_s, progress)`` for intervals below full speed, or None.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        network: Network,
+        storage: Storage,
+        *,
+        name: str,
+        profile: Profile,
+        memory: Memory,
+        levels: tuple[tuple[float, float], ...] = (),
+        tolerance: float = 0.05,
+        record: ProgressRecord | None = None,
+    ) -> None:
+        self.env = env
+        self.network = network
+        self.storage = storage
+        self.name = name
+        self.profile = profile
+        self.memory = memory
+        self.undisturbed: Memory | None = None
+        self.hintable = profile.hintable
+        self.host: Host | None = None
+        self.running = False
+        self.level = 1.0
+        self.write_fault_s = 0.0
+        self.stream: Sender | None = None
+        self.policy_threads = 0.0
+        self.reporting = 0.0
+        self.balloon_gives_back = True
+        self.out_of_memory = False
+        self.paces = [Pace() for _ in profile.activities]
+        self.lost = dict.fromkeys(CAUSES, 0.0)
+        self.degraded_s = {0.1: 0.0, 0.5: 0.0, 0.99: 0.0}
+        self.blackout_s = self.unreachable_s = 0.0
+        self.moves = 0
+        self.read_pages = self.missed_pages = self.written_pages = 0.0
+        self.refault_pages = self.undisturbed_refault_pages = 0.0
+        self.writeback_bytes = 0.0
+        self._levels = levels
+        self._tolerance = tolerance
+        self._record = record
+        self._pause_cause = "restart"
+        self._weight = sum(a.weight for a in profile.activities)
+        self._started = False
+        self._cpu = 1.0
+        self._since = 0.0
+        self._look_at = math.inf
+        self._refault: Flow | None = None
+        self._writeback: Flow | None = None
+        self._sends: dict[int, Flow] = {}
+
+    @property
+    def memory_bytes(self) -> float:
+        """Its memory in bytes."""
+        return self.profile.pages * PAGE
+
+    # ------------------------------------------------------------------ its life
+
+    def live(self, host: Host, *, start_s: float = 0.0) -> Generator[simpy.Event]:
+        """Start on a host, and follow the steps of the load."""
+        host.admit(self)
+        self.host = host
+        if start_s > 0:
+            yield self.env.timeout(start_s)
+        self._started = True
+        self._since = self.env.now
+        self.resume()
+        for time, level in self._levels:
+            if time > self.env.now:
+                yield self.env.timeout(time - self.env.now)
+            self.pass_time()
+            self.level = level
+            self.look()
+
+    def pause(self, *, cause: str) -> None:
+        """Stop all it does; what it loses is put down to `cause`."""
+        self.pass_time()
+        self.running = False
+        self._pause_cause = cause
+        self._close_flows()
+        self.look()
+
+    def resume(self) -> None:
+        """Run, on the host where it is."""
+        self.pass_time()
+        self.running = True
+        self._open_flows()
+        self.look()
+
+    def move_to(self, host: Host) -> None:
+        """Be on another host from now on; it has to be paused."""
+        assert self.host is not None
+        self.host.dismiss(self)
+        self.host.moved_out += 1
+        host.admit(self)
+        host.moved_in += 1
+        self.host = host
+        self.moves += 1
+
+    def leave_off(self) -> None:
+        """Count everything up to now, as at the end of a run."""
+        self.pass_time()
+        if self._writeback is not None:
+            self.writeback_bytes += self.network.account(self._writeback)
+
+    def disturb(self) -> None:
+        """Keep a copy of its memory that nothing is taken from, to tell the difference."""
+        if self.undisturbed is None:
+            self.pass_time()
+            self.undisturbed = copy.deepcopy(self.memory)
+
+    # ------------------------------------------------------------------ flows
+
+    def _open_flows(self) -> None:
+        assert self.host is not None
+        node = self.host.node
+        self._refault = self.storage.reader(node, self.name, on_rate=self.look)
+        self._writeback = self.storage.writer(node, self.name)
+        self._sends = {
+            i: self.storage.sender(node, activity.peer, f"{self.name}/{i}", on_rate=self.look)
+            for i, activity in enumerate(self.profile.activities)
+            if activity.do == "send"
+        }
+
+    def _close_flows(self) -> None:
+        for flow in (self._refault, self._writeback, *self._sends.values()):
+            if flow is not None:
+                self.network.close(flow)
+        if self._writeback is not None:
+            self.writeback_bytes += self._writeback.sent
+        self._refault = self._writeback = None
+        self._sends = {}
+
+    # ------------------------------------------------------------------ time passes
+
+    def look(self) -> None:
+        """Let the time since the last look pass, and set all rates anew."""
+        self.pass_time()
+        if self.stream is not None:
+            self.stream.replan()
+        self._set_rates()
+        self._plan_look()
+
+    def pass_time(self) -> None:
+        """Let the time since the last look pass at the rates set then."""
+        now = self.env.now
+        elapsed = now - self._since
+        if elapsed <= 0 or not self._started:
+            return
+        self._since = now
+        sent = self.stream.collect() if self.stream is not None else 0.0
+        if not self.running:
+            if self.stream is not None:
+                self.memory.advance_log(
+                    writes=[0.0] * len(self.memory.writers), recycled=0.0, sent=sent
+                )
+            self._lose(elapsed, 0.0, {self._pause_cause: elapsed})
+            return
+        writes = [0.0] * len(self.memory.writers)
+        reads = [0.0] * len(self.memory.readers)
+        lost = dict.fromkeys(CAUSES, 0.0)
+        progress = 0.0
+        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
+            weight = activity.weight / self._weight
+            done = pace.rate * elapsed
+            kept = 1.0
+            if activity.do == "write":
+                kept = self._keep_after_faults(activity, done, elapsed)
+                self.memory.write(activity.index, done * kept)
+                writes[activity.index] += done * kept
+                self.written_pages += done * kept
+            elif activity.do == "read":
+                reads[activity.index] += done
+                self.read_pages += done
+            elif activity.do == "allocate":
+                kept = self._allocate(activity, done, elapsed)
+            attribute(weight * elapsed * (1 - pace.progress), pace.causes, lost)
+            if kept < 1.0:
+                cause = "memory" if activity.do == "allocate" else "write_fault"
+                lost[cause] += weight * elapsed * pace.progress * (1 - kept)
+            progress += weight * pace.progress * kept
+        outcome = self.memory.read(reads)
+        self.missed_pages += sum(outcome.misses)
+        self.refault_pages += outcome.brought
+        if self.stream is not None:
+            self.memory.advance_log(writes=writes, recycled=outcome.recycled, sent=sent)
+        if self.reporting:
+            self.memory.report(self.reporting)
+        self._pass_undisturbed(elapsed, outcome.brought)
+        self._lose(elapsed, progress if self._weight else 1.0, lost)
+
+    def _keep_after_faults(self, activity: Activity, done: float, elapsed: float) -> float:
+        """Return the share of the writes that is left after the write faults they cause."""
+        if self.stream is None or self.write_fault_s <= 0 or done <= 0:
+            return 1.0
+        room = activity.workers * elapsed * self._cpu
+
+        def excess(kept: float) -> float:
+            faults = self.memory.faults(activity.index, done * kept)
+            return done * kept * activity.work_s + faults * self.write_fault_s - room
+
+        if excess(1.0) <= 1e-9 * room:
+            return 1.0
+        low, high = 0.0, 1.0
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (low, middle) if excess(middle) > 0 else (middle, high)
+        return low
+
+    def _allocate(self, activity: Activity, wanted: float, elapsed: float) -> float:
+        """Allocate; return the share of the pages that could be had."""
+        if wanted <= 0:
+            return 1.0
+        got = self.memory.allocate(pages=wanted, lifetime_s=activity.lifetime_s, elapsed_s=elapsed)
+        if got < wanted * (1 - 1e-9) and self.memory.ballooned.count > 0:
+            if not self.balloon_gives_back:
+                self.out_of_memory = True
+            else:
+                self.memory.deflate_on_oom(wanted - got)
+                got += self.memory.take_frames(wanted - got, self.memory.transient)
+        return min(1.0, got / wanted)
+
+    def _pass_undisturbed(self, elapsed: float, brought: float) -> None:
+        """Let the same time pass for the guest that nothing was taken from."""
+        if self.undisturbed is None:
+            self.undisturbed_refault_pages += brought
+            return
+        reads = [0.0] * len(self.undisturbed.readers)
+        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
+            done = pace.base * elapsed
+            if activity.do == "write":
+                self.undisturbed.write(activity.index, done)
+            elif activity.do == "read":
+                reads[activity.index] += done
+            elif activity.do == "allocate" and done > 0:
+                self.undisturbed.allocate(
+                    pages=done, lifetime_s=activity.lifetime_s, elapsed_s=elapsed
+                )
+        self.undisturbed_refault_pages += self.undisturbed.read(reads).brought
+
+    def _lose(self, elapsed: float, progress: float, causes: dict[str, float]) -> None:
+        for cause, seconds in causes.items():
+            self.lost[cause] += seconds
+        for threshold in self.degraded_s:
+            if 1 - progress > threshold:
+                self.degraded_s[threshold] += elapsed
+        if self._record is not None and progress < 1 - 1e-6:
+            self._record(self.name, self._since - elapsed, self._since, progress)
+
+    # ------------------------------------------------------------------ rates
+
+    def _set_rates(self) -> None:
+        if not self.running or self.host is None:
+            for pace in self.paces:
+                pace.rate = 0.0
+            if self.host is not None:
+                self.host.demand_cpu(self, 0.0)
+            return
+        latency = self.storage.latency_s(self.host.node)
+        stalls, undisturbed_stalls = self._stalls(self.memory, latency), None
+        if self.undisturbed is not None:
+            undisturbed_stalls = self._stalls(self.undisturbed, latency)
+        base_stalls = undisturbed_stalls or stalls
+        base_share = cpu_share(vcpus=self.profile.vcpus, demand=self._cpu_demand(base_stalls))
+        demand = self._cpu_demand(stalls)
+        own_share = cpu_share(vcpus=self.profile.vcpus, demand=demand)
+        with_policy = cpu_share(vcpus=self.profile.vcpus, demand=demand + self.policy_threads)
+        self.host.demand_cpu(self, min(self.profile.vcpus, demand + self.policy_threads))
+        self._cpu = share = with_policy * self.host.cpu_factor
+        missing = self._ask_storage(stalls, own_share)
+        served = 1.0
+        if missing > 0 and self._refault is not None:
+            served = min(1.0, self._refault.rate / missing)
+        for i, (activity, pace) in enumerate(zip(self.profile.activities, self.paces, strict=True)):
+            pace.base = activity.pace(level=self.level, share=base_share, stall_s=base_stalls[i])
+            pace.rate = activity.pace(level=self.level, share=share, stall_s=stalls[i])
+            pace.causes = {
+                "cpu": activity.work_s * (1 / own_share / self.host.cpu_factor - 1 / base_share),
+                "inflation": activity.work_s * (1 / share - 1 / own_share / self.host.cpu_factor),
+                "cache_miss": stalls[i] - base_stalls[i],
+            }
+            if activity.do == "read" and stalls[i] > 0 and served < 1.0 and pace.rate > 0:
+                page_s = activity.workers / pace.rate
+                pace.rate *= served
+                pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
+            elif activity.do == "send":
+                self._send(i, pace)
+
+    def _stalls(self, memory: Memory, latency: float) -> list[float]:
+        """Return each activity's mean stall a page at full service."""
+        stalls = []
+        for activity in self.profile.activities:
+            stall = 0.0
+            if activity.do == "read":
+                reader = memory.readers[activity.index]
+                stall = reader.miss() * latency / (reader.read_ahead if reader.sequential else 1)
+            stalls.append(stall)
+        return stalls
+
+    def _cpu_demand(self, stalls: list[float]) -> float:
+        """Return the CPU it would use were there enough, in cores."""
+        return sum(
+            a.pace(level=self.level, share=1.0, stall_s=s) * a.work_s
+            for a, s in zip(self.profile.activities, stalls, strict=True)
+        )
+
+    def _ask_storage(self, stalls: list[float], share: float) -> float:
+        """Ask storage for misses and write-back; return the former in bytes per second."""
+        missing = 0.0
+        dirtied = 0.0
+        for activity, stall in zip(self.profile.activities, stalls, strict=True):
+            rate = activity.pace(level=self.level, share=share, stall_s=stall)
+            if activity.do == "read":
+                reader = self.memory.readers[activity.index]
+                missing += (
+                    rate * reader.miss() * (1 if reader.sequential else reader.read_ahead) * PAGE
+                )
+            elif activity.do == "write" and self.memory.writers[activity.index].to == "cache":
+                dirtied += self.dirty_pages(activity.index, rate) / WRITEBACK_AGE_S * PAGE
+        if self._refault is not None:
+            self.network.set_cap(self._refault, missing)
+        if self._writeback is not None:
+            self.network.set_cap(self._writeback, dirtied)
+        return missing
+
+    def dirty_pages(self, index: int, rate: float) -> float:
+        """Return the cached pages of a writer that wait for write-back at this rate of writes."""
+        classes = self.memory.writers[index].classes
+        return sum(min(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames.count) for c in classes)
+
+    def dirty_cache(self) -> float:
+        """Return all cached pages that wait for write-back."""
+        return sum(
+            self.dirty_pages(a.index, p.rate)
+            for a, p in zip(self.profile.activities, self.paces, strict=True)
+            if a.do == "write" and self.memory.writers[a.index].to == "cache"
+        )
+
+    def _send(self, i: int, pace: Pace) -> None:
+        flow = self._sends.get(i)
+        if flow is None:
+            return
+        self.network.set_cap(flow, pace.rate * PAGE)
+        if flow.links and flow.rate < pace.rate * PAGE * (1 - 1e-9) and flow.rate > 0:
+            reached = flow.rate / PAGE
+            pace.causes["network"] = 1 / reached - 1 / pace.rate
+            pace.rate = reached
+
+    # ------------------------------------------------------------------ when to look again
+
+    def _plan_look(self) -> None:
+        """Look again when a miss rate will have moved by the tolerance, or memory have run out."""
+        self._look_at = math.inf
+        if not self.running:
+            return
+        wait = self._until_misses_change(self.memory, undisturbed=False)
+        if self.undisturbed is not None:
+            wait = min(wait, self._until_misses_change(self.undisturbed, undisturbed=True))
+        if wait < math.inf:
+            self._look_at = self.env.now + max(wait, SHORTEST_LOOK_S)
+            timer = self.env.timeout(self._look_at - self.env.now, value=self._look_at)
+            assert timer.callbacks is not None
+            timer.callbacks.append(self._look_again)
+
+    def _look_again(self, event: simpy.Event) -> None:
+        if event.value == self._look_at:
+            self.look()
+
+    def _until_misses_change(self, memory: Memory, *, undisturbed: bool) -> float:
+        wait = math.inf
+        room = memory.spare + memory.cold
+        filling = misses = 0.0
+        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
+            rate = pace.base if undisturbed else pace.rate
+            if activity.do == "allocate" and activity.lifetime_s is None and rate > 0:
+                wait = min(wait, max(1.0, 0.2 * (memory.spare + memory.cache.count) / rate))
+            if activity.do != "read" or rate <= 0:
+                continue
+            reader = memory.readers[activity.index]
+            misses += rate * reader.miss()
+            filling += rate * reader.miss()
+            wait = min(wait, reader.steady_for(rate, self._tolerance))
+        if misses < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
+            return math.inf
+        return min(wait, room / filling) if filling > 0 else wait

@@ -1,0 +1,287 @@
+"""Hinting policies at work: select, tell, return, at the hooks of a migration. Pages and seconds.
+
+A policy is data; this module is the one interpreter of all of them. Its methods are the hooks, in
+the order in which a migration comes by them. Those that take time are generators of the clock's
+events.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import simpy
+
+if TYPE_CHECKING:
+    from dcsim.model.guest import Guest
+
+from dcsim.units import PAGE
+
+HINTABLE_AFTER_DROP = 0.4
+"""Share of free memory in free 4 MiB blocks once cache was dropped, measured [M.9]."""
+HINTABLE_AFTER_DEFLATE = 0.12
+"""The same once a balloon was inflated and deflated, measured at 0.10 to 0.13 [M.9]."""
+PREFETCH_PARTS = 20
+"""Parts after each of which the pages read at the destination are counted as cached."""
+MAP_ENTRY_BYTES = 16.0
+"""A page's entry in a disk map: two 8-byte numbers, page frame and block (assumption)."""
+
+Tell = Literal["list", "hint", "report", "balloon", "drop", "map"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a policy; the fields are those of `dcsim.scenario.spec.Step`."""
+
+    select: tuple[str, ...]
+    share: float
+    limit: Literal["none", "mem-free", "mem-available"]
+    reserve: float
+    tell: Tell
+    block_pages: int
+    pages_per_interaction: int
+    per_interaction: float
+    per_page: float
+    per_block: float
+    returned: Literal["at-once", "migration-end", "destination", "on-use"]
+    deflate_on_oom: bool
+
+    def interactions(self, pages: float) -> int:
+        """Return the exchanges of guest and host that telling so many pages takes."""
+        if pages <= 0:
+            return 0
+        return math.ceil(round(pages / (self.pages_per_interaction * self.block_pages), 9))
+
+    def duration_s(self, pages: float) -> float:
+        """Return how long telling so many pages takes, in seconds [A.2]."""
+        return (
+            pages * self.per_page
+            + pages / self.block_pages * self.per_block
+            + self.interactions(pages) * self.per_interaction
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A hinting policy: data, no code."""
+
+    name: str
+    zero_pages: bool
+    steps: tuple[Step, ...]
+
+
+class Hints:
+    """One policy at work in one migration of one guest.
+
+    Attributes
+    ----------
+    interactions
+        Exchanges of guest and host so far.
+    ballooned, dropped, skipped, mapped
+        Pages taken so far by each means.
+    fetched_bytes
+        Read from storage at the destination so far.
+    """
+
+    def __init__(self, guest: Guest, policy: Policy) -> None:
+        self.guest = guest
+        self.policy = policy
+        self.interactions = 0
+        self.ballooned = self.dropped = self.skipped = self.mapped = 0.0
+        self.fetched_bytes = 0.0
+        self._told = False
+        self._forgotten = 0.0
+
+    def _steps(self, *tells: Tell) -> list[Step]:
+        return [step for step in self.policy.steps if step.tell in tells]
+
+    # ------------------------------------------------------------------ before the log starts
+
+    def before_log(self) -> Generator[simpy.Event]:
+        """Inflate a balloon, drop cache: what has to be gone before the first page is sent."""
+        for step in self._steps("balloon", "drop"):
+            self.guest.disturb()
+            free, clean, written = self._select(step)
+            if written > 0:
+                yield from self._write_back()
+            yield from self._work(step, (free if step.tell == "balloon" else 0.0) + clean + written)
+            memory = self.guest.memory
+            self.guest.pass_time()
+            dropped = memory.evict(clean) + memory.drop_written(written)
+            self.dropped += dropped
+            if step.tell == "balloon":
+                taken = memory.inflate(free + dropped)
+                self.ballooned += taken
+                self.guest.balloon_gives_back = step.deflate_on_oom
+                if step.returned == "at-once":
+                    yield from self._work(step, taken)
+                    self._deflate(HINTABLE_AFTER_DEFLATE)
+            else:
+                self.guest.hintable = min(self.guest.hintable, HINTABLE_AFTER_DROP)
+            self.guest.look()
+
+    def _select(self, step: Step) -> tuple[float, float, float]:
+        """Return a step's pages: free, clean cache, and cached pages that are being written."""
+        self.guest.pass_time()
+        memory = self.guest.memory
+        free = memory.spare if "free" in step.select else 0.0
+        clean = written = 0.0
+        if "clean-cache" in step.select:
+            clean, written = step.share * memory.cache.count, step.share * memory.written_cache
+        elif "cold-cache" in step.select:
+            clean = step.share * memory.cold
+        if step.limit != "none":
+            figure = memory.free if step.limit == "mem-free" else memory.available
+            left = max(0.0, figure - step.reserve / PAGE)
+            free = min(free, left)
+            left -= free
+            clean = min(clean, left)
+            written = min(written, left - clean)
+        return free, clean, written
+
+    def _write_back(self) -> Generator[simpy.Event]:
+        """Write dirty cache to the disk, so that it may be taken."""
+        guest = self.guest
+        assert guest.host is not None
+        pages = guest.dirty_cache()
+        path = guest.storage.path(guest.host.node, guest.name, to_host=False)
+        if path is not None and pages > 0:
+            flow = guest.network.open(path, kind="write-back")
+            yield guest.network.send(flow, pages * PAGE)
+            guest.network.close(flow)
+            guest.writeback_bytes += flow.sent
+
+    def _work(self, step: Step, pages: float) -> Generator[simpy.Event]:
+        """Spend the time that telling so many pages takes, on one of the guest's CPUs."""
+        self.interactions += step.interactions(pages)
+        duration = step.duration_s(pages)
+        if duration > 0:
+            self.guest.policy_threads += 1
+            self.guest.look()
+            yield self.guest.env.timeout(duration)
+            self.guest.policy_threads -= 1
+            self.guest.look()
+
+    def _deflate(self, hintable: float) -> None:
+        self.guest.pass_time()
+        self.guest.memory.deflate()
+        self.guest.hintable = min(self.guest.hintable, hintable)
+        self.guest.look()
+
+    # ------------------------------------------------------------------ while the log is on
+
+    def after_log(self) -> float:
+        """Tell by list or map, safe now that writes are logged; return the map's bytes."""
+        memory = self.guest.memory
+        entries = 0.0
+        for step in self._steps("list", "map"):
+            if step.returned == "destination":
+                self.guest.disturb()
+            told = 0.0
+            if "free" in step.select:
+                told += memory.free_zero.skip(memory.free_zero.count)
+                told += memory.free_stale.skip(memory.free_stale.count)
+            if "clean-cache" in step.select or "cold-cache" in step.select:
+                part = memory.cold if "cold-cache" in step.select else memory.cache.count
+                cache = memory.cache.skip(step.share * part)
+                if step.tell == "map":
+                    self.mapped += cache
+                    entries += cache
+                else:
+                    told += cache
+            self.skipped += told
+            self.interactions += step.interactions(told + entries)
+        return entries * MAP_ENTRY_BYTES
+
+    def listing_s(self) -> float:
+        """Return how long telling by list or map takes before the first page is sent."""
+        memory = self.guest.memory
+        total = 0.0
+        for step in self._steps("list", "map"):
+            pages = memory.free if "free" in step.select else 0.0
+            if "clean-cache" in step.select:
+                pages += step.share * memory.cache.count
+            elif "cold-cache" in step.select:
+                pages += step.share * memory.cold
+            total += step.duration_s(pages)
+        return total
+
+    def race(self) -> Generator[simpy.Event]:
+        """Tell free blocks while the first pass runs: what is sent first is not saved."""
+        for step in self._steps("hint"):
+            self.guest.pass_time()
+            pages = self.guest.memory.free * self.guest.hintable
+            # Blocks are told one by one; on average a page is told at half of the time it takes.
+            yield self.guest.env.timeout(step.duration_s(pages) / 2)
+            if self.guest.stream is not None:
+                self._hint(step)
+                self.guest.look()
+        self._told = True
+
+    def after_sync(self) -> None:
+        """Tell free blocks once more, after each sync."""
+        if self._told:
+            for step in self._steps("hint"):
+                self._hint(step)
+
+    def _hint(self, step: Step) -> None:
+        self.guest.pass_time()
+        memory = self.guest.memory
+        if memory.hinted.count == 0:
+            self.guest.disturb()
+            memory.hold(min(memory.spare, memory.free * self.guest.hintable))
+        told = memory.hinted.skip(memory.hinted.count)
+        self.skipped += told
+        self.interactions += step.interactions(told)
+
+    # ------------------------------------------------------------------ switch-over and after
+
+    def switch_over(self) -> None:
+        """Let the guest, paused, forget the cache pages whose contents were not sent."""
+        memory = self.guest.memory
+        if any(step.returned == "destination" for step in self._steps("list", "map")):
+            self._forgotten = memory.evict(memory.cache.absent)
+            if self._steps("list"):
+                self.dropped += self._forgotten
+        memory.release(arrived=True)
+
+    def at_destination(self) -> Generator[simpy.Event]:
+        """Deflate; read mapped pages from storage."""
+        for step in self._steps("balloon"):
+            if step.returned == "destination":
+                yield from self._work(step, self.guest.memory.ballooned.count)
+                self._deflate(1.0)
+        if self._steps("map"):
+            yield from self._prefetch()
+
+    def _prefetch(self) -> Generator[simpy.Event]:
+        """Read the cache pages that were mapped, but for those that the guest has missed itself."""
+        guest = self.guest
+        assert guest.host is not None
+        assert guest.undisturbed is not None
+        path = guest.storage.path(guest.host.node, guest.name, to_host=True)
+        if path is None:
+            return
+        part = self._forgotten / PREFETCH_PARTS
+        flow = guest.network.open(path, kind="prefetch")
+        for _ in range(PREFETCH_PARTS):
+            guest.pass_time()
+            lacking = guest.undisturbed.cache.count - guest.memory.cache.count
+            if lacking <= 1.0:
+                break
+            pages = min(part, lacking)
+            yield guest.network.send(flow, pages * PAGE)
+            self.fetched_bytes += pages * PAGE
+            guest.pass_time()
+            guest.memory.refill(pages, like=guest.undisturbed)
+            guest.look()
+        guest.network.close(flow)
+
+    def undo(self) -> None:
+        """Give everything back on the source: the migration has failed."""
+        self.guest.pass_time()
+        self.guest.memory.deflate()
+        self.guest.memory.release(arrived=False)
+        self.guest.look()

@@ -1,0 +1,477 @@
+"""What a guest's memory is made of, and its page cache. Pages are counts, as floats; no clock.
+
+Frames are kept by contents: free and zero, free and stale, clean cache, kernel, anonymous,
+ballooned, held by a hint, and one set for each class of pages that is written. Frames move between
+them as the guest allocates, reads, frees, and as policies take and return them; their number never
+changes.
+
+The cache is least-recently-used. A reader's *remembered* touches say what is resident: pages of a
+class that were among them. Reading adds to them while frames last; when none is left, all readers
+forget in the same proportion until what is resident fits. That is Che's approximation, with the
+characteristic time as state: touches remembered = rate * time, residency = n * (1 -
+exp(-touches/n)).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dcsim.model.touch import Pages, TouchClass
+
+WRITEBACK_AGE_S = 30.0
+"""Age at which the kernel writes a dirty page back: vm.dirty_expire_centisecs = 3000 [C.7]."""
+
+
+@dataclass(slots=True)
+class WriteClass:
+    """Pages of one class that are written: `size` in all, of which `frames` are in memory."""
+
+    touch: TouchClass
+    frames: Pages
+
+    def missing(self, touches: float) -> float:
+        """Return how many pages not in memory so many touches of the set bring in."""
+        gap = self.touch.pages - self.frames.count
+        return gap * self.touch.distinct(touches) / self.touch.pages if gap > 0 else 0.0
+
+
+@dataclass(slots=True)
+class WriteSet:
+    """A set of pages that one activity writes: anonymous memory, or cached file pages."""
+
+    classes: tuple[WriteClass, ...]
+    to: Literal["anonymous", "cache"]
+
+
+@dataclass(slots=True)
+class ReadSet:
+    """A set of file pages that one activity reads, and how much of it the cache remembers."""
+
+    classes: tuple[TouchClass, ...]
+    read_ahead: int = 1
+    remembered: float = 0.0
+
+    def resident(self, touches: float | None = None) -> float:
+        """Return the pages resident when so many touches are remembered."""
+        touches = self.remembered if touches is None else touches
+        return sum(c.distinct(touches) for c in self.classes)
+
+    def miss(self, touches: float | None = None) -> float:
+        """Return the chance that the next read misses."""
+        touches = self.remembered if touches is None else touches
+        return sum(c.share * c.miss(touches) for c in self.classes)
+
+    def steady_for(self, rate: float, tolerance: float) -> float:
+        """Return for how many seconds of reads the miss rate stays within the tolerance."""
+        wait = math.inf
+        miss = self.miss()
+        falling = 0.0
+        for part in self.classes:
+            if part.law == "each":
+                gap = part.pages - self.remembered * part.share
+                wait = min(wait, gap / (rate * part.share) if gap > 0 else math.inf)
+            else:
+                falling += part.share * part.share / part.pages * part.miss(self.remembered)
+        if falling > 0:
+            wait = min(wait, tolerance * miss / (falling * rate))
+        return wait
+
+    @property
+    def sequential(self) -> bool:
+        """Whether it is a sweep, whose read-ahead brings only pages that are read next."""
+        return self.classes[0].law == "each"
+
+
+@dataclass(slots=True)
+class ReadOutcome:
+    """What an interval of reading came to, in pages.
+
+    `stalls` are the misses that were waited for, `brought` what came from storage with read-ahead,
+    and `recycled` the cache frames that were filled anew.
+    """
+
+    misses: list[float]
+    stalls: list[float]
+    brought: float
+    recycled: float
+
+
+class Memory:
+    """The frames of one guest.
+
+    Parameters
+    ----------
+    pages
+        All of them.
+    free_zero, free_stale, cache, kernel, anonymous_zero
+        Pages of each kind at first; what the write sets and these leave is anonymous.
+    writers, readers
+        Sizes of what is written and read; writers' pages come out of anonymous memory or the cache.
+    min_free
+        Pages that the kernel keeps free.
+    """
+
+    def __init__(
+        self,
+        *,
+        pages: float,
+        free_zero: float,
+        free_stale: float,
+        cache: float,
+        kernel: float,
+        anonymous_zero: float = 0.0,
+        writers: Sequence[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]] = (),
+        readers: Sequence[tuple[tuple[TouchClass, ...], int, float]] = (),
+        min_free: float = 0.0,
+    ) -> None:
+        self.pages = pages
+        self.min_free = min_free
+        self.free_zero = Pages(free_zero, zero=True)
+        self.free_stale = Pages(free_stale)
+        self.kernel = Pages(kernel)
+        self.anonymous_zero = Pages(anonymous_zero, zero=True)
+        self.ballooned = Pages(zero=True)
+        self.hinted = Pages()
+        self.transient = Pages()
+        self.writers = [
+            WriteSet(tuple(WriteClass(c, Pages(c.pages)) for c in classes), to)
+            for classes, to in writers
+        ]
+        written = {"anonymous": 0.0, "cache": 0.0}
+        for writer in self.writers:
+            written[writer.to] += sum(c.frames.count for c in writer.classes)
+        self.cache = Pages(max(0.0, cache - written["cache"]))
+        rest = (
+            pages - free_zero - free_stale - max(cache, written["cache"]) - kernel - anonymous_zero
+        )
+        self.anonymous = Pages(max(0.0, rest - written["anonymous"]))
+        self.readers = [ReadSet(classes, ahead) for classes, ahead, _ in readers]
+        self._remember([rate for _, _, rate in readers])
+        self.oom_pages = 0.0
+
+    def _remember(self, rates: Sequence[float]) -> None:
+        """Start with the residency that long reading at these rates leaves in the cache."""
+        for reader, rate in zip(self.readers, rates, strict=True):
+            size = sum(c.pages for c in reader.classes)
+            reader.remembered = 1e3 * rate / max(max(rates), 1e-300) * size
+        self._forget_to(self.cache.count)
+
+    def sets(self) -> Iterator[Pages]:
+        """Every set of frames, in a fixed order."""
+        yield from (self.free_zero, self.free_stale, self.cache, self.kernel, self.anonymous)
+        yield from (self.anonymous_zero, self.ballooned, self.hinted, self.transient)
+        for writer in self.writers:
+            for written in writer.classes:
+                yield written.frames
+
+    # ------------------------------------------------------------------ sums
+
+    @property
+    def free(self) -> float:
+        """Free pages."""
+        return self.free_zero.count + self.free_stale.count
+
+    @property
+    def spare(self) -> float:
+        """Free pages above those that the kernel keeps."""
+        return max(0.0, self.free - self.min_free)
+
+    @property
+    def resident(self) -> float:
+        """Cached pages that some reader may read again."""
+        return sum(reader.resident() for reader in self.readers)
+
+    @property
+    def cold(self) -> float:
+        """Clean cache that nobody reads again."""
+        return max(0.0, self.cache.count - self.resident)
+
+    @property
+    def written_cache(self) -> float:
+        """Cached pages of file sets that are being written."""
+        return sum(c.frames.count for w in self.writers if w.to == "cache" for c in w.classes)
+
+    @property
+    def available(self) -> float:
+        """MemAvailable, by the kernel's formula without reclaimable slab [C.7]."""
+        cache = self.cache.count + self.written_cache
+        low = self.min_free
+        return max(0.0, self.free - self.min_free + cache - min(cache / 2, low))
+
+    # ------------------------------------------------------------------ the guest's own doing
+
+    def write(self, index: int, touches: float) -> None:
+        """Bring in the file pages that a writer touches and that are not in memory."""
+        for written in self.writers[index].classes:
+            missing = written.missing(touches)
+            if missing > 1e-9:
+                self.take_frames(missing, written.frames)
+
+    def read(self, touches: Sequence[float]) -> ReadOutcome:
+        """Read file pages: so many touches of each read set; misses take frames and fill them."""
+        old = [reader.remembered for reader in self.readers]
+        room = self.spare + self.cold
+        share = self._share_that_fits(touches, room)
+        misses = []
+        for reader, start, count in zip(self.readers, old, touches, strict=True):
+            grown = reader.resident(start + share * count) - reader.resident(start)
+            misses.append(max(0.0, grown))
+        if share < 1.0:
+            for i, (reader, count) in enumerate(zip(self.readers, touches, strict=True)):
+                reader.remembered = old[i] + share * count
+                misses[i] += (1 - share) * count * reader.miss()
+        filled = sum(misses)
+        extra = sum(
+            m * (r.read_ahead - 1)
+            for m, r in zip(misses, self.readers, strict=True)
+            if not r.sequential
+        )
+        fresh = self._fill_from_free(filled + extra)
+        if share < 1.0 or extra:
+            steady = share == 0.0 and not extra and _proportional(old, touches)
+            for reader, start, count in zip(self.readers, old, touches, strict=True):
+                reader.remembered = start if steady else start + count
+            if not steady:
+                self._forget_to(self.cache.count)
+        else:
+            for reader, start, count in zip(self.readers, old, touches, strict=True):
+                reader.remembered = start + count
+        stalls = [
+            m / r.read_ahead if r.sequential else m
+            for m, r in zip(misses, self.readers, strict=True)
+        ]
+        return ReadOutcome(misses, stalls, filled + extra, filled + extra - fresh)
+
+    def _share_that_fits(self, touches: Sequence[float], room: float) -> float:
+        """Return the share of these touches after which the cache has no room left."""
+        start = self.resident
+
+        def grown(share: float) -> float:
+            pairs = zip(self.readers, touches, strict=True)
+            return sum(r.resident(r.remembered + share * count) for r, count in pairs) - start
+
+        if grown(1.0) <= room:
+            return 1.0
+        if room <= 1e-6 * max(1.0, self.cache.count):
+            return 0.0
+        low, high = 0.0, 1.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if grown(middle) <= room else (low, middle)
+        return low
+
+    def _fill_from_free(self, pages: float) -> float:
+        """Fill free frames above the kernel's reserve with file pages; return how many."""
+        pages = min(pages, self.spare)
+        done = self.free_stale.move(pages, self.cache, written=True)
+        return done + self.free_zero.move(pages - done, self.cache, written=True)
+
+    def allocate(self, *, pages: float, lifetime_s: float | None, elapsed_s: float) -> float:
+        """Allocate and write so many pages over an interval, freeing those past their lifetime.
+
+        Returns
+        -------
+        float
+            Pages that could be had.
+        """
+        before = self.transient.count
+        freed = 0.0
+        if lifetime_s is not None and elapsed_s > 0:
+            # d(live)/dt = allocated - live/lifetime, solved for the live pages at the end
+            settled = pages / elapsed_s * lifetime_s
+            kept = math.exp(-elapsed_s / lifetime_s) if lifetime_s > 0 else 0.0
+            freed = before + pages - (settled + (before - settled) * kept)
+        got = 0.0
+        while pages - got > 1e-6:
+            # what is freed in the interval is there to be allocated in it
+            step = self.take_frames(pages - got, self.transient)
+            got += step
+            freed -= self.transient.move(min(freed, self.transient.count), self.free_stale)
+            if step <= 0:
+                return got
+        self.transient.move(max(0.0, freed), self.free_stale)
+        return got
+
+    def take_frames(self, pages: float, to: Pages) -> float:
+        """Take frames and write them: free ones, then cache, then what a hint holds."""
+        got = 0.0
+        spare = min(pages, self.spare)
+        got += self.free_stale.move(spare, to, written=True)
+        got += self.free_zero.move(spare - got, to, written=True)
+        if got < pages:
+            self.evict(pages - got)
+            got += self.free_stale.move(min(pages - got, self.spare), to, written=True)
+        if got < pages:
+            got += self.hinted.move(pages - got, to, written=True)
+        return got
+
+    def deflate_on_oom(self, pages: float) -> float:
+        """Give ballooned pages back to a guest that has run out; return how many."""
+        got = self.ballooned.move(pages, self.free_zero)
+        self.oom_pages += got
+        return got
+
+    # ------------------------------------------------------------------ what policies do
+
+    def evict(self, pages: float) -> float:
+        """Turn clean cache, coldest first, into free and stale pages; return how many."""
+        done = self.cache.move(pages, self.free_stale)
+        self._forget_to(self.cache.count)
+        return done
+
+    def drop_written(self, pages: float) -> float:
+        """Drop cached pages of written file sets, already written back; return how many."""
+        total = self.written_cache
+        if total <= 0:
+            return 0.0
+        share = min(1.0, pages / total)
+        done = 0.0
+        for writer in self.writers:
+            if writer.to == "cache":
+                done += sum(
+                    c.frames.move(share * c.frames.count, self.free_stale) for c in writer.classes
+                )
+        return done
+
+    def inflate(self, pages: float) -> float:
+        """Let a balloon take free pages, which then read as zero; return how many."""
+        taken = self.free_stale.move(pages, self.ballooned)
+        return taken + self.free_zero.move(pages - taken, self.ballooned)
+
+    def deflate(self) -> float:
+        """Return all ballooned pages, zero; return how many."""
+        return self.ballooned.move(self.ballooned.count, self.free_zero)
+
+    def hold(self, pages: float) -> float:
+        """Lock free pages away for a hint; return how many."""
+        taken = self.free_stale.move(pages, self.hinted)
+        return taken + self.free_zero.move(pages - taken, self.hinted)
+
+    def release(self, *, arrived: bool) -> None:
+        """Return held pages: zero at the destination, at the source as they were."""
+        self.hinted.move(self.hinted.count, self.free_zero if arrived else self.free_stale)
+        if arrived:
+            self.free_stale.move(min(self.free_stale.absent, self.free_stale.count), self.free_zero)
+
+    def report(self, share: float) -> None:
+        """Report this share of free memory to the host, which takes its contents away."""
+        self.free_stale.move(self.free_stale.count - (1 - share) * self.free, self.free_zero)
+
+    def refill(self, pages: float, *, like: Memory) -> None:
+        """Fill free frames with file pages read ahead; residency becomes as in another memory."""
+        self._fill_from_free(pages)
+        for reader, other in zip(self.readers, like.readers, strict=True):
+            reader.remembered = max(reader.remembered, other.remembered)
+        self._forget_to(self.cache.count)
+
+    def restart(self) -> None:
+        """Start anew: nothing is cached, allocated short-term, held or ballooned."""
+        for pages in (self.cache, self.transient, self.ballooned, self.hinted, self.free_stale):
+            pages.move(pages.count, self.free_zero)
+        for writer in self.writers:
+            if writer.to == "cache":
+                for written in writer.classes:
+                    written.frames.move(written.frames.count, self.free_zero)
+        self._forget_to(0.0)
+
+    def _forget_to(self, pages: float) -> None:
+        """Let all readers forget in the same proportion until what is resident fits these pages."""
+        if self.resident <= pages:
+            return
+        touches = [reader.remembered for reader in self.readers]
+
+        def excess(share: float) -> float:
+            return (
+                sum(r.resident(share * t) for r, t in zip(self.readers, touches, strict=True))
+                - pages
+            )
+
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if excess(middle) > 0 else (middle, high)
+            if high - low <= 1e-12 * high:
+                break
+        for reader, touched in zip(self.readers, touches, strict=True):
+            reader.remembered = low * touched
+
+    # ------------------------------------------------------------------ the migration's view
+
+    def start_log(self, *, per_chunk: bool) -> None:
+        """Switch the dirty log on: every page is to be sent."""
+        for pages in self.sets():
+            pages.start_log(per_chunk=per_chunk)
+
+    def pending(self) -> tuple[float, float, float]:
+        """Return the pages to be sent: with contents, zero, and zero as a balloon took them."""
+        normal = zero = 0.0
+        for pages in self.sets():
+            if pages.zero:
+                zero += pages.pending
+            else:
+                normal += pages.pending
+        return normal, zero - self.ballooned.pending, self.ballooned.pending
+
+    def advance_log(self, *, writes: Sequence[float], recycled: float, sent: float) -> list[float]:
+        """Let an interval pass in which pages were written and pending pages were sent.
+
+        Parameters
+        ----------
+        writes
+            Touches of each write set.
+        recycled
+            Cache frames filled anew.
+        sent
+            Pending pages sent, of all sets in proportion.
+
+        Returns
+        -------
+        list of float
+            For each write set, the writes that hit a write-protected page.
+        """
+        normal, zero, ballooned = self.pending()
+        total = normal + zero + ballooned
+        share = min(1.0, sent / total) if total > 0 else 0.0
+        faults = []
+        written = set()
+        for writer, touches in zip(self.writers, writes, strict=True):
+            faults.append(0.0)
+            for part in writer.classes:
+                own = touches * part.touch.share
+                frames = part.frames
+                faults[-1] += frames.advance(
+                    touches=own, sent=share * frames.pending, law=part.touch.law
+                )
+                written.add(id(frames))
+        for pages in self.sets():
+            if id(pages) not in written:
+                touches = recycled if pages is self.cache else 0.0
+                pages.advance(touches=touches, sent=share * pages.pending, law="each")
+        return faults
+
+    def faults(self, index: int, touches: float) -> float:
+        """Return how many write-protected pages so many touches of a write set would hit now."""
+        total = 0.0
+        for part in self.writers[index].classes:
+            frames = part.frames
+            protected = frames.idle if frames.per_chunk else frames.untouched
+            if frames.count > 0:
+                total += protected * min(1.0, part.touch.distinct(touches) / part.touch.pages)
+        return total
+
+    def sync(self) -> float:
+        """Collect the dirty log; return the pages newly to be sent."""
+        return sum(pages.sync() for pages in self.sets())
+
+
+def _proportional(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether two lists are the same but for a factor."""
+    if len(a) < 2:
+        return True
+    total_a, total_b = sum(a), sum(b)
+    if total_a <= 0 or total_b <= 0:
+        return False
+    return all(abs(x / total_a - y / total_b) < 1e-9 for x, y in zip(a, b, strict=True))

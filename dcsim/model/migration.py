@@ -1,0 +1,372 @@
+"""One migration, from admission to outcome. Seconds, bytes and pages of 4096 bytes.
+
+Read `Migration.run` from top to bottom for what happens to a guest. The rules are QEMU's [C.3], as
+measured: a round ends when what is left would fit the downtime limit at the bandwidth of the
+moment; decisions fall at the ends of windows of 100 ms; a sync then adds what was dirtied, and
+unless that still fits, another round begins. With a window of 0 a round sends all it has and the
+bandwidth is that of the round, as other simulators have it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from dcsim.model.guest import Guest
+from dcsim.model.hinting import Hints
+from dcsim.model.host import Host
+from dcsim.model.network import Network
+from dcsim.model.routing import Routes
+from dcsim.model.stream import Settings, Stream
+from dcsim.records.tables import Recorder
+from dcsim.rng import Streams
+from dcsim.units import PAGE, format_duration, format_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long management takes and waits; infinite where it has no limit."""
+
+    control_plane_s: float = 0.0
+    completion_s_per_gib: float = math.inf
+    progress_s: float = math.inf
+
+
+@dataclass(slots=True)
+class World:
+    """What all migrations share."""
+
+    env: simpy.Environment
+    network: Network
+    routes: Routes
+    streams: Streams
+    recorder: Recorder
+    event: Callable[[str, str, str], None]
+
+
+class Migration:
+    """One migration of one guest to a host that has reserved memory for it."""
+
+    def __init__(
+        self,
+        world: World,
+        guest: Guest,
+        destination: Host,
+        *,
+        settings: Settings,
+        patience: Patience,
+        requested_s: float,
+    ) -> None:
+        assert guest.host is not None
+        self.world = world
+        self.guest = guest
+        self.source = guest.host
+        self.destination = destination
+        self.settings = settings
+        self.patience = patience
+        self.hints = Hints(guest, guest.profile.policy)
+        self.stream: Stream | None = None
+        self.requested_s = requested_s
+        self.started_s = world.env.now
+        self.stream_s = self.ended_s = math.nan
+        self.policy_s = self.downtime_s = 0.0
+        self.rounds = 0
+        self.dirty_rate = math.nan
+        self.outcome = ""
+        self.reason = ""
+        self._recorded = False
+
+    # ------------------------------------------------------------------ the story
+
+    def run(self) -> Generator[simpy.Event, Any]:
+        """One live migration, from admission to outcome."""
+        env, guest, settings = self.world.env, self.guest, self.settings
+        if self.patience.control_plane_s > 0:
+            yield env.timeout(self.patience.control_plane_s)
+        asked = env.now
+        yield from self.hints.before_log()
+        listing = self.hints.listing_s()
+        if listing > 0:
+            yield env.timeout(listing)
+        self.policy_s = env.now - asked
+
+        stream = self.start_stream()
+        entries = self.hints.after_log()
+        if entries > 0:
+            yield stream.send_raw(entries)
+        env.process(self.hints.race())
+        kind = "first pass"
+        low = math.inf
+        progressed_at = env.now
+        while True:
+            left_s, fits = yield from self.round(stream, kind)
+            if guest.out_of_memory:
+                guest.pause(cause="memory")
+                return self.fail(
+                    "guest-oom", "the guest ran out of memory with the balloon inflated"
+                )
+            if fits or self.rounds >= settings.max_rounds:
+                break
+            if env.now >= self.deadline_s:
+                limit = format_duration(self.deadline_s - self.started_s)
+                return self.fail("aborted-timeout", f"not complete after {limit}; {self.why_not()}")
+            if left_s < low * (1 - 1e-9):
+                low, progressed_at = left_s, env.now
+            elif env.now - progressed_at >= self.patience.progress_s:
+                limit = format_duration(self.patience.progress_s)
+                return self.fail("aborted-no-progress", f"no new low for {limit}; {self.why_not()}")
+            self.hints.after_sync()
+            kind = "re-sent"
+
+        guest.pause(cause="blackout")
+        paused_at = env.now
+        yield from self.switch_over(stream)
+        self.end_stream()
+        guest.move_to(self.destination)
+        self.hints.switch_over()
+        guest.resume()
+        self.downtime_s = env.now - paused_at
+        guest.blackout_s += self.downtime_s
+        guest.unreachable_s += settings.announce
+        self.end("completed")
+        env.process(self.settle_in())
+
+    def start_stream(self) -> Stream:
+        """Switch the dirty log on and begin to send."""
+        guest, settings = self.guest, self.settings
+        guest.pass_time()
+        guest.memory.start_log(per_chunk=settings.dirty_log == "per-chunk")
+        key = self.world.streams.uniform_hash("ecmp", guest.name, "migration")
+        path = self.world.routes.route(self.source.node, self.destination.node, key)
+        self.stream = Stream(self.world.network, guest, path, settings)
+        self.stream_s = self.world.env.now
+        guest.stream = self.stream
+        guest.write_fault_s = settings.write_fault
+        for host in (self.source, self.destination):
+            host.run_threads(settings.thread_cores)
+        return self.stream
+
+    def round(self, stream: Stream, kind: str) -> Generator[simpy.Event, Any, tuple[float, bool]]:
+        """Send one round and sync; return what was left, in bytes, and whether the rest fits."""
+        env, guest, settings = self.world.env, self.guest, self.settings
+        self.rounds += 1
+        guest.look()
+        began, before = env.now, self.sent_bytes
+        pages_before = stream.normal + stream.zero
+        pending = sum(guest.memory.pending())
+        fits_s = settings.downtime_limit if settings.window > 0 else 0.0
+        yield stream.send_round(kind, fits_s=fits_s, until_s=self.deadline_s)
+        yield from self.window_end(stream, began)
+        guest.pass_time()
+        stream.end_round()
+        left = sum(guest.memory.pending()) * PAGE
+        new = guest.memory.sync()
+        guest.look()
+        elapsed = env.now - began
+        sent = self.sent_bytes - before
+        bandwidth = (
+            stream.flow.rate if settings.window > 0 else sent / elapsed if elapsed > 0 else math.inf
+        )
+        threshold = bandwidth * settings.downtime_limit
+        if elapsed > 0:
+            self.dirty_rate = new * PAGE / elapsed
+        self.record_round(
+            kind, began, pending, sent, stream.normal + stream.zero - pages_before, new, threshold
+        )
+        return left, left + new * PAGE <= threshold
+
+    def window_end(self, stream: Stream, began: float) -> Generator[simpy.Event, Any]:
+        """Go on sending to the end of the bandwidth window, or until nothing is left."""
+        window = self.settings.window
+        if window <= 0 or stream.flow.rate <= 0:
+            return
+        passed = (self.world.env.now - self.stream_s) / window
+        first = math.floor((began - self.stream_s) / window + 1e-9) + 1
+        wait = (max(first, math.ceil(passed - 1e-9)) - passed) * window
+        wait = min(wait, self.world.network.left(stream.flow) / stream.flow.rate)
+        if wait > 0:
+            yield self.world.env.timeout(wait)
+
+    def switch_over(self, stream: Stream) -> Generator[simpy.Event, Any]:
+        """Send the rest, the guest paused, without the cap; start it at the destination."""
+        env, guest = self.world.env, self.guest
+        began = env.now
+        guest.memory.sync()
+        pending = sum(guest.memory.pending())
+        pages_before = stream.normal + stream.zero
+        before = self.sent_bytes
+        yield stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
+        guest.pass_time()
+        stream.end_round()
+        yield stream.send_raw(self.settings.device_state)
+        if self.settings.activation > 0:
+            yield env.timeout(self.settings.activation)
+        sent, pages = self.sent_bytes - before, stream.normal + stream.zero - pages_before
+        self.record_round("switch-over", began, pending, sent, pages, 0.0, 0.0)
+
+    def settle_in(self) -> Generator[simpy.Event, Any]:
+        """At the destination: deflate, read what was not sent."""
+        yield from self.hints.at_destination()
+        self.record()
+
+    def run_cold(self) -> Generator[simpy.Event, Any]:
+        """Stop the guest and start it anew on the destination."""
+        env, guest = self.world.env, self.guest
+        if self.patience.control_plane_s > 0:
+            yield env.timeout(self.patience.control_plane_s)
+        guest.disturb()
+        guest.pause(cause="restart")
+        stopped_at = env.now
+        yield env.timeout(self.settings.cold_restart)
+        guest.move_to(self.destination)
+        guest.memory.restart()
+        guest.resume()
+        self.downtime_s = env.now - stopped_at
+        guest.blackout_s += self.downtime_s
+        self.end("completed-cold", guest.profile.because)
+        self.record()
+
+    # ------------------------------------------------------------------ its end
+
+    def fail(self, outcome: str, reason: str) -> None:
+        """Give up: the guest stays on the source, everything is given back."""
+        if self.stream is not None:
+            self.end_stream()
+        self.hints.undo()
+        self.destination.release(self.guest)
+        self.end(outcome, reason)
+        self.record()
+
+    def cancel(self, reason: str) -> None:
+        """End it as the run ends, whatever its state."""
+        if not self.outcome:
+            self.guest.pass_time()
+            if self.stream is not None:
+                self.stream.collect()
+            self.end("cancelled", f"{reason}; {self.why_not()}" if self.rounds > 1 else reason)
+        self.record()
+
+    def end_stream(self) -> None:
+        """Switch the dirty log off and end the stream."""
+        assert self.stream is not None
+        self.guest.pass_time()
+        self.stream.collect()
+        self.guest.stream = None
+        self.stream.close()
+        for host in (self.source, self.destination):
+            host.run_threads(-self.settings.thread_cores)
+
+    def end(self, outcome: str, reason: str = "") -> None:
+        """Note the outcome."""
+        self.outcome, self.reason = outcome, reason
+        self.ended_s = self.world.env.now
+        self.world.event(
+            outcome, self.guest.name, reason or f"{self.source.name} to {self.destination.name}"
+        )
+
+    @property
+    def deadline_s(self) -> float:
+        """When management gives up."""
+        gib = self.guest.memory_bytes / 2**30
+        return self.started_s + self.patience.completion_s_per_gib * gib
+
+    @property
+    def sent_bytes(self) -> float:
+        """Bytes sent so far."""
+        return 0.0 if self.stream is None else sum(self.stream.sent_of.values())
+
+    def why_not(self) -> str:
+        """Say in words how dirtying compares with sending."""
+        if self.stream is None or math.isnan(self.dirty_rate):
+            return "the first pass was not complete"
+        return (
+            f"pages get dirty at {format_rate(self.dirty_rate)}, "
+            f"the stream has {format_rate(self.stream.flow.rate or self.mean_rate)}"
+        )
+
+    @property
+    def mean_rate(self) -> float:
+        """Mean rate of the stream while it ran, in bytes per second."""
+        elapsed = self.ended_s - self.stream_s
+        return self.sent_bytes / elapsed if elapsed > 0 else math.nan
+
+    # ------------------------------------------------------------------ records
+
+    def record_round(
+        self,
+        kind: str,
+        began: float,
+        pending: float,
+        sent: float,
+        pages: float,
+        new: float,
+        threshold: float,
+    ) -> None:
+        """Write a row of the rounds table."""
+        self.world.recorder.add(
+            "rounds",
+            guest=self.guest.name,
+            started_s=self.started_s,
+            round=self.rounds + (kind == "switch-over"),
+            kind=kind,
+            from_s=began,
+            to_s=self.world.env.now,
+            pending_pages=pending,
+            sent_bytes=sent,
+            sent_pages=pages,
+            dirtied_pages=new,
+            threshold_bytes=threshold,
+        )
+
+    def record(self) -> None:
+        """Write the row of the migrations table, once."""
+        if self._recorded:
+            return
+        self._recorded = True
+        guest, hints, stream = self.guest, self.hints, self.stream
+        completed = self.outcome.startswith("completed")
+        sent_of = {} if stream is None else stream.sent_of
+        self.world.recorder.add(
+            "migrations",
+            guest=guest.name,
+            group=guest.profile.group,
+            hinting=guest.profile.policy.name,
+            source=self.source.name,
+            destination=self.destination.name,
+            outcome=self.outcome,
+            reason=self.reason,
+            requested_s=self.requested_s,
+            started_s=self.started_s,
+            stream_s=self.stream_s,
+            ended_s=self.ended_s,
+            total_time_s=self.ended_s - self.started_s,
+            policy_s=self.policy_s,
+            downtime_s=self.downtime_s,
+            unreachable_s=self.settings.announce if self.outcome == "completed" else 0.0,
+            rounds=self.rounds,
+            memory_bytes=guest.memory_bytes,
+            sent_bytes=self.sent_bytes,
+            first_pass_bytes=sent_of.get("first pass", 0.0),
+            resent_bytes=sent_of.get("re-sent", 0.0),
+            switchover_bytes=sent_of.get("switch-over", 0.0),
+            prefetch_bytes=hints.fetched_bytes,
+            normal_pages=0.0 if stream is None else stream.normal,
+            zero_pages=0.0 if stream is None else stream.zero,
+            skipped_pages=hints.skipped,
+            mapped_pages=hints.mapped,
+            ballooned_pages=hints.ballooned,
+            dropped_pages=hints.dropped,
+            interactions=hints.interactions,
+            left_bytes=0.0 if completed else self._left_bytes(),
+            dirty_bytes_per_s=self.dirty_rate,
+            bandwidth_bytes_per_s=self.mean_rate,
+        )
+
+    def _left_bytes(self) -> float:
+        if self.stream is None:
+            return self.guest.memory_bytes
+        return sum(self.guest.memory.pending()) * PAGE

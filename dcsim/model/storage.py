@@ -1,0 +1,85 @@
+"""Where files are: the storage that refaults come from and write-back goes to, over the network."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dcsim.model.network import Flow, Network, RateListener
+from dcsim.model.routing import Path, Routes
+from dcsim.rng import Streams
+
+
+class Storage:
+    """Shared storage as seen from hosts, and the way to whom guests talk to.
+
+    Parameters
+    ----------
+    network, routes
+        What the traffic goes over.
+    node, outside
+        Nodes of the storage and of the world outside, None if there is none.
+    service_s
+        Latency of one unloaded read at the storage itself.
+    streams
+        Hashes for the choice of paths.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        routes: Routes,
+        *,
+        node: int | None,
+        outside: int | None,
+        service_s: float,
+        streams: Streams,
+    ) -> None:
+        self._network = network
+        self._routes = routes
+        self._node = node
+        self._outside = outside
+        self._service_s = service_s
+        self._streams = streams
+        self._latency: dict[int, float] = {}
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is a storage node at all."""
+        return self._node is not None
+
+    def latency_s(self, host: int) -> float:
+        """Return how long a host waits for one page: there, served, and back."""
+        if host not in self._latency:
+            way = 0.0 if self._node is None else self._routes.route(self._node, host, 0).latency_s
+            self._latency[host] = self._service_s + 2 * way
+        return self._latency[host]
+
+    def path(self, host: int, name: str, *, to_host: bool) -> Path | None:
+        """Return the way from storage to a host, or back; None without shared storage."""
+        if self._node is None:
+            return None
+        key = self._streams.uniform_hash("ecmp", name, "read" if to_host else "write")
+        ends = (self._node, host) if to_host else (host, self._node)
+        return self._routes.route(*ends, key)
+
+    def reader(self, host: int, name: str, *, on_rate: RateListener) -> Flow | None:
+        """Open the flow of a guest's refaults; its cap is set by the guest."""
+        path = self.path(host, name, to_host=True)
+        if path is None:
+            return None
+        return self._network.open(path, kind="refault", cap=0.0, on_rate=on_rate)
+
+    def writer(self, host: int, name: str) -> Flow | None:
+        """Open the flow of a guest's write-back; its cap is set by the guest."""
+        path = self.path(host, name, to_host=False)
+        return None if path is None else self._network.open(path, kind="write-back", cap=0.0)
+
+    def sender(
+        self, host: int, peer: Literal["outside", "storage"], name: str, *, on_rate: RateListener
+    ) -> Flow:
+        """Open the flow of what a guest sends; its cap is set by the guest."""
+        node = self._outside if peer == "outside" else self._node
+        if node is None:
+            raise ValueError(f"{name} sends to {peer}, which this topology does not have")
+        path = self._routes.route(host, node, self._streams.uniform_hash("ecmp", name, "send"))
+        return self._network.open(path, kind="application", cap=0.0, on_rate=on_rate)

@@ -1,0 +1,225 @@
+"""One law for touching pages, and what it does to a dirty log. Pages are counts, as floats.
+
+A set of pages is a few classes; class c of `n` pages is touched at random. After `k` touches the
+share not yet touched has fallen by ``exp(-k/n)``: the set of distinct pages saturates, and its
+slope at 0 is the touch rate. A sequential sweep, and the filling of frames, touch a different page
+each time: ``min(k, n)``. The law is kept as state, advanced by the touches made since the last
+look, so that rates and sizes may change at any moment.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+ZIPF_CLASSES = 20
+
+Law = Literal["random", "each"]
+"""``random``: any page of the class; ``each``: a different page every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TouchClass:
+    """Pages that are touched alike: so many of them, with this share of their set's touches."""
+
+    pages: float
+    share: float
+    law: Law = "random"
+
+    def distinct(self, touches: float) -> float:
+        """Return how many distinct pages of the class so many touches of the *set* reach."""
+        own = touches * self.share
+        if self.law == "each":
+            return min(own, self.pages)
+        return -self.pages * math.expm1(-own / self.pages)
+
+    def miss(self, touches: float) -> float:
+        """Return the chance that the next touch of the class reaches a page not yet reached."""
+        own = touches * self.share
+        if self.law == "each":
+            return 1.0 if own < self.pages else 0.0
+        return math.exp(-own / self.pages)
+
+
+def classes_of(
+    *,
+    pages: float,
+    kind: Literal["uniform", "hot-cold", "zipf", "sequential"],
+    hot_share: float = 0.1,
+    hot_rate: float = 0.9,
+    alpha: float = 0.9,
+) -> tuple[TouchClass, ...]:
+    """Return the classes of an access pattern over a set of pages.
+
+    Parameters
+    ----------
+    pages
+        Size of the set in pages, > 0.
+    kind
+        The pattern.
+    hot_share, hot_rate
+        ``hot-cold``: share of the pages that are hot, and of the touches that go to them.
+    alpha
+        ``zipf``: page of rank i is touched in proportion to ``i**-alpha``; some 20 classes of
+        log-spaced ranks stand for it.
+
+    Returns
+    -------
+    tuple of TouchClass
+        Their pages sum to `pages`, their shares to 1.
+    """
+    if kind == "sequential":
+        return (TouchClass(pages, 1.0, "each"),)
+    if kind == "hot-cold" and 0 < hot_share < 1:
+        return (
+            TouchClass(pages * hot_share, hot_rate),
+            TouchClass(pages * (1 - hot_share), 1 - hot_rate),
+        )
+    if kind == "zipf" and alpha > 0 and pages > 1:
+        return _zipf(pages, alpha)
+    return (TouchClass(pages, 1.0),)
+
+
+def _zipf(pages: float, alpha: float) -> tuple[TouchClass, ...]:
+    count = min(ZIPF_CLASSES, math.ceil(pages))
+    edges = [0.0, *(pages ** (i / count) for i in range(1, count + 1))]
+    # The sum of i**-alpha over the ranks of a class, by the integral between half ranks.
+    heads = [_power_integral(edge + 0.5, alpha) for edge in edges]
+    total = heads[-1] - heads[0]
+    return tuple(
+        TouchClass(edges[i + 1] - edges[i], (heads[i + 1] - heads[i]) / total) for i in range(count)
+    )
+
+
+def _power_integral(x: float, alpha: float) -> float:
+    return math.log(x) if abs(alpha - 1) < 1e-9 else x ** (1 - alpha) / (1 - alpha)
+
+
+class Pages:
+    """Pages touched alike, and what a migration knows about them.
+
+    Attributes
+    ----------
+    count
+        How many there are.
+    zero
+        Whether they hold only zeros.
+    pending
+        Of them, to be sent: the bit is set in the migration's bitmap.
+    untouched
+        Of them, not written since the last sync.
+    idle
+        Of them, neither pending nor written since their log was cleared: the next sync passes them
+        by.
+    absent
+        Of them, taken out of the stream by a hint and not written since: the destination never gets
+        their contents.
+    per_chunk
+        Whether a page's log is cleared just before it is sent (KVM's manual protect), rather than
+        at the sync: a page written and then sent in one round is then not sent again in the next.
+    """
+
+    __slots__ = ("absent", "count", "idle", "pending", "per_chunk", "untouched", "zero")
+
+    def __init__(self, count: float = 0.0, *, zero: bool = False) -> None:
+        self.count = count
+        self.zero = zero
+        self.per_chunk = False
+        self.pending = self.absent = 0.0
+        self.untouched = self.idle = count
+
+    def start_log(self, *, per_chunk: bool) -> None:
+        """Begin a migration: every page is to be sent."""
+        self.per_chunk = per_chunk
+        self.pending = self.untouched = self.count
+        self.idle = self.absent = 0.0
+
+    def advance(self, *, touches: float, sent: float = 0.0, law: Law = "random") -> float:
+        """Let an interval pass in which pages were written and pages were sent, both evenly.
+
+        Parameters
+        ----------
+        touches
+            Writes to these pages.
+        sent
+            Pending pages sent, at most `pending`.
+        law
+            How the writes spread.
+
+        Returns
+        -------
+        float
+            Pages written for the first time since they were write-protected: each is a fault.
+        """
+        if touches <= 0 and sent <= 0:
+            return 0.0
+        kept = self._kept(touches, law)
+        sent = min(sent, self.pending)
+        if self.per_chunk:
+            kept_after_sending = _mean_kept(kept, law)
+            faults = self.idle * (1 - kept) + sent * (1 - kept_after_sending)
+            self.idle = self.idle * kept + sent * kept_after_sending
+        else:
+            faults = self.untouched * (1 - kept)
+            share = sent / self.pending if sent > 0 else 0.0
+            self.idle = (self.idle + share * (self.untouched - self.idle)) * kept
+        self.untouched *= kept
+        self.absent *= kept
+        self.pending -= sent
+        return faults
+
+    def _kept(self, touches: float, law: Law) -> float:
+        """Return the share of untouched pages that so many writes leave untouched."""
+        if touches <= 0 or self.count <= 0:
+            return 1.0
+        if law == "random":
+            return math.exp(-touches / self.count)
+        return max(0.0, 1 - touches / self.untouched) if self.untouched > 0 else 0.0
+
+    def sync(self) -> float:
+        """Collect the dirty log; return how many pages were not waiting to be sent already."""
+        new = max(0.0, self.count - self.pending - self.idle)
+        self.pending = min(self.pending + new, self.count)
+        self.untouched = self.count
+        self.idle = self.count - self.pending
+        return new
+
+    def skip(self, pages: float) -> float:
+        """Take up to so many pending pages out of the stream; return how many were."""
+        taken = min(pages, self.pending)
+        if taken > 0:
+            clean = taken if self.per_chunk else taken / self.pending * (self.untouched - self.idle)
+            self.idle += clean
+            self.absent += clean
+            self.pending -= taken
+        return taken
+
+    def move(self, pages: float, to: Pages, *, written: bool = False) -> float:
+        """Move up to so many pages to another set, written on the way or not; return how many."""
+        pages = min(pages, self.count)
+        if pages <= 0:
+            return 0.0
+        share = pages / self.count
+        moved = [share * part for part in (self.pending, self.untouched, self.idle, self.absent)]
+        self.count -= pages
+        self.pending -= moved[0]
+        self.untouched -= moved[1]
+        self.idle -= moved[2]
+        self.absent -= moved[3]
+        to.count += pages
+        to.pending += moved[0]
+        if not written:
+            to.untouched += moved[1]
+            to.idle += moved[2]
+            to.absent += moved[3]
+        return pages
+
+
+def _mean_kept(kept: float, law: Law) -> float:
+    """Return the share left untouched of pages cleared at times spread evenly over the interval."""
+    if kept >= 1.0:
+        return 1.0
+    if law == "each":
+        return (1 + kept) / 2
+    return (kept - 1) / math.log(kept) if kept > 0.0 else 0.0

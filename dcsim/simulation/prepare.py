@@ -1,0 +1,370 @@
+"""A Scenario made ready to run: plain data, sizes in pages, everything random drawn.
+
+pydantic ends here. A `Prepared` can be pickled, and running it twice gives the same tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from dcsim.control.operations import OperationPlan
+from dcsim.errors import Issue, ScenarioError
+from dcsim.model.activity import Activity
+from dcsim.model.guest import Profile
+from dcsim.model.hinting import Policy, Step
+from dcsim.model.memory import Memory
+from dcsim.model.migration import Patience
+from dcsim.model.stream import Settings
+from dcsim.model.touch import TouchClass, classes_of
+from dcsim.rng import Streams
+from dcsim.rng import replicate as replicate_seed
+from dcsim.scenario import spec
+from dcsim.scenario.topology import Network, build
+from dcsim.units import PAGE, format_size
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPlan:
+    """One guest: its name, what it does, what it is made of, where and when it starts."""
+
+    name: str
+    profile: Profile
+    makeup: dict[str, float]
+    writers: tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ...]
+    readers: tuple[tuple[tuple[TouchClass, ...], int, float], ...]
+    host: int
+    start_s: float
+    levels: tuple[tuple[float, float], ...]
+
+    def memory(self) -> Memory:
+        """Return its memory as it is at first."""
+        return Memory(
+            pages=self.profile.pages, writers=self.writers, readers=self.readers, **self.makeup
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scenario ready to run."""
+
+    scenario: dict[str, Any]
+    digest: str
+    seed: int
+    replicate: int
+    network: Network
+    routing: Literal["ecmp", "even-split", "d-mod-k"]
+    storage_latency_s: float
+    cores: float
+    host_memory_bytes: float
+    guests: tuple[GuestPlan, ...]
+    settings: dict[str, Settings]
+    operation: OperationPlan
+    horizon_s: float
+    settle_s: float
+    tolerance: float
+    record: Literal["summary", "migrations", "full"]
+
+
+def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
+    """Make a scenario ready to run.
+
+    Parameters
+    ----------
+    scenario
+        What is asked.
+    replicate
+        Which replication; 0 has the scenario's own seed.
+
+    Raises
+    ------
+    ScenarioError
+        If guests do not fit on the hosts where they are to stand, or what they do not into their
+        memory; all problems at once.
+    """
+    seed = replicate_seed(scenario.seed, replicate)
+    streams = Streams(seed)
+    network = build(scenario.topology)
+    problems: list[Issue] = []
+    guests: list[GuestPlan] = []
+    free = [scenario.topology.host.memory] * len(network.hosts)
+    settings: dict[str, Settings] = {}
+    for i, group in enumerate(scenario.guests):
+        name = group_name(group)
+        settings[name] = _settings(group.migration or scenario.migration)
+        profile, plan = _profile(group, scenario.hinting, f"guests[{i}]", problems)
+        hosts = _places(network, group, free, streams, f"guests[{i}].place", problems)
+        for n, host in enumerate(hosts):
+            guests.append(plan(f"{name}-{n}", profile, host, streams, scenario.horizon))
+    if problems:
+        raise ScenarioError(problems)
+    return Prepared(
+        scenario=scenario.to_dict(),
+        digest=scenario.digest(),
+        seed=seed,
+        replicate=replicate,
+        network=network,
+        routing=scenario.topology.routing,
+        storage_latency_s=scenario.topology.storage.latency,
+        cores=scenario.topology.host.cores,
+        host_memory_bytes=scenario.topology.host.memory,
+        guests=tuple(guests),
+        settings=settings,
+        operation=_operation(scenario.operation),
+        horizon_s=scenario.horizon,
+        settle_s=scenario.settle,
+        tolerance=scenario.tolerance,
+        record=scenario.record,
+    )
+
+
+def random_inputs(scenario: spec.Scenario) -> list[str]:
+    """Return what is random in a scenario, in words; empty if nothing is."""
+    found = []
+    network = build(scenario.topology)
+    if scenario.topology.routing == "ecmp" and _has_choice(network):
+        found.append("ECMP hashes: which of several shortest paths each flow takes")
+    for i, group in enumerate(scenario.guests):
+        load = group.workload.load
+        for what, present in (
+            ("placement draws", group.place.by == "random"),
+            ("load noise", load.noise > 0),
+            ("memory make-up drawn from samples", len(group.makeups) > 1),
+            ("arrival times", group.arrive > 0),
+        ):
+            if present:
+                found.append(f"guests[{i}] ({group_name(group)}): {what}")
+    return found
+
+
+def group_name(group: spec.GuestGroup) -> str:
+    """Return a group's name: its own, or its workload's."""
+    return group.name or group.workload.name
+
+
+def _has_choice(network: Network) -> bool:
+    """Whether some switch has two links to switches on the way up, or any node parallel links."""
+    ends = list(zip(network.tails, network.heads, strict=True))
+    if len(set(ends)) < len(ends):
+        return True
+    inner = [
+        tail
+        for tail, head in ends
+        if network.node_kinds[tail] == network.node_kinds[head] == "switch"
+    ]
+    return len(set(inner)) < len(inner)
+
+
+# --------------------------------------------------------------------------- guests
+
+GuestMaker = Callable[[str, Profile, int, Streams, float], GuestPlan]
+
+
+def _profile(
+    group: spec.GuestGroup, default: spec.Hinting, path: str, problems: list[Issue]
+) -> tuple[Profile, GuestMaker]:
+    """Turn a group's sizes into pages; return what its guests share, and a maker of each."""
+    pages = group.memory / PAGE
+    work = group.workload
+    activities: list[Activity] = []
+    writers: list[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]] = []
+    readers: list[tuple[tuple[TouchClass, ...], int, float]] = []
+    for item in work.activities:
+        demand = math.inf if item.rate == "max" else item.rate / PAGE
+        size = item.set * pages if item.set <= 1 else item.set / PAGE
+        index = 0
+        if item.do in ("write", "read"):
+            pattern = item.pattern
+            classes = classes_of(
+                pages=size,
+                kind=pattern.kind,
+                hot_share=pattern.hot_share,
+                hot_rate=pattern.hot_rate,
+                alpha=pattern.alpha,
+            )
+            if item.do == "write":
+                index = len(writers)
+                writers.append((classes, item.to))
+            else:
+                index = len(readers)
+                speed = item.workers / item.work if item.rate == "max" else demand
+                readers.append((classes, item.read_ahead, speed))
+        activities.append(
+            Activity(
+                do=item.do,
+                demand=demand,
+                work_s=item.work,
+                workers=item.workers,
+                weight=item.weight,
+                index=index,
+                lifetime_s=item.lifetime,
+                peer=item.peer,
+            )
+        )
+    samples = group.makeups or [work.memory]
+    _check_room(samples, writers, pages, path, problems)
+    profile = Profile(
+        group=group_name(group),
+        workload=work.name,
+        pages=pages,
+        vcpus=group.vcpus,
+        activities=tuple(activities),
+        hintable=work.hintable,
+        policy=_policy(group.hinting or default),
+        migratable=group.migratable,
+        because=group.because or "",
+    )
+
+    def plan(
+        name: str, profile: Profile, host: int, streams: Streams, horizon_s: float
+    ) -> GuestPlan:
+        drawn = 0
+        if len(samples) > 1:
+            drawn = int(streams.stream("guest", name, "makeup").integers(len(samples)))
+        start = 0.0
+        if group.arrive > 0:
+            start = float(streams.stream("guest", name, "arrival").uniform(0, group.arrive))
+        sample = samples[drawn]
+        makeup = {
+            "free_zero": sample.free_zero * pages,
+            "free_stale": sample.free_stale * pages,
+            "cache": sample.cache * pages,
+            "kernel": sample.kernel * pages,
+            "anonymous_zero": sample.anonymous_zero * pages,
+            "min_free": work.min_free * pages,
+        }
+        levels = _levels(work.load, name, streams, horizon_s)
+        return GuestPlan(name, profile, makeup, tuple(writers), tuple(readers), host, start, levels)
+
+    return profile, plan
+
+
+def _check_room(
+    samples: list[spec.Makeup],
+    writers: list[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]],
+    pages: float,
+    path: str,
+    problems: list[Issue],
+) -> None:
+    """Report write sets that are larger than the memory they are in."""
+    for target in ("anonymous", "cache"):
+        asked = sum(c.pages for classes, to in writers if to == target for c in classes)
+        for n, sample in enumerate(samples):
+            used = sample.free_zero + sample.free_stale + sample.kernel + sample.anonymous_zero
+            share = sample.cache if target == "cache" else 1 - used - sample.cache
+            if asked > share * pages * (1 + 1e-9) + 1e-6:
+                where = (
+                    f"{path}.makeups[{n}]" if len(samples) > 1 else f"{path}.workload.activities"
+                )
+                message = (
+                    f"activities write to {format_size(asked * PAGE)} of {target} memory, "
+                    f"the guest has {format_size(max(share, 0.0) * pages * PAGE)} of it"
+                )
+                problems.append(Issue(path=where, message=message))
+                break
+
+
+def _levels(
+    load: spec.Load, name: str, streams: Streams, horizon_s: float
+) -> tuple[tuple[float, float], ...]:
+    """Return the steps of a guest's load up to the horizon, its noise drawn."""
+    points = [(time, level) for time, level in load.points if time < horizon_s]
+    if load.noise == 0:
+        return tuple(points)
+    count = math.ceil(horizon_s / load.every)
+    draws = streams.stream("guest", name, "load").normal(size=count)
+    steps = []
+    level, ahead = 1.0, 0
+    times = sorted({n * load.every for n in range(count)} | {time for time, _ in points})
+    for time in times:
+        while ahead < len(points) and points[ahead][0] <= time:
+            level = points[ahead][1]
+            ahead += 1
+        draw = float(draws[min(int(time / load.every + 1e-9), count - 1)])
+        steps.append((time, level * math.exp(load.noise * draw - load.noise**2 / 2)))
+    return tuple(steps)
+
+
+def _places(
+    network: Network,
+    group: spec.GuestGroup,
+    free: list[float],
+    streams: Streams,
+    path: str,
+    problems: list[Issue],
+) -> list[int]:
+    """Choose the host of each guest of a group, and take its memory there."""
+    hosts = [i for i in network.hosts if fnmatchcase(network.node_names[i], group.place.pattern)]
+    if not hosts:
+        problems.append(Issue(path=path, message=f"no host matches '{group.place.pattern}'"))
+        return []
+    random = streams.stream("placement", group_name(group)) if group.place.by == "random" else None
+    chosen: list[int] = []
+    next_host = 0
+    for n in range(group.count):
+        if random is not None:
+            room = [host for host in hosts if free[host] >= group.memory]
+            host = room[int(random.integers(len(room)))] if room else None
+        else:
+            turn = next_host if group.place.by == "spread" else 0
+            order = hosts[turn:] + hosts[:turn] if turn else hosts
+            host = next((h for h in order if free[h] >= group.memory), None)
+        if host is None:
+            size = format_size(group.memory)
+            problems.append(
+                Issue(
+                    path=path,
+                    message=f"guest {n} of {group.count} ({size}) fits on no host of "
+                    f"'{group.place.pattern}'",
+                )
+            )
+            return []
+        if random is None:
+            next_host = (hosts.index(host) + 1) % len(hosts)
+        free[host] -= group.memory
+        chosen.append(host)
+    return chosen
+
+
+# --------------------------------------------------------------------------- plain forms of specs
+
+
+def _policy(hinting: spec.Hinting) -> Policy:
+    steps = tuple(
+        Step(**{**{k: getattr(s, k) for k in Step.__slots__}, "select": tuple(s.select)})
+        for s in hinting.steps
+    )
+    return Policy(hinting.name, hinting.zero_pages, steps)
+
+
+def _settings(migration: spec.Migration) -> Settings:
+    values = {name: getattr(migration, name) for name in Settings.__slots__}
+    for name in ("max_bandwidth", "max_rounds"):
+        values[name] = math.inf if values[name] is None else float(values[name])
+    return Settings(**values)
+
+
+def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:
+    limits = operation.limits
+
+    def cap(value: float | None) -> float:
+        return math.inf if value is None else value
+
+    drain = operation if isinstance(operation, spec.Drain) else None
+    moves = operation.moves if isinstance(operation, spec.Moves) else []
+    return OperationPlan(
+        kind=operation.kind,
+        at_s=operation.at,
+        hosts=drain.hosts if drain else "",
+        placement=drain.placement if drain else "",
+        moves=tuple((move.guest, move.to) for move in moves),
+        caps=(cap(limits.per_cluster), cap(limits.per_host_out), cap(limits.per_host_in)),
+        patience=Patience(
+            control_plane_s=limits.control_plane,
+            completion_s_per_gib=cap(limits.completion_timeout_per_gib),
+            progress_s=cap(limits.progress_timeout),
+        ),
+    )

@@ -1,0 +1,288 @@
+"""One run: build the world, let its processes act, write down what came of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import simpy
+
+from dcsim.control.operations import Operation
+from dcsim.model.guest import Guest
+from dcsim.model.host import Host
+from dcsim.model.invariants import check_guest, check_host
+from dcsim.model.migration import World
+from dcsim.model.network import Network
+from dcsim.model.routing import Routes
+from dcsim.model.storage import Storage
+from dcsim.records.result import Result
+from dcsim.records.summary import summarise
+from dcsim.records.tables import CAUSES, Recorder
+from dcsim.rng import Streams
+from dcsim.scenario import spec
+from dcsim.simulation.prepare import Prepared, prepare
+from dcsim.units import PAGE
+
+PROGRESS_EVERY_S = 0.1
+EVENTS_BETWEEN_CHECKS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    simulated_s, horizon_s
+        Simulated time, and its end at most.
+    events
+        Events so far.
+    ended, requested
+        Migrations that have ended, and that were asked for.
+    """
+
+    simulated_s: float
+    horizon_s: float
+    events: int
+    ended: int
+    requested: int
+
+
+def run(
+    scenario: spec.Scenario | Prepared,
+    *,
+    replicate: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+    check: bool = False,
+) -> Result:
+    """Simulate a scenario.
+
+    Parameters
+    ----------
+    scenario
+        What is asked, or what `prepare` made of it.
+    replicate
+        Which replication of a scenario; a `Prepared` has its own.
+    progress
+        Called about ten times a second.
+    check
+        Verify the model's invariants as the run goes on (slow).
+
+    Returns
+    -------
+    Result
+        Tidy tables of what happened.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario cannot be run as it is.
+    InvariantError
+        If `check` finds the model at fault.
+
+    Examples
+    --------
+    >>> import dcsim
+    >>> result = dcsim.run(dcsim.load("quick-start"))
+    >>> result.metrics["completed"] == result.metrics["requested"]
+    True
+    """
+    if isinstance(scenario, spec.Scenario):
+        scenario = prepare(scenario, replicate=replicate)
+    return _Run(scenario, check=check).result(progress)
+
+
+class _Run:
+    """The world of one run."""
+
+    def __init__(self, prepared: Prepared, *, check: bool) -> None:
+        self.prepared = prepared
+        self.check = check
+        self.env = env = simpy.Environment()
+        self.recorder = recorder = Recorder(prepared.record)
+        self.streams = Streams(prepared.seed)
+        self.names = prepared.network.link_names
+        self.network = Network(
+            env,
+            prepared.network.capacity_bytes_per_s,
+            record=self._link_rate if recorder.keeps("link_rates") else None,
+            check=check,
+        )
+        routes = Routes(prepared.network, routing=prepared.routing)
+        storage = Storage(
+            self.network,
+            routes,
+            node=prepared.network.storage,
+            outside=prepared.network.outside,
+            service_s=prepared.storage_latency_s,
+            streams=self.streams,
+        )
+        self.hosts = [
+            Host(
+                name=prepared.network.node_names[node],
+                rack=prepared.network.racks[node],
+                node=node,
+                cores=prepared.cores,
+                memory_bytes=prepared.host_memory_bytes,
+            )
+            for node in prepared.network.hosts
+        ]
+        self.guests = [
+            Guest(
+                env,
+                self.network,
+                storage,
+                name=plan.name,
+                profile=plan.profile,
+                memory=plan.memory(),
+                levels=plan.levels,
+                tolerance=prepared.tolerance,
+                record=self._slowdown if recorder.keeps("slowdowns") else None,
+            )
+            for plan in prepared.guests
+        ]
+        for guest, plan in zip(self.guests, prepared.guests, strict=True):
+            env.process(guest.live(self.hosts[plan.host], start_s=plan.start_s))
+        self.before = Counter(plan.host for plan in prepared.guests)
+        world = World(env, self.network, routes, self.streams, recorder, self._event)
+        self.operation = Operation(
+            world, self.hosts, self.guests, prepared.settings, prepared.operation
+        )
+        env.process(self.operation.run())
+
+    # ------------------------------------------------------------------ running
+
+    def result(self, progress: Callable[[Progress], None] | None) -> Result:
+        """Run to the end and return the tables."""
+        env, prepared = self.env, self.prepared
+        stop_s = prepared.horizon_s
+        events = 0
+        told = time.monotonic()
+        while env.peek() <= stop_s:
+            env.step()
+            events += 1
+            if self.operation.done.processed and stop_s == prepared.horizon_s:
+                stop_s = min(prepared.horizon_s, env.now + prepared.settle_s)
+            if self.check and events % EVENTS_BETWEEN_CHECKS == 0:
+                self._verify()
+            if (
+                progress is not None
+                and events % 64 == 0
+                and time.monotonic() - told > PROGRESS_EVERY_S
+            ):
+                told = time.monotonic()
+                progress(self._progress(events))
+        # Nothing is left to happen before the end: let the clock stand there.
+        env.run(until=stop_s) if env.now < stop_s else None
+        self._finish()
+        if progress is not None:
+            progress(self._progress(events))
+        columns = self.recorder.columns
+        summary = summarise(columns, operation_at_s=prepared.operation.at_s, simulated_s=env.now)
+        return Result(
+            scenario=prepared.scenario,
+            digest=prepared.digest,
+            seed=prepared.seed,
+            replicate=prepared.replicate,
+            columns=self.recorder.finish(summary),
+        )
+
+    def _progress(self, events: int) -> Progress:
+        return Progress(
+            self.env.now,
+            self.prepared.horizon_s,
+            events,
+            self.operation.ended,
+            self.operation.requested,
+        )
+
+    def _verify(self) -> None:
+        for guest in self.guests:
+            check_guest(guest)
+        for host in self.hosts:
+            check_host(host)
+
+    # ------------------------------------------------------------------ records
+
+    def _event(self, event: str, subject: str, detail: str) -> None:
+        self.recorder.add(
+            "events", time_s=self.env.now, event=event, subject=subject, detail=detail
+        )
+
+    def _link_rate(self, link: int, kind: str, time_s: float, rate: float) -> None:
+        self.recorder.add(
+            "link_rates", link=self.names[link], kind=kind, time_s=time_s, rate_bytes_per_s=rate
+        )
+
+    def _slowdown(self, guest: str, from_s: float, to_s: float, progress: float) -> None:
+        self.recorder.add("slowdowns", guest=guest, from_s=from_s, to_s=to_s, progress=progress)
+
+    def _finish(self) -> None:
+        """Let everything reach the end, and write the tables of what there is."""
+        if not self.operation.done.triggered:
+            self.operation.cancel("the horizon came first")
+        self.operation.record_unsettled()
+        for guest in self.guests:
+            guest.leave_off()
+        self.network.finish()
+        if self.check:
+            self._verify()
+        for guest in self.guests:
+            self._guest_row(guest)
+        for i, host in enumerate(self.hosts):
+            self._host_row(i, host)
+        classes, capacity = self.prepared.network.link_classes, self.network.capacity
+        for (link, kind), carried in sorted(self.network.carried.items()):
+            self.recorder.add(
+                "links",
+                link=self.names[link],
+                **{"class": classes[link]},
+                kind=kind,
+                capacity_bytes_per_s=capacity[link],
+                carried_bytes=carried,
+            )
+
+    def _guest_row(self, guest: Guest) -> None:
+        self.recorder.add(
+            "guests",
+            guest=guest.name,
+            group=guest.profile.group,
+            workload=guest.profile.workload,
+            hinting=guest.profile.policy.name,
+            host=guest.host.name if guest.host is not None else "",
+            memory_bytes=guest.memory_bytes,
+            moves=guest.moves,
+            lost_work_s=math.fsum(guest.lost.values()),
+            **{f"lost_{cause}_s": guest.lost[cause] for cause in CAUSES},
+            blackout_s=guest.blackout_s,
+            unreachable_s=guest.unreachable_s,
+            degraded10_s=guest.degraded_s[0.1],
+            degraded50_s=guest.degraded_s[0.5],
+            degraded99_s=guest.degraded_s[0.99],
+            read_pages=guest.read_pages,
+            missed_pages=guest.missed_pages,
+            refault_bytes=guest.refault_pages * PAGE,
+            extra_refault_bytes=max(0.0, guest.refault_pages - guest.undisturbed_refault_pages)
+            * PAGE,
+            writeback_bytes=guest.writeback_bytes,
+            written_pages=guest.written_pages,
+            oom_pages=guest.memory.oom_pages,
+        )
+
+    def _host_row(self, i: int, host: Host) -> None:
+        self.recorder.add(
+            "hosts",
+            host=host.name,
+            rack=host.rack,
+            cores=int(host.cores),
+            memory_bytes=host.memory_bytes,
+            guests_before=self.before[i],
+            guests_after=len(host.guests),
+            used_bytes=host.used_bytes,
+            peak_bytes=host.peak_bytes,
+            moved_out=host.moved_out,
+            moved_in=host.moved_in,
+        )
