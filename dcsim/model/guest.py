@@ -193,8 +193,10 @@ class Guest:
     def _open_flows(self) -> None:
         assert self.host is not None
         node = self.host.node
-        self._refault = self.storage.reader(node, self.name, on_rate=self.look)
-        self._writeback = self.storage.writer(node, self.name)
+        if self.memory.readers:
+            self._refault = self.storage.reader(node, self.name, on_rate=self.look)
+        if any(writer.to == "cache" for writer in self.memory.writers):
+            self._writeback = self.storage.writer(node, self.name)
         self._sends = {
             i: self.storage.sender(node, activity.peer, f"{self.name}/{i}", on_rate=self.look)
             for i, activity in enumerate(self.profile.activities)

@@ -112,6 +112,9 @@ class Memory:
         Sizes of what is written and read; writers' pages come out of anonymous memory or the cache.
     min_free
         Pages that the kernel keeps free.
+    replacement
+        ``lru``: one list. ``two-list``: pages that are only swept through go before all others, as
+        with the kernel's active and inactive lists [C.7].
     """
 
     def __init__(
@@ -126,9 +129,11 @@ class Memory:
         writers: Sequence[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]] = (),
         readers: Sequence[tuple[tuple[TouchClass, ...], int, float]] = (),
         min_free: float = 0.0,
+        replacement: Literal["lru", "two-list"] = "lru",
     ) -> None:
         self.pages = pages
         self.min_free = min_free
+        self.replacement = replacement
         self.free_zero = Pages(free_zero, zero=True)
         self.free_stale = Pages(free_stale)
         self.kernel = Pages(kernel)
@@ -378,25 +383,17 @@ class Memory:
         self._forget_to(0.0)
 
     def _forget_to(self, pages: float) -> None:
-        """Let all readers forget in the same proportion until what is resident fits these pages."""
+        """Let readers forget until what is resident fits these pages."""
         if self.resident <= pages:
             return
-        touches = [reader.remembered for reader in self.readers]
-
-        def excess(share: float) -> float:
-            return (
-                sum(r.resident(share * t) for r, t in zip(self.readers, touches, strict=True))
-                - pages
-            )
-
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (low, middle) if excess(middle) > 0 else (middle, high)
-            if high - low <= 1e-12 * high:
-                break
-        for reader, touched in zip(self.readers, touches, strict=True):
-            reader.remembered = low * touched
+        if self.replacement == "two-list":
+            kept = [reader for reader in self.readers if not reader.sequential]
+            room = pages - sum(reader.resident() for reader in kept)
+            _forget([reader for reader in self.readers if reader.sequential], max(0.0, room))
+            if room < 0:
+                _forget(kept, pages)
+        else:
+            _forget(self.readers, pages)
 
     # ------------------------------------------------------------------ the migration's view
 
@@ -465,6 +462,25 @@ class Memory:
     def sync(self) -> float:
         """Collect the dirty log; return the pages newly to be sent."""
         return sum(pages.sync() for pages in self.sets())
+
+
+def _forget(readers: Sequence[ReadSet], pages: float) -> None:
+    """Let these readers forget in the same proportion until what is resident fits these pages."""
+    touches = [reader.remembered for reader in readers]
+    if pages <= 0:
+        for reader in readers:
+            reader.remembered = 0.0
+        return
+
+    def excess(share: float) -> float:
+        return sum(r.resident(share * t) for r, t in zip(readers, touches, strict=True)) - pages
+
+    low, high = 0.0, 1.0
+    while high - low > 1e-12 * high and high > 1e-300:
+        middle = (low + high) / 2
+        low, high = (low, middle) if excess(middle) > 0 else (middle, high)
+    for reader, touched in zip(readers, touches, strict=True):
+        reader.remembered = low * touched
 
 
 def _proportional(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -9,7 +9,7 @@ outside the set violates it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
@@ -76,6 +76,8 @@ class Network:
         The clock.
     capacity
         Of each directed link, in bytes per second.
+    weights
+        Weight of the flows of a kind against others; 1 where a kind is left out.
     record
         Called as ``record(link, kind, time, rate)`` when the rate of a kind on a link changes, or
         None.
@@ -88,6 +90,7 @@ class Network:
         env: simpy.Environment,
         capacity: Iterable[float],
         *,
+        weights: Mapping[str, float] | None = None,
         record: RateRecord | None = None,
         check: bool = False,
     ) -> None:
@@ -99,12 +102,14 @@ class Network:
         self.solves = 0
         self.flows_solved = 0
         self._on_link: list[dict[Flow, None]] = [{} for _ in self.capacity]
+        self._held_by = [0] * len(self.capacity)  # flows whose bottleneck a link is
         self._changed: dict[Flow, None] = {}
         self._freed: dict[int, None] = {}
         self._settling = False
         self._due: list[tuple[float, int, int, Flow]] = []
         self._ticket = 0
         self._wake_at = math.inf
+        self._weights = dict(weights or {})
         self._record = record
         self._kind_rate: dict[tuple[int, str], float] = {}
         self._check = check
@@ -117,7 +122,6 @@ class Network:
         *,
         kind: str,
         cap: float = math.inf,
-        weight: float = 1.0,
         on_rate: RateListener | None = None,
     ) -> Flow:
         """Begin a flow; its rate is known once this instant has settled.
@@ -130,12 +134,10 @@ class Network:
             What its bytes are counted as.
         cap
             Bytes per second at most.
-        weight
-            Its share against other flows.
         on_rate
             Called when its rate is about to be something else.
         """
-        flow = Flow(path, cap, weight, kind, on_rate)
+        flow = Flow(path, cap, self._weights.get(kind, 1.0), kind, on_rate)
         flow._since = self.env.now
         self.flows[flow] = None
         for link in flow.links:
@@ -151,6 +153,8 @@ class Network:
         self._flush(flow)
         del self.flows[flow]
         self._changed.pop(flow, None)
+        if flow.bottleneck != AT_CAP:
+            self._held_by[flow.bottleneck] -= 1
         self._note(flow, -flow.rate)
         for i, link in enumerate(flow.links):
             del self._on_link[link][flow]
@@ -312,6 +316,8 @@ class Network:
             joining = {} if full else self._violated(solving, links, freed)
         for flow in solving:
             self._add_load(flow, flow.rate)
+            if flow.bottleneck != AT_CAP:
+                self._held_by[flow.bottleneck] += 1
         return old
 
     def _take_out(
@@ -323,6 +329,8 @@ class Network:
             old[flow] = flow.rate
             solving[flow] = None
             self._add_load(flow, -flow.rate)
+            if flow.bottleneck != AT_CAP:
+                self._held_by[flow.bottleneck] -= 1
 
     def _violated(
         self, solving: dict[Flow, None], links: dict[int, None], freed: list[int]
@@ -340,6 +348,8 @@ class Network:
             if flow.bottleneck != AT_CAP:
                 bottlenecks[flow.bottleneck] = max(bottlenecks.get(flow.bottleneck, 0.0), level)
         for link in dict.fromkeys([*links, *freed]):
+            if not self._held_by[link] and link not in bottlenecks:
+                continue  # nobody outside is held up here, nobody inside is kept from more
             capacity = self.capacity[link]
             load = self.load[link] + inside.get(link, 0.0)
             saturated = load >= capacity * (1 - TOLERANCE)
