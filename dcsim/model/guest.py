@@ -122,6 +122,8 @@ class Guest:
         self._weight = sum(a.weight for a in profile.activities)
         self._started = False
         self._cpu = 1.0
+        self._misses: list[float] = []
+        self._base_misses: list[float] = []
         self._since = 0.0
         self._look_at = math.inf
         self._refault: Flow | None = None
@@ -338,10 +340,12 @@ class Guest:
                 self.host.demand_cpu(self, 0.0)
             return
         latency = self.storage.latency_s(self.host.node)
-        stalls, undisturbed_stalls = self._stalls(self.memory, latency), None
+        self._misses = base = [reader.miss() for reader in self.memory.readers]
         if self.undisturbed is not None:
-            undisturbed_stalls = self._stalls(self.undisturbed, latency)
-        base_stalls = undisturbed_stalls or stalls
+            base = [reader.miss() for reader in self.undisturbed.readers]
+        self._base_misses = base
+        stalls = self._stalls(self._misses, latency)
+        base_stalls = self._stalls(base, latency)
         base_share = cpu_share(vcpus=self.profile.vcpus, demand=self._cpu_demand(base_stalls))
         demand = self._cpu_demand(stalls)
         own_share = cpu_share(vcpus=self.profile.vcpus, demand=demand)
@@ -367,15 +371,14 @@ class Guest:
             elif activity.do == "send":
                 self._send(i, pace)
 
-    def _stalls(self, memory: Memory, latency: float) -> list[float]:
-        """Return each activity's mean stall a page at full service."""
-        stalls = []
-        for activity in self.profile.activities:
-            stall = 0.0
+    def _stalls(self, misses: list[float], latency: float) -> list[float]:
+        """Return each activity's mean stall a page at full service, given its readers' misses."""
+        stalls = [0.0] * len(self.profile.activities)
+        for i, activity in enumerate(self.profile.activities):
             if activity.do == "read":
-                reader = memory.readers[activity.index]
-                stall = reader.miss() * latency / (reader.read_ahead if reader.sequential else 1)
-            stalls.append(stall)
+                reader = self.memory.readers[activity.index]
+                pages = reader.read_ahead if reader.sequential else 1
+                stalls[i] = misses[activity.index] * latency / pages
         return stalls
 
     def _cpu_demand(self, stalls: list[float]) -> float:
@@ -434,9 +437,10 @@ class Guest:
         self._look_at = math.inf
         if not self.running:
             return
-        wait = self._until_misses_change(self.memory, undisturbed=False)
+        wait = self._until_misses_change(self.memory, self._misses, [p.rate for p in self.paces])
         if self.undisturbed is not None:
-            wait = min(wait, self._until_misses_change(self.undisturbed, undisturbed=True))
+            base = [p.base for p in self.paces]
+            wait = min(wait, self._until_misses_change(self.undisturbed, self._base_misses, base))
         if wait < math.inf:
             self._look_at = self.env.now + max(wait, SHORTEST_LOOK_S)
             timer = self.env.timeout(self._look_at - self.env.now, value=self._look_at)
@@ -447,20 +451,24 @@ class Guest:
         if event.value == self._look_at:
             self.look()
 
-    def _until_misses_change(self, memory: Memory, *, undisturbed: bool) -> float:
+    def _until_misses_change(
+        self, memory: Memory, misses: list[float], rates: list[float]
+    ) -> float:
+        """Return for how many seconds nothing about a memory changes by more than the tolerance."""
         wait = math.inf
-        room = memory.spare + memory.cold
-        filling = misses = 0.0
-        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
-            rate = pace.base if undisturbed else pace.rate
-            if activity.do == "allocate" and activity.lifetime_s is None and rate > 0:
+        missed = 0.0
+        for activity, rate in zip(self.profile.activities, rates, strict=True):
+            if rate > 0 and activity.do == "read":
+                missed += rate * misses[activity.index]
+            elif rate > 0 and activity.do == "allocate" and activity.lifetime_s is None:
                 wait = min(wait, max(1.0, 0.2 * (memory.spare + memory.cache.count) / rate))
-            if activity.do != "read" or rate <= 0:
-                continue
-            reader = memory.readers[activity.index]
-            misses += rate * reader.miss()
-            filling += rate * reader.miss()
-            wait = min(wait, reader.steady_for(rate, self._tolerance))
-        if misses < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
-            return math.inf
-        return min(wait, room / filling) if filling > 0 else wait
+        room = memory.spare + memory.cold
+        if missed < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
+            return wait
+        wait = min(wait, room / missed)
+        for activity, rate in zip(self.profile.activities, rates, strict=True):
+            if rate > 0 and activity.do == "read":
+                miss = misses[activity.index]
+                reader = memory.readers[activity.index]
+                wait = min(wait, reader.steady_for(rate, miss, self._tolerance))
+        return wait

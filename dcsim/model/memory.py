@@ -64,10 +64,9 @@ class ReadSet:
         touches = self.remembered if touches is None else touches
         return sum(c.share * c.miss(touches) for c in self.classes)
 
-    def steady_for(self, rate: float, tolerance: float) -> float:
-        """Return for how many seconds of reads the miss rate stays within the tolerance."""
+    def steady_for(self, rate: float, miss: float, tolerance: float) -> float:
+        """Return for how many seconds of reads the chance of a miss stays within the tolerance."""
         wait = math.inf
-        miss = self.miss()
         falling = 0.0
         for part in self.classes:
             if part.law == "each":
@@ -218,16 +217,14 @@ class Memory:
     def read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read file pages: so many touches of each read set; misses take frames and fill them."""
         old = [reader.remembered for reader in self.readers]
-        room = self.spare + self.cold
-        share = self._share_that_fits(touches, room)
-        misses = []
-        for reader, start, count in zip(self.readers, old, touches, strict=True):
-            grown = reader.resident(start + share * count) - reader.resident(start)
-            misses.append(max(0.0, grown))
+        before = [reader.resident() for reader in self.readers]
+        room = self.spare + max(0.0, self.cache.count - sum(before))
+        share, after = self._share_that_fits(touches, before, room)
+        misses = [max(0.0, end - start) for start, end in zip(before, after, strict=True)]
         if share < 1.0:
             for i, (reader, count) in enumerate(zip(self.readers, touches, strict=True)):
-                reader.remembered = old[i] + share * count
-                misses[i] += (1 - share) * count * reader.miss()
+                rest = (1 - share) * count
+                misses[i] += rest * reader.miss(old[i] + share * count)
         filled = sum(misses)
         extra = sum(
             m * (r.read_ahead - 1)
@@ -235,38 +232,39 @@ class Memory:
             if not r.sequential
         )
         fresh = self._fill_from_free(filled + extra)
-        if share < 1.0 or extra:
-            steady = share == 0.0 and not extra and _proportional(old, touches)
-            for reader, start, count in zip(self.readers, old, touches, strict=True):
-                reader.remembered = start if steady else start + count
-            if not steady:
+        full = share < 1.0 or extra > 0
+        if not (share == 0.0 and not extra and _proportional(old, touches)):
+            for reader, count in zip(self.readers, touches, strict=True):
+                reader.remembered += count
+            if full:
                 self._forget_to(self.cache.count)
-        else:
-            for reader, start, count in zip(self.readers, old, touches, strict=True):
-                reader.remembered = start + count
         stalls = [
             m / r.read_ahead if r.sequential else m
             for m, r in zip(misses, self.readers, strict=True)
         ]
         return ReadOutcome(misses, stalls, filled + extra, filled + extra - fresh)
 
-    def _share_that_fits(self, touches: Sequence[float], room: float) -> float:
-        """Return the share of these touches after which the cache has no room left."""
-        start = self.resident
+    def _share_that_fits(
+        self, touches: Sequence[float], before: Sequence[float], room: float
+    ) -> tuple[float, list[float]]:
+        """Return the share of these touches that has room, and what is resident after it."""
 
-        def grown(share: float) -> float:
+        def after(share: float) -> list[float]:
             pairs = zip(self.readers, touches, strict=True)
-            return sum(r.resident(r.remembered + share * count) for r, count in pairs) - start
+            return [reader.resident(reader.remembered + share * count) for reader, count in pairs]
 
-        if grown(1.0) <= room:
-            return 1.0
-        if room <= 1e-6 * max(1.0, self.cache.count):
-            return 0.0
-        low, high = 0.0, 1.0
-        for _ in range(40):
+        start = sum(before)
+        tight = room <= 1e-6 * max(1.0, self.cache.count)
+        if tight and _proportional([reader.remembered for reader in self.readers], touches):
+            return 0.0, list(before)
+        whole = after(1.0)
+        if sum(whole) - start <= room:
+            return 1.0, whole
+        low, high = 0.0, 0.0 if tight else 1.0
+        while high - low > 1e-9:
             middle = (low + high) / 2
-            low, high = (middle, high) if grown(middle) <= room else (low, middle)
-        return low
+            low, high = (middle, high) if sum(after(middle)) - start <= room else (low, middle)
+        return low, after(low) if low > 0 else list(before)
 
     def _fill_from_free(self, pages: float) -> float:
         """Fill free frames above the kernel's reserve with file pages; return how many."""

@@ -1,0 +1,259 @@
+"""Results on disk: Parquet and JSON, written whole or not at all, read with suspicion.
+
+What is read may come from anyone: sizes are bounded before anything is unpacked, a schema has to be
+the declared one, nothing is unpickled and no path is taken from inside a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dcsim.errors import ResultError
+from dcsim.records.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Columns = dict[str, list[Any]]
+
+MAX_JSON_BYTES: Final = 256 * 2**20
+"""The largest JSON document that is read."""
+MAX_TABLE_BYTES: Final = 4 * 2**30
+"""The largest table that is read: as a file, and unpacked."""
+MAX_CELLS: Final = 400_000_000
+"""The most cells (rows times columns) of a table that is read."""
+MAX_TEXT: Final = 100_000
+"""The longest text in a cell of a table that is read, in characters."""
+
+
+def replace_directory(
+    directory: str | os.PathLike[str],
+    *,
+    write: Callable[[Path], None],
+    owns: Callable[[Path], bool],
+    noun: str,
+    overwrite: bool,
+) -> None:
+    """Fill *directory* in one step: it holds all of what *write* wrote, or what it held before.
+
+    Parameters
+    ----------
+    directory
+        Made with its parents where it does not exist. A link is followed.
+    write
+        Is given an empty directory to fill.
+    owns
+        Whether a directory holds what is written here, and nothing else, so that it may go.
+    noun
+        What is written, for messages.
+    overwrite
+        Whether what is owned is replaced.
+
+    Raises
+    ------
+    ResultError
+        If *directory* is a file, or holds something that may not be replaced.
+    """
+    target = Path(directory).resolve()
+    if target.exists() and not target.is_dir():
+        message = f"{target} is a file; a {noun} is a directory"
+        raise ResultError(message)
+    if target.exists() and any(target.iterdir()):
+        if not owns(target):
+            message = f"{target} holds more than a {noun}, or something else: it is not overwritten"
+            raise ResultError(message)
+        if not overwrite:
+            message = f"{target} already holds a {noun}; overwrite=True replaces it"
+            raise ResultError(message)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(8)
+    fresh, old = (target.parent / f".dcsim-{token}-{part}" for part in ("new", "old"))
+    try:
+        fresh.mkdir()
+        write(fresh)
+        for path in (*fresh.rglob("*"), fresh):
+            _to_disk(path)
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if old.exists():
+            old.rename(target)
+        raise
+    _to_disk(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file or a directory is on disk; Windows cannot do so for a directory."""
+    with suppress(PermissionError):
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def holds_only(directory: Path, names: Mapping[str, Any]) -> bool:
+    """Whether a directory holds plain files of these names and nothing else."""
+    return all(
+        path.name in names and path.is_file() and not path.is_symlink()
+        for path in directory.iterdir()
+    )
+
+
+# --------------------------------------------------------------------------- JSON
+
+
+def json_bytes(data: Any) -> bytes:
+    """Return *data* as JSON; keys keep their order, so that it is the same when read again."""
+    return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+
+
+def read_json(path: Path, *, form: str, version: int) -> dict[str, Any]:
+    """Read a JSON document that says ``{"format": form, "version": version, ...}``.
+
+    Raises
+    ------
+    ResultError
+        If there is no such file, it is too large or torn, or of another format or version.
+    """
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            message = f"{path} is larger than {MAX_JSON_BYTES:,} bytes"
+            raise ResultError(message)
+        data = json.loads(path.read_bytes(), parse_constant=_no_constant)
+    except FileNotFoundError:
+        message = f"{path.parent} holds no {form.replace('-', ' ')}: {path.name} is missing"
+        raise ResultError(message) from None
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"cannot read {path}: {error}"
+        raise ResultError(message) from error
+    if not isinstance(data, dict) or data.get("format") != form:
+        message = f"{path} is of no {form.replace('-', ' ')}"
+        raise ResultError(message)
+    if data.get("version") != version:
+        message = (
+            f"{path} is of version {str(data.get('version'))[:20]} of its format; "
+            f"this dcsim reads version {version}"
+        )
+        raise ResultError(message)
+    return data
+
+
+def _no_constant(text: str) -> float:
+    message = f"{text} is no JSON"
+    raise ValueError(message)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --------------------------------------------------------------------------- Parquet
+
+
+def write_table(path: Path, table: Table, columns: Columns, provenance: Mapping[str, str]) -> None:
+    """Write a table as Parquet: unit and meaning with each column, provenance with the whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema(
+        [
+            pa.field(
+                column.name,
+                _arrow_type(column.kind),
+                nullable=False,
+                metadata={"unit": column.unit, "meaning": column.meaning},
+            )
+            for column in table.columns
+        ],
+        metadata={"dcsim.table": table.name, "dcsim.meaning": table.meaning, **provenance},
+    )
+    arrays = [pa.array(columns[field.name], type=field.type) for field in schema]
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+
+
+def read_table(path: Path, table: Table) -> Columns:
+    """Read a table that `write_table` wrote.
+
+    Raises
+    ------
+    ResultError
+        If the file is torn, too large, or no table of this schema.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = [column.name for column in table.columns if column.kind == "text"]
+    try:
+        with pq.ParquetFile(path) as file:
+            meta = file.metadata
+            groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
+            rows = sum(group.num_rows for group in groups)
+            size = max(path.stat().st_size, sum(group.total_byte_size for group in groups))
+            if size > MAX_TABLE_BYTES or rows * len(table.columns) > MAX_CELLS:
+                message = f"{path} is too large: {rows:,} rows, {size:,} bytes"
+                raise ResultError(message)
+            _check_schema(path, file.schema_arrow, table)
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            data = file.read(use_pandas_metadata=False)
+        data.validate(full=True)
+        return {
+            column.name: _values(f"{path}, column {column.name}", data.column(i))
+            for i, column in enumerate(table.columns)
+        }
+    except (pa.ArrowException, OSError, TypeError, ValueError) as error:
+        message = f"cannot read {path}: {error}"
+        raise ResultError(message) from error
+
+
+def _arrow_type(kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    return {"float": pa.float64(), "int": pa.int64(), "text": pa.string()}[kind]
+
+
+def _check_schema(path: Path, schema: pa.Schema, table: Table) -> None:
+    for i, column in enumerate(table.columns):
+        field = schema.field(i) if i < len(schema) else None
+        if field is None or field.name != column.name or field.type != _arrow_type(column.kind):
+            found = f"{field.name[:80]!r} ({str(field.type)[:80]})" if field else "nothing"
+            message = f"{path} is no table {table.name}: its column {i + 1} should be "
+            message += f"{column.name!r} ({column.kind}) and is {found}"
+            raise ResultError(message)
+    if len(schema) != len(table.columns):
+        message = f"{path} is no table {table.name}: "
+        message += f"it has {len(schema)} columns, not {len(table.columns)}"
+        raise ResultError(message)
+
+
+def _values(place: str, column: pa.ChunkedArray) -> list[Any]:
+    """Return plain values; rows share their texts, so that a long one in many rows stays small."""
+    import pyarrow as pa
+
+    if column.null_count:
+        message = f"{place}: {column.null_count} values are missing"
+        raise ResultError(message)
+    values: list[Any] = []
+    for chunk in column.chunks:
+        if pa.types.is_dictionary(chunk.type):
+            texts = chunk.dictionary.to_pylist()
+            if any(len(text) > MAX_TEXT for text in texts):
+                message = f"{place}: a text is longer than {MAX_TEXT:,} characters"
+                raise ResultError(message)
+            values.extend(texts[i] for i in chunk.indices.to_numpy().tolist())
+        else:
+            values.extend(chunk.to_numpy().tolist())
+    return values

@@ -1,0 +1,368 @@
+"""Every table and column, declared once: name, type, unit, meaning.
+
+Documentation, Parquet metadata and the tests are made from these declarations. A column that is a
+bare number carries its unit in its name. The `Recorder` is what a run writes its rows to.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import index, itemgetter
+from typing import Any, Final, Literal
+
+Kind = Literal["float", "int", "text"]
+
+MIGRATION_KINDS: Final = ("first pass", "re-sent", "switch-over")
+"""Traffic of the migration stream itself."""
+KINDS: Final = (
+    *MIGRATION_KINDS, "prefetch", "refault", "write-back", "application", "control"
+)  # fmt: skip
+"""Every kind of traffic."""
+CAUSES: Final = (
+    "blackout", "restart", "cpu", "write_fault", "cache_miss", "storage", "network", "inflation",
+    "memory",
+)  # fmt: skip
+"""What a guest can lose work to."""
+OUTCOMES: Final = (
+    "completed", "completed-cold", "completed-postcopy", "aborted-timeout", "aborted-no-progress",
+    "failed-host", "failed-link", "cancelled", "guest-oom", "not-movable", "no-room",
+)  # fmt: skip
+"""How a migration, or the request for one, ends: exactly one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, type, unit ("" = none) and meaning."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: its name, meaning and columns."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names in order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _columns(*rows: tuple[str, Kind, str, str]) -> tuple[Column, ...]:
+    return tuple(Column(*row) for row in rows)
+
+
+MIGRATIONS = Table(
+    "migrations",
+    "One row for each guest that an operation asked to move, whatever came of it.",
+    _columns(
+        ("guest", "text", "", "the guest's name"),
+        ("group", "text", "", "its group"),
+        ("hinting", "text", "", "its hinting policy"),
+        ("source", "text", "", "host it left"),
+        ("destination", "text", "", "host it went to; empty where none was found"),
+        ("outcome", "text", "", "how it ended, one of the named outcomes"),
+        ("reason", "text", "", "why, in words, where it did not complete live"),
+        ("requested_s", "float", "s", "time the operation asked for it"),
+        ("started_s", "float", "s", "time it was admitted"),
+        ("stream_s", "float", "s", "time the first byte was sent; NaN where none was"),
+        ("ended_s", "float", "s", "time it ended"),
+        ("total_time_s", "float", "s", "from admission to the end"),
+        ("policy_s", "float", "s", "of that, spent on the policy before the stream"),
+        ("downtime_s", "float", "s", "guest paused: the blackout"),
+        ("unreachable_s", "float", "s", "after the blackout, until the network knew the new place"),
+        ("rounds", "int", "", "dirty-bitmap syncs that were followed by sending"),
+        ("memory_bytes", "float", "B", "the guest's memory"),
+        ("sent_bytes", "float", "B", "sum of the three columns below"),
+        ("first_pass_bytes", "float", "B", "sent in the first pass"),
+        ("resent_bytes", "float", "B", "sent again in later rounds"),
+        ("switchover_bytes", "float", "B", "sent while the guest was paused"),
+        ("prefetch_bytes", "float", "B", "read from storage at the destination, not sent"),
+        ("normal_pages", "float", "pages", "sent whole"),
+        ("zero_pages", "float", "pages", "sent as a zero page"),
+        ("skipped_pages", "float", "pages", "taken out of the stream by hints"),
+        ("mapped_pages", "float", "pages", "sent as an entry of a disk map"),
+        ("ballooned_pages", "float", "pages", "taken by the balloon"),
+        ("dropped_pages", "float", "pages", "page cache given up for the migration"),
+        ("interactions", "int", "", "exchanges of guest and host for the policy"),
+        ("left_bytes", "float", "B", "not yet sent when it ended; 0 when completed"),
+        ("dirty_bytes_per_s", "float", "B/s", "rate at which its last full round was redirtied"),
+        ("bandwidth_bytes_per_s", "float", "B/s", "mean rate of the stream while it ran"),
+    ),
+)
+
+ROUNDS = Table(
+    "rounds",
+    "One row for each round of each live migration, the switch-over last.",
+    _columns(
+        ("guest", "text", "", "the guest's name"),
+        ("started_s", "float", "s", "when the migration was admitted: with guest, its name"),
+        ("round", "int", "", "1 is the first pass"),
+        ("kind", "text", "", "first pass, re-sent or switch-over"),
+        ("from_s", "float", "s", "time the round began"),
+        ("to_s", "float", "s", "time it ended"),
+        ("pending_pages", "float", "pages", "to be sent when it began"),
+        ("sent_bytes", "float", "B", "sent in it"),
+        ("sent_pages", "float", "pages", "sent in it, zero pages included"),
+        ("dirtied_pages", "float", "pages", "found newly dirty by the sync that ended it"),
+        ("threshold_bytes", "float", "B", "what the downtime limit allowed to be left at its end"),
+    ),
+)
+
+_LOST: Final[tuple[tuple[str, Kind, str, str], ...]] = (
+    ("lost_blackout_s", "float", "s", "lost while paused"),
+    ("lost_restart_s", "float", "s", "lost while down for a cold move"),
+    ("lost_cpu_s", "float", "s", "lost to CPU taken by migrations and other guests"),
+    ("lost_write_fault_s", "float", "s", "lost to write faults of the dirty log"),
+    ("lost_cache_miss_s", "float", "s", "lost to the latency of further cache misses"),
+    ("lost_storage_s", "float", "s", "lost to storage bandwidth not got"),
+    ("lost_network_s", "float", "s", "lost to network bandwidth not got"),
+    ("lost_inflation_s", "float", "s", "lost to CPU taken by the policy inside the guest"),
+    ("lost_memory_s", "float", "s", "lost because no page could be had"),
+)  # one column for each of CAUSES
+
+GUESTS = Table(
+    "guests",
+    "One row a guest: what it lost and to what, over the whole run.",
+    _columns(
+        ("guest", "text", "", "the guest's name"),
+        ("group", "text", "", "its group"),
+        ("workload", "text", "", "its workload"),
+        ("hinting", "text", "", "its hinting policy"),
+        ("host", "text", "", "where it ended; empty if lost"),
+        ("memory_bytes", "float", "B", "its memory"),
+        ("moves", "int", "", "completed migrations"),
+        ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 9"),
+        *_LOST,
+        ("blackout_s", "float", "s", "paused, all migrations together"),
+        ("unreachable_s", "float", "s", "running, but not yet reached by the network"),
+        ("degraded10_s", "float", "s", "time spent more than 10 % degraded, pauses included"),
+        ("degraded50_s", "float", "s", "time spent more than 50 % degraded, pauses included"),
+        ("degraded99_s", "float", "s", "time spent more than 99 % degraded, pauses included"),
+        ("read_pages", "float", "pages", "file pages read"),
+        ("missed_pages", "float", "pages", "of them not in the page cache"),
+        ("refault_bytes", "float", "B", "read from storage for misses, read-ahead included"),
+        ("extra_refault_bytes", "float", "B", "of them, what an undisturbed guest had not read"),
+        ("writeback_bytes", "float", "B", "dirty cache written to storage"),
+        ("written_pages", "float", "pages", "writes done, in pages touched"),
+        ("oom_pages", "float", "pages", "taken back from balloons for want of memory"),
+    ),
+)
+
+LINKS = Table(
+    "links",
+    "One row for each link, direction and kind of traffic that crossed it.",
+    _columns(
+        ("link", "text", "", "from->to"),
+        ("class", "text", "", "host, uplink, core, wan, storage, disk or outside"),
+        ("kind", "text", "", "kind of traffic"),
+        ("capacity_bytes_per_s", "float", "B/s", "what it can carry of payload"),
+        ("carried_bytes", "float", "B", "carried over the whole run"),
+    ),
+)
+
+LINK_RATES = Table(
+    "link_rates",
+    "How much of each link each kind of traffic used, as a step function of time.",
+    _columns(
+        ("link", "text", "", "from->to"),
+        ("kind", "text", "", "kind of traffic"),
+        ("time_s", "float", "s", "from this time on"),
+        ("rate_bytes_per_s", "float", "B/s", "this much"),
+    ),
+)
+
+SLOWDOWNS = Table(
+    "slowdowns",
+    "How fast each guest ran, as a step function of time.",
+    _columns(
+        ("guest", "text", "", "the guest's name"),
+        ("from_s", "float", "s", "from this time"),
+        ("to_s", "float", "s", "to this time"),
+        ("progress", "float", "", "work done in share of undisturbed work, 0 to 1"),
+    ),
+)
+
+HOSTS = Table(
+    "hosts",
+    "One row a host.",
+    _columns(
+        ("host", "text", "", "its name"),
+        ("rack", "text", "", "its rack"),
+        ("cores", "int", "", "its cores"),
+        ("memory_bytes", "float", "B", "its memory for guests"),
+        ("guests_before", "int", "", "guests at the start of the operation"),
+        ("guests_after", "int", "", "guests at the end"),
+        ("used_bytes", "float", "B", "memory of its guests at the end"),
+        ("peak_bytes", "float", "B", "the most that guests and reservations took"),
+        ("moved_out", "int", "", "guests that left"),
+        ("moved_in", "int", "", "guests that came"),
+    ),
+)
+
+EVENTS = Table(
+    "events",
+    "What happened, in order of time.",
+    _columns(
+        ("time_s", "float", "s", "when"),
+        ("event", "text", "", "what"),
+        ("subject", "text", "", "to which guest, host or operation"),
+        ("detail", "text", "", "in words"),
+    ),
+)
+
+SUMMARY = Table(
+    "summary",
+    "One row: the run in figures.",
+    _columns(
+        ("makespan_s", "float", "s", "from the operation's start to the end of its last migration"),
+        ("requested", "int", "", "guests that the operation asked to move"),
+        ("completed", "int", "", "of them, moved live"),
+        ("completed_cold", "int", "", "of them, moved cold"),
+        ("not_moved", "int", "", "of them, not moved, for whatever reason"),
+        ("network_bytes", "float", "B", "cost to the network: migration, prefetch, extra refaults"),
+        ("migration_bytes", "float", "B", "sent by migration streams"),
+        ("first_pass_bytes", "float", "B", "of them, in first passes"),
+        ("resent_bytes", "float", "B", "of them, again in later rounds"),
+        ("switchover_bytes", "float", "B", "of them, while guests were paused"),
+        ("prefetch_bytes", "float", "B", "read from storage at destinations, not sent"),
+        ("refault_bytes", "float", "B", "read from storage for cache misses"),
+        ("extra_refault_bytes", "float", "B", "of them, what undisturbed guests had not read"),
+        ("writeback_bytes", "float", "B", "dirty cache written to storage"),
+        ("application_bytes", "float", "B", "the guests' own traffic"),
+        ("byte_hops", "float", "B", "migration and prefetch bytes times the links each crossed"),
+        ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 9"),
+        *_LOST,
+        ("blackout_p50_s", "float", "s", "median downtime of completed live migrations"),
+        ("blackout_p99_s", "float", "s", "their 99th percentile"),
+        ("blackout_max_s", "float", "s", "the longest"),
+        ("migration_mean_s", "float", "s", "mean total time of completed live migrations"),
+        ("migration_p99_s", "float", "s", "their 99th percentile"),
+        ("degraded10_p95_s", "float", "s", "95th percentile of moved guests' degraded10_s"),
+        ("rounds", "int", "", "all rounds"),
+        ("interactions", "int", "", "all exchanges of guests and hosts for policies"),
+        ("oom_pages", "float", "pages", "taken back from balloons by guests out of memory"),
+        ("simulated_s", "float", "s", "simulated time when the run ended"),
+    ),
+)
+
+TABLES: Final = (MIGRATIONS, ROUNDS, GUESTS, LINKS, LINK_RATES, SLOWDOWNS, HOSTS, EVENTS, SUMMARY)
+BY_NAME: Final = {table.name: table for table in TABLES}
+
+_KEPT: Final = {
+    "summary": ("summary",),
+    "migrations": ("migrations", "guests", "links", "hosts", "summary"),
+    "full": tuple(table.name for table in TABLES),
+}
+_SUMMARISED: Final = ("migrations", "guests", "links")  # what `summarise` reads: always buffered
+_MISSING: Final[dict[Kind, Any]] = {"float": float("nan"), "int": 0, "text": ""}
+_EMPTY_ROWS: Final = {
+    table.name: {column.name: _MISSING[column.kind] for column in table.columns} for table in TABLES
+}
+_CELLS: Final = {table.name: itemgetter(*table.names) for table in TABLES}
+
+
+def record_that_keeps(table: str) -> str:
+    """Return the least `record` setting under which a result holds *table*."""
+    return next(record for record, names in _KEPT.items() if table in names)
+
+
+class Recorder:
+    """Buffers that a run fills row by row, bounded by what is asked to be kept.
+
+    The engine adds rows, summarises `columns`, and hands the summary to `finish`::
+
+        recorder = Recorder(scenario.record)
+        if recorder.keeps("rounds"):                       # worth asking where a row costs work
+            recorder.add("rounds", guest="db-1", round=1)  # a column left out is NaN, 0 or ""
+        summary = summarise(recorder.columns, operation_at_s=0.0, simulated_s=env.now)
+        columns = recorder.finish(summary)
+
+    Parameters
+    ----------
+    record
+        ``"summary"``, ``"migrations"`` or ``"full"``. The tables that the summary is made from are
+        buffered whatever it says, and dropped by `finish`.
+    """
+
+    def __init__(self, record: Literal["summary", "migrations", "full"] = "full") -> None:
+        self.record = record
+        wanted = {*_KEPT[record], *_SUMMARISED}
+        # One flat list a table, row after row: adding is one C call, and a column is a slice.
+        self._cells: dict[str, list[Any]] = {
+            table.name: [] for table in TABLES if table.name in wanted
+        }
+
+    def keeps(self, table: str) -> bool:
+        """Whether rows of this table are wanted; `add` ignores the rows of the others."""
+        return table in self._cells
+
+    def add(self, table: str, /, **row: Any) -> None:
+        """Add a row, if its table is wanted; a column left out is NaN, 0 or empty.
+
+        Raises
+        ------
+        KeyError
+            If the table or a column is not declared; nothing is added then.
+        """
+        empty = _EMPTY_ROWS[table]
+        cells = self._cells.get(table)
+        full = empty | row
+        if len(full) != len(empty):
+            unknown = ", ".join(name for name in row if name not in empty)
+            message = f"table {table} has no column {unknown}"
+            raise KeyError(message)
+        if cells is not None:
+            cells.extend(_CELLS[table](full))
+
+    @property
+    def columns(self) -> dict[str, dict[str, list[Any]]]:
+        """What was added so far, as table -> column -> values; made anew at each look."""
+        return {
+            name: {
+                column: cells[i :: len(BY_NAME[name].columns)]
+                for i, column in enumerate(BY_NAME[name].names)
+            }
+            for name, cells in self._cells.items()
+        }
+
+    def finish(self, summary: Mapping[str, Any]) -> dict[str, dict[str, list[Any]]]:
+        """Add the summary row and return the tables that are kept, each value of its declared type.
+
+        Raises
+        ------
+        KeyError
+            If *summary* has a column that is not declared.
+        TypeError
+            If a value is not of its column's type: a number in a text, a fraction in an int.
+        """
+        self.add("summary", **summary)
+        columns = self.columns
+        return {
+            name: {
+                column.name: _typed(name, column, columns[name][column.name])
+                for column in BY_NAME[name].columns
+            }
+            for name in _KEPT[self.record]
+        }
+
+
+def _typed(table: str, column: Column, values: list[Any]) -> list[Any]:
+    """Return plain Python values: numpy scalars go no further than this."""
+    try:
+        if column.kind == "float":
+            return array("d", values).tolist()
+        if column.kind == "int":
+            return [index(value) for value in values]
+        return [str.__str__(value) for value in values]
+    except TypeError as error:
+        message = f"{table}.{column.name} is {column.kind}: {error}"
+        raise TypeError(message) from None

@@ -1,0 +1,211 @@
+"""The same scenario under one hinting policy after another, with the same chances.
+
+Replicate k of every variant draws the same random numbers, so a difference between two variants is
+theirs and not chance's: see `dcsim.study.statistics` and docs/practice.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, cast
+
+from dcsim import rng
+from dcsim.errors import did_you_mean
+from dcsim.records.result import Result
+from dcsim.scenario import presets
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation import random_inputs, run
+from dcsim.study.runs import Run
+from dcsim.study.study import Study
+
+__all__ = ["REPLICATIONS", "Study", "compare", "local_executor"]
+
+REPLICATIONS: Final = 5
+"""Replications where none are asked for and something is random."""
+
+
+def compare(
+    scenario: Scenario,
+    *,
+    hinting: Sequence[Any] | None = None,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    replications: int | None = None,
+    baseline: str | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Study:
+    """Run a scenario under each hinting policy and compare what it costs.
+
+    Parameters
+    ----------
+    scenario
+        What is run. Its `hinting` is replaced by each policy in turn; groups of guests with a
+        policy of their own keep it, and the study's summary says so. Its `seed` is where the
+        random numbers of all replications come from.
+    hinting
+        Policies: names, ``{"use": name, changes...}``, or policies written out. Default: all that
+        are shipped.
+    vary
+        Dotted path of the scenario -> values. Every policy is run with every combination, and
+        compared within it.
+    replications
+        How often each is run with other random numbers, at least 1. Default: 5. Where nothing is
+        random, each is run once, whatever is asked for.
+    baseline
+        The policy that the others are compared with. Default: zero-page, or else the first.
+    executor
+        What runs them: any `concurrent.futures.Executor`, such as `local_executor`. Default: one
+        after another. The study is the same.
+    progress
+        Called with the number of runs done and of all runs, after each.
+
+    Returns
+    -------
+    Study
+        Every run, those that failed too: a run that fails is a row and not the end.
+
+    Raises
+    ------
+    ScenarioError
+        If a policy or a path is unknown, or a combination no legal scenario; nothing has run then.
+    ValueError
+        If there is nothing to compare, two policies have the same name, or the baseline is none
+        of them.
+    """
+    if replications is not None and replications < 1:
+        message = f"replications must be at least 1, got {replications}"
+        raise ValueError(message)
+    variants = _variants(scenario, presets.hinting_names() if hinting is None else hinting, vary)
+    policies = list(dict.fromkeys(variant.hinting for variant, _ in variants))
+    if baseline is not None and baseline not in policies:
+        close = did_you_mean(baseline, policies)
+        message = f"the baseline {baseline[:80]!r} is none of the policies {', '.join(policies)}"
+        raise ValueError(message + (f"; did you mean {close!r}?" if close else ""))
+    scenes = {tuple(variant.changes.items()): scene for variant, scene in variants}
+    random = tuple(
+        dict.fromkeys(what for scene in scenes.values() for what in random_inputs(scene))
+    )
+    count = (replications or REPLICATIONS) if random else 1
+    planned = [
+        (replace(variant, replicate=k, seed=rng.replicate(scenario.seed, k)), scene)
+        for variant, scene in variants
+        for k in range(count)
+    ]
+    return Study(
+        name=scenario.name,
+        baseline=baseline,
+        runs=tuple(_run_all(planned, executor, progress)),
+        random=random,
+        keeping=tuple(
+            dict.fromkeys(
+                group.name or group.workload.name
+                for group in scenario.guests
+                if group.hinting is not None
+            )
+        ),
+    )
+
+
+def local_executor(jobs: int | None = None) -> Executor:
+    """Return an executor of processes on this machine, which survives a worker that is killed.
+
+    Parameters
+    ----------
+    jobs
+        How many processes; default: as many as there are CPUs for this one.
+
+    Raises
+    ------
+    ValueError
+        If *jobs* is less than 1.
+    """
+    if jobs is not None and jobs < 1:
+        message = f"jobs must be at least 1, got {jobs}"
+        raise ValueError(message)
+    import loky
+
+    return cast("Executor", loky.get_reusable_executor(max_workers=jobs))
+
+
+def _variants(
+    scenario: Scenario, policies: Sequence[Any], vary: Mapping[str, Sequence[Any]] | None
+) -> list[tuple[Run, Scenario]]:
+    """Return a run to be and its scenario for each policy in each combination."""
+    vary = vary or {}
+    taken = [path for path in vary if path in {"hinting", "seed"}]
+    if taken or isinstance(policies, str):
+        message = "policies are given as hinting=[...], and the seed in the scenario"
+        raise ValueError(message)
+    variants: dict[str, tuple[Run, Scenario]] = {}
+    for values in itertools.product(*vary.values()):
+        changes = dict(zip(vary, values, strict=True))
+        for policy in policies:
+            scene = scenario.replace({"hinting": policy}).replace(changes)
+            shown = {path: _plain(value) for path, value in changes.items()}
+            name = ", ".join(
+                [scene.hinting.name, *(f"{path}={value}" for path, value in shown.items())]
+            )
+            if name in variants:
+                message = f"two variants are both {name!r}; give policies a name each"
+                raise ValueError(message)
+            variants[name] = (
+                Run(name, scene.hinting.name, shown, scene.digest(), replicate=0, seed=scene.seed),
+                scene,
+            )
+    if not variants:
+        message = "nothing to compare: hinting, or a path's list of values, is empty"
+        raise ValueError(message)
+    return list(variants.values())
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    """Return a value as a table and a file can hold it."""
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _run_all(
+    planned: Sequence[tuple[Run, Scenario]],
+    executor: Executor | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[Run]:
+    """Run all, in any order; return them in that of the plan."""
+    done = [one for one, _ in planned]
+
+    def keep(index: int, outcome: Callable[[], Result]) -> None:
+        try:
+            done[index] = replace(done[index], result=outcome())
+        except Exception as error:  # whatever it is: the other runs go on
+            done[index] = replace(done[index], error=type(error).__name__, message=str(error))
+
+    if executor is None:
+        for index, (one, scene) in enumerate(planned):
+            keep(index, partial(run, scene, replicate=one.replicate))
+            if progress is not None:
+                progress(index + 1, len(planned))
+        return done
+    futures: dict[Future[Result], int] = {}
+    try:
+        for index, (one, scene) in enumerate(planned):
+            futures[_submit(executor, scene, one.replicate)] = index
+        for count, future in enumerate(as_completed(futures), start=1):
+            keep(futures[future], future.result)
+            if progress is not None:
+                progress(count, len(planned))
+    finally:
+        for future in futures:  # done ones do not mind; the others are not wanted any more
+            future.cancel()
+    return done
+
+
+def _submit(executor: Executor, scene: Scenario, replicate: int) -> Future[Result]:
+    """Hand a run to an executor; one whose workers have died in the meantime fails that run."""
+    try:
+        return executor.submit(run, scene, replicate=replicate)
+    except BrokenExecutor as error:
+        future: Future[Result] = Future()
+        future.set_exception(error)
+        return future
