@@ -1,0 +1,148 @@
+"""The networks that can be asked for: hosts, storage and the links between them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dcsim.scenario import library
+from dcsim.scenario.base import Spec
+from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
+
+
+class Host(Spec):
+    """One kind of host."""
+
+    cores: Count = Field(
+        default=32, ge=1, description="CPU cores that guests and migration threads share"
+    )
+    memory: Annotated[Size, Positive] = Field(
+        default=written("256GiB"), description="memory for guests"
+    )
+
+
+class Storage(Spec):
+    """The shared storage that guests read their files from and write them back to."""
+
+    bandwidth: Annotated[Rate, Positive] = Field(
+        default=written("20Gbit/s"), description="all readers and writers together"
+    )
+    iops: float = Field(
+        default=200_000, gt=0, description="operations of one page each, all together"
+    )
+    latency: Duration = Field(default=written("500us"), description="of one unloaded read")
+    link: Annotated[Rate, Positive] = Field(
+        default=written("40Gbit/s"), description="its link into the network"
+    )
+
+
+class Fabric(Spec):
+    """What every topology has."""
+
+    host: Host = Host()
+    storage: Storage = Storage()
+    goodput: Annotated[Share, Positive] = Field(
+        default=0.94, description="share of a link's rate that carries payload"
+    )
+    routing: Literal["ecmp", "even-split", "d-mod-k"] = Field(
+        default="ecmp",
+        description="which of several shortest paths: one by flow hash, all, or by destination",
+    )
+    latency: Duration = Field(default=written("20us"), description="of one link")
+    host_link: Annotated[Rate, Positive] = Field(
+        default=written("25Gbit/s"), description="each host to its switch, each way"
+    )
+
+
+class TwoHosts(Fabric):
+    """Two hosts (rack0/host0, rack0/host1) on one switch."""
+
+    kind: Literal["two-hosts"] = "two-hosts"
+
+
+class LeafSpine(Fabric):
+    """Racks with one leaf switch each, every leaf linked to every spine."""
+
+    kind: Literal["leaf-spine"] = "leaf-spine"
+    leaves: Count = Field(default=4, ge=1, le=4096)
+    hosts_per_leaf: Count = Field(default=8, ge=1, le=4096)
+    spines: Count = Field(default=2, ge=1, le=1024)
+    uplink: Annotated[Rate, Positive] = Field(
+        default=written("40Gbit/s"), description="each leaf to each spine, each way"
+    )
+
+
+class FatTree(Fabric):
+    """The k-ary fat tree: k pods of k/2 racks of k/2 hosts."""
+
+    kind: Literal["fat-tree"] = "fat-tree"
+    k: Count = Field(default=8, ge=2, le=64, multiple_of=2)
+    uplink: Annotated[Rate, Positive] = Field(
+        default=written("25Gbit/s"), description="each link between switches, each way"
+    )
+
+
+class ThreeTier(Fabric):
+    """Racks under aggregation switches under core switches."""
+
+    kind: Literal["three-tier"] = "three-tier"
+    cores: Count = Field(default=2, ge=1, le=256)
+    aggregations: Count = Field(default=2, ge=1, le=1024)
+    racks_per_aggregation: Count = Field(default=4, ge=1, le=1024)
+    hosts_per_rack: Count = Field(default=8, ge=1, le=4096)
+    uplink: Annotated[Rate, Positive] = Field(
+        default=written("20Gbit/s"), description="each rack to its aggregation switch, each way"
+    )
+    core_link: Annotated[Rate, Positive] = Field(
+        default=written("40Gbit/s"), description="each aggregation to each core switch, each way"
+    )
+
+
+class TwoSites(Fabric):
+    """Two leaf-spine sites (site0-rack0/host0 ...) over one wide-area link; storage at site 0."""
+
+    kind: Literal["two-sites"] = "two-sites"
+    leaves: Count = Field(default=2, ge=1, le=4096, description="racks a site")
+    hosts_per_leaf: Count = Field(default=8, ge=1, le=4096)
+    spines: Count = Field(default=2, ge=1, le=1024, description="spines a site")
+    uplink: Annotated[Rate, Positive] = Field(
+        default=written("40Gbit/s"), description="each leaf to each spine, each way"
+    )
+    wan: Annotated[Rate, Positive] = Field(
+        default=written("10Gbit/s"), description="the link between the sites, each way"
+    )
+    wan_latency: Duration = Field(
+        default=written("10ms"), description="of the link between the sites, one way"
+    )
+
+
+class GraphNode(Spec):
+    """A node of a graph written out; a host is called `rack/name`."""
+
+    name: str = Field(min_length=1, max_length=200)
+    kind: Literal["host", "switch", "storage", "outside"] = "switch"
+
+
+class GraphLink(Spec):
+    """A full-duplex link of a graph written out."""
+
+    ends: list[str] = Field(min_length=2, max_length=2, description="names of two nodes")
+    capacity: Annotated[Rate, Positive] = Field(description="each way")
+    latency: Duration = Field(default=written("20us"), description="one way")
+
+
+class Graph(Fabric):
+    """Any network: its nodes and links written out. Hosts are all of one kind."""
+
+    kind: Literal["graph"] = "graph"
+    nodes: list[GraphNode] = Field(min_length=2, max_length=200_000)
+    links: list[GraphLink] = Field(min_length=1, max_length=1_000_000)
+
+
+Topology = Annotated[
+    Annotated[
+        TwoHosts | LeafSpine | FatTree | ThreeTier | TwoSites | Graph, Field(discriminator="kind")
+    ],
+    BeforeValidator(lambda value: library.resolve(kind="topologies", value=value)),
+]

@@ -1,0 +1,125 @@
+"""How guests are moved: hinting policies, settings of a migration, operators' limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from dcsim.scenario import presets
+from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size
+
+
+class Step(Spec):
+    """One step of a hinting policy: which pages, how they are told, when they come back."""
+
+    select: list[Literal["free", "cold-cache", "clean-cache"]] = Field(min_length=1, max_length=2)
+    share: Share = Field(default=1.0, description="of the clean cache selected, coldest first")
+    limit: Literal["none", "mem-free", "mem-available"] = Field(
+        default="none", description="the /proc/meminfo figure that bounds the amount"
+    )
+    reserve: Size = Field(default=0.0, description="left with the guest below that limit")
+    tell: Literal["list", "hint", "report", "balloon", "drop", "map"]
+    block_pages: Count = Field(
+        default=1, ge=1, le=2**18, description="the unit told; a page list merges runs"
+    )
+    pages_per_interaction: Count = Field(default=256, ge=1, le=2**30)
+    per_interaction: Duration = Field(
+        default=0.0, description="time of one exchange of guest and host"
+    )
+    per_page: Duration = Field(default=0.0, description="guest time for each page taken")
+    per_block: Duration = Field(default=0.0, description="host time for each block told")
+    returned: Literal["at-once", "migration-end", "destination", "on-use"] = "at-once"
+    deflate_on_oom: bool = Field(
+        default=True, description="balloon: give pages back rather than kill"
+    )
+
+    @model_validator(mode="after")
+    def _sense(self) -> Self:
+        if problem := presets.check_step(self):
+            raise wrong(problem)
+        return self
+
+
+class Hinting(Spec):
+    """A hinting policy: data, no code."""
+
+    name: str = Field(default="inline", max_length=200)
+    zero_pages: bool = Field(default=True, description="zero pages are found and sent as 9 bytes")
+    steps: list[Step] = Field(default=[], max_length=8)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, value: Any) -> Any:
+        return presets.resolve_hinting(value)
+
+
+class Migration(Spec):
+    """How one migration is done. Defaults are QEMU's; `hypervisor` names a set of them."""
+
+    hypervisor: str = Field(default="qemu-10", max_length=200)
+    max_bandwidth: Annotated[Rate, Positive] | None = Field(
+        description="cap of the stream; unset: none"
+    )
+    downtime_limit: Duration = Field(description="pause that the stop rule aims at")
+    window: Duration = Field(
+        description="bandwidth is measured, and stopping decided, once a window; 0: always"
+    )
+    page_header: Size = Field(description="bytes beside each page sent")
+    zero_page: Size = Field(description="bytes of a zero page")
+    device_state: Size = Field(
+        description="bytes sent while the guest is stopped, beside its pages"
+    )
+    scan_zero: Duration = Field(description="sending thread's time for a zero page")
+    scan_ballooned: Duration = Field(
+        description="the same where a balloon took the page 4 KiB at a time"
+    )
+    send_page: Duration = Field(description="sending thread's time for a page sent")
+    thread_cores: float = Field(
+        ge=0, le=64, description="CPU of the sending and of the receiving thread"
+    )
+    write_fault: Duration = Field(
+        description="guest's stall at the first write to a page after a sync"
+    )
+    dirty_log: Literal["at-sync", "per-chunk"] = Field(description="when a page's log is cleared")
+    activation: Duration = Field(
+        description="stopping, devices and starting at the destination, while paused"
+    )
+    announce: Duration = Field(
+        description="until the network has learnt the new place, after the pause"
+    )
+    cold_restart: Duration = Field(
+        description="cold moves: from stop to running at the destination"
+    )
+    max_rounds: Annotated[Count, Field(ge=1)] | None = Field(
+        description="stop and copy after so many rounds; unset: no limit"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, value: Any) -> Any:
+        return presets.resolve_migration(value)
+
+
+class Limits(Spec):
+    """What an operator allows at once, and for how long. Unset: no limit."""
+
+    name: str = Field(default="inline", max_length=200)
+    per_cluster: Count | None = Field(default=None, ge=1)
+    per_host_out: Count | None = Field(default=None, ge=1)
+    per_host_in: Count | None = Field(default=None, ge=1)
+    control_plane: Duration = Field(
+        default=0.0, description="management's own time for a migration, before it"
+    )
+    completion_timeout_per_gib: Annotated[Duration, Positive] | None = Field(
+        default=None, description="aborted after this times the guest's GiB"
+    )
+    progress_timeout: Annotated[Duration, Positive] | None = Field(
+        default=None, description="aborted when what is left has not reached a new low for so long"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, value: Any) -> Any:
+        return presets.resolve_limits(value)

@@ -1,0 +1,135 @@
+"""The quantities of a scenario: texts with units become SI numbers, shares become 0 to 1.
+
+A bare number is SI from Python, and refused in a file, where nobody could tell its unit.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+from dcsim import units
+from dcsim.errors import UnitError
+
+_NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"
+_PERCENTAGE = re.compile(rf"{_NUMBER}%")
+
+
+def written(text: str) -> Any:
+    """Return a default as a file would write it: it is read like any other value."""
+    return text
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, int | float):
+        return not isinstance(value, bool)
+    return isinstance(value, numbers.Real)  # those of numpy
+
+
+def _quantity(parse: Callable[[str], float], example: str) -> Callable[[Any, ValidationInfo], Any]:
+    """Return a reader of one kind of quantity."""
+    parse_once = functools.lru_cache(maxsize=4096)(parse)  # defaults are texts too, read every time
+
+    def read(value: Any, info: ValidationInfo) -> float:
+        if isinstance(value, str):
+            return parse_once(value)
+        if not _is_number(value):
+            raise ValueError(f"must be a text such as '{example}'")
+        if not math.isfinite(value) or value < 0:
+            raise ValueError("must be finite and not negative")
+        if value and info.context and info.context.get("from_file"):
+            raise ValueError(f"must have a unit, such as '{example}'")
+        return float(value)
+
+    return read
+
+
+_size = _quantity(units.parse_size, "8GiB")
+_rate = _quantity(units.parse_rate, "10Gbit/s")
+_duration = _quantity(units.parse_duration, "300ms")
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, str) and _PERCENTAGE.fullmatch(value):
+        value = float(value[:-1]) / 100
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError("must be a share from 0 to 1, or a percentage such as '25%'")
+    return float(value)
+
+
+def _extent(value: Any, info: ValidationInfo) -> float:
+    text_of_size = isinstance(value, str) and not value.endswith("%")
+    if not text_of_size and not (_is_number(value) and value > 1):
+        return _share(value)
+    size: float = _size(value, info)
+    if size < units.PAGE:
+        raise ValueError(f"must be at least a page ({units.PAGE}B), or a share up to 1")
+    return size
+
+
+def _whole(value: Any) -> Any:
+    """Take the whole numbers of other libraries for what they are."""
+    return int(value) if isinstance(value, numbers.Integral) and _is_number(value) else value
+
+
+def _rate_or_max(value: Any, info: ValidationInfo) -> Any:
+    if value == "max":
+        return value
+    try:
+        rate = _rate(value, info)
+    except UnitError as error:
+        raise ValueError(f"{error}, or max") from None
+    if rate == 0:
+        raise ValueError("must be greater than 0, or max")
+    return rate
+
+
+def _schema(kind: str, example: str, table: Any, *more: dict[str, Any]) -> WithJsonSchema:
+    """Describe a quantity as a file writes it: a text, or 0, which needs no unit."""
+    pattern = rf"^{_NUMBER} ?({'|'.join(table)})$"
+    text = {"type": "string", "pattern": pattern, "examples": [example]}
+    return WithJsonSchema({"description": kind, "anyOf": [text, {"const": 0}, *more]})
+
+
+_SHARES: list[dict[str, Any]] = [
+    {"type": "number", "minimum": 0, "maximum": 1},
+    {"type": "string", "pattern": rf"^{_PERCENTAGE.pattern}$", "examples": ["25%"]},
+]
+
+Size = Annotated[float, BeforeValidator(_size), _schema("size", "8GiB", units.SIZE_UNITS)]
+"""Bytes."""
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    _schema("data rate", "10Gbit/s", units.RATE_UNITS),
+]
+"""Bytes per second."""
+Demand = Annotated[
+    float | Literal["max"],
+    BeforeValidator(_rate_or_max),
+    _schema("data rate, or max", "100MiB/s", units.RATE_UNITS, {"const": "max"}),
+]
+"""Bytes per second, more than 0; or ``max``."""
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    _schema("duration", "300ms", units.DURATION_UNITS),
+]
+"""Seconds."""
+Share = Annotated[float, BeforeValidator(_share), WithJsonSchema({"anyOf": _SHARES})]
+"""A number from 0 to 1."""
+Extent = Annotated[
+    float,
+    BeforeValidator(_extent),
+    _schema("size, or share of the guest's memory", "4GiB", units.SIZE_UNITS, *_SHARES),
+]
+"""Bytes, or (up to 1) a share of the guest's memory."""
+Count = Annotated[int, BeforeValidator(_whole)]
+"""A whole number."""
+Positive = Field(gt=0)
