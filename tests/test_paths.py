@@ -179,8 +179,8 @@ def test_unset_parts_are_set_whole(drain: Scenario) -> None:
         (
             "topology.uplnk",
             "topology.uplnk: unknown key 'uplnk'; legal keys are host, storage, goodput, routing, "
-            "latency, host_link, kind, leaves, hosts_per_leaf, spines, uplink; "
-            "did you mean 'uplink'?",
+            "latency, host_link, migration_link, weights, kind, leaves, hosts_per_leaf, spines, "
+            "uplink; did you mean 'uplink'?",
         ),
         ("topology..uplink", "'topology..uplink' is no path; write it like guests[0].count"),
         ("", "'' is no path; write it like guests[0].count"),

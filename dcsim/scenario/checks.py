@@ -188,10 +188,10 @@ def _contents(scenario: Scenario) -> Iterator[Problem]:
             if fault := group.workload.overwritten(makeup, memory=group.memory):
                 yield Problem(("guests", i, *path), fault[1])
                 break
-        if group.arrive > scenario.horizon:
+        if group.arrive > scenario.operation.at:
             message = (
                 f"guests would start up to {format_duration(group.arrive)} after the beginning, "
-                f"when the horizon, {format_duration(scenario.horizon)}, has passed"
+                f"when the operation has begun, at {format_duration(scenario.operation.at)}"
             )
             yield Problem(("guests", i, "arrive"), message)
 

@@ -10,6 +10,9 @@ from dcsim.scenario import library
 from dcsim.scenario.base import Spec
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
 
+TrafficKind = Literal["migration", "prefetch", "refault", "write-back", "application"]
+"""What the bytes of a flow are for."""
+
 
 class Host(Spec):
     """One kind of host."""
@@ -52,6 +55,14 @@ class Fabric(Spec):
     latency: Duration = Field(default=written("20us"), description="of one link")
     host_link: Annotated[Rate, Positive] = Field(
         default=written("25Gbit/s"), description="each host to its switch, each way"
+    )
+    migration_link: Annotated[Rate, Positive] | None = Field(
+        default=None,
+        description="each host to one switch for migrations alone, each way; unset: they share",
+    )
+    weights: dict[TrafficKind, Annotated[float, Field(gt=0, le=1e6)]] = Field(
+        default={},
+        description="weight of a flow of each kind where links are shared; 1 if left out",
     )
 
 

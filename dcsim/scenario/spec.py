@@ -31,6 +31,7 @@ from dcsim.scenario.fabric import (
     Storage,
     ThreeTier,
     Topology,
+    TrafficKind,
     TwoHosts,
     TwoSites,
 )
@@ -42,7 +43,7 @@ __all__ = [
     "MODEL_VERSION", "Activity", "Drain", "Fabric", "FatTree", "Graph", "GraphLink", "GraphNode",
     "GuestGroup", "Hinting", "Host", "LeafSpine", "Limits", "Load", "Makeup", "Migration", "Move",
     "Moves", "Operation", "Pattern", "Place", "Scenario", "Spec", "Step", "Storage", "ThreeTier",
-    "Topology", "TwoHosts", "TwoSites", "Workload",
+    "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload",
 ]  # fmt: skip
 
 MODEL_VERSION = 1

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Built: TypeAlias = TwoHosts | LeafSpine | FatTree | ThreeTier | TwoSites
 
 NodeKind = Literal["host", "switch", "storage", "outside"]
-LinkClass = Literal["host", "uplink", "core", "wan", "storage", "outside", "disk"]
+LinkClass = Literal["host", "uplink", "core", "wan", "storage", "outside", "disk", "migration"]
 
 MOST_HOSTS: Final = 200_000
 """Hosts that one network may have."""
@@ -79,6 +79,10 @@ class Network:
         """Nodes that are hosts, in order."""
         return range(len(self.racks))
 
+    def links_of_class(self, link_class: LinkClass) -> frozenset[int]:
+        """Return the links of a class."""
+        return frozenset(i for i, own in enumerate(self.link_classes) if own == link_class)
+
 
 def host_names(spec: Topology) -> list[str]:
     """Return the names of the hosts in order, without building the network.
@@ -120,6 +124,10 @@ def build(spec: Topology) -> Network:
             plan.link(storage, switch, spec.storage.link, spec.latency, "storage")
         for top in tops:
             plan.link(top, outside, gathered[top], spec.latency, "outside")
+    if spec.migration_link is not None:
+        apart = plan.add("migration-switch")
+        for number in range(plan.kinds.count("host")):
+            plan.link(number, apart, spec.migration_link, spec.latency, "migration")
     return plan.network(
         goodput=spec.goodput, disk=min(spec.storage.bandwidth, spec.storage.iops * PAGE)
     )

@@ -147,6 +147,10 @@ class Workload(Spec):
     memory: Makeup = Makeup()
     hintable: Share = Field(default=0.9, description="share of free memory in free 4 MiB blocks")
     min_free: Share = Field(default=0.01, description="share of memory that the kernel keeps free")
+    replacement: Literal["lru", "two-list"] = Field(
+        default="lru",
+        description="which cached page goes first: the one least recently used, or swept pages",
+    )
     activities: list[Activity] = Field(default=[], max_length=64)
     load: Load = Load()
     sources: dict[str, str] = Field(default={}, description="where each number comes from")

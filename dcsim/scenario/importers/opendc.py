@@ -138,6 +138,7 @@ def _table(path: Path) -> tuple[str, dict[str, Any]]:
     import numpy as np
     import pyarrow
     import pyarrow.parquet
+    import pyarrow.types as is_number
 
     def refuse(message: str) -> ScenarioError:
         return ScenarioError([Issue(file=str(path), message=message)])
@@ -157,6 +158,9 @@ def _table(path: Path) -> tuple[str, dict[str, Any]]:
             most = MOST_GUESTS if kind == "tasks" else _MOST_ROWS
             if not 0 < file.metadata.num_rows <= most:
                 raise refuse(f"has {file.metadata.num_rows:,} rows; legal is 1 to {most:,}")
+            kinds = [file.schema_arrow.field(name).type for name in wanted]
+            if not all(is_number.is_integer(t) or is_number.is_floating(t) for t in kinds):
+                raise refuse(f"is no table of numbers: {', '.join(map(str, kinds))}")
             table = file.read(columns=list(wanted))
         columns = {name: table[name].to_numpy().astype(np.float64) for name in wanted}
     except OSError as error:

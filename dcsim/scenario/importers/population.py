@@ -136,15 +136,18 @@ def read_lines(path: Path) -> list[str]:
         If it cannot be read, is no UTF-8 text, or has more than `LARGEST_FILE` bytes or
         `MOST_LINES` lines.
     """
+    if not path.is_file():
+        raise _refusal(path, "is no file")
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise _refusal(path, f"has {format_size(size)}; at most {format_size(LARGEST_FILE)}")
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as stream:  # /proc/meminfo has no size until it is read
+            data = stream.read(LARGEST_FILE + 1)
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise _refusal(path, f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise _refusal(path, "is no UTF-8 text") from None
+    if len(data) > LARGEST_FILE:
+        raise _refusal(path, f"is larger than {format_size(LARGEST_FILE)}")
     lines = text.splitlines()
     if len(lines) > MOST_LINES:
         raise _refusal(path, f"has {len(lines):,} lines; at most {MOST_LINES:,}")

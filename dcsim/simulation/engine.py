@@ -23,7 +23,7 @@ from dcsim.records.summary import summarise
 from dcsim.records.tables import CAUSES, Recorder
 from dcsim.rng import Streams
 from dcsim.scenario import spec
-from dcsim.simulation.prepare import Prepared, prepare
+from dcsim.simulation.prepared import Prepared, prepare
 from dcsim.units import PAGE
 
 PROGRESS_EVERY_S = 0.1
@@ -108,10 +108,16 @@ class _Run:
         self.network = Network(
             env,
             prepared.network.capacity_bytes_per_s,
+            weights=prepared.weights,
             record=self._link_rate if recorder.keeps("link_rates") else None,
             check=check,
         )
         routes = Routes(prepared.network, routing=prepared.routing)
+        dedicated = prepared.network.links_of_class("migration")
+        migration_routes = routes
+        if dedicated:
+            others = frozenset(range(len(self.names))) - dedicated
+            migration_routes, routes = routes.without(others), routes.without(dedicated)
         storage = Storage(
             self.network,
             routes,
@@ -147,7 +153,7 @@ class _Run:
         for guest, plan in zip(self.guests, prepared.guests, strict=True):
             env.process(guest.live(self.hosts[plan.host], start_s=plan.start_s))
         self.before = Counter(plan.host for plan in prepared.guests)
-        world = World(env, self.network, routes, self.streams, recorder, self._event)
+        world = World(env, self.network, migration_routes, self.streams, recorder, self._event)
         self.operation = Operation(
             world, self.hosts, self.guests, prepared.settings, prepared.operation
         )

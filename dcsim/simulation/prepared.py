@@ -20,9 +20,12 @@ from dcsim.model.memory import Memory
 from dcsim.model.migration import Patience
 from dcsim.model.stream import Settings
 from dcsim.model.touch import TouchClass, classes_of
+from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario import spec
+from dcsim.scenario.checks import check
+from dcsim.scenario.document import dotted
 from dcsim.scenario.topology import Network, build
 from dcsim.units import PAGE, format_size
 
@@ -36,6 +39,7 @@ class GuestPlan:
     makeup: dict[str, float]
     writers: tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ...]
     readers: tuple[tuple[tuple[TouchClass, ...], int, float], ...]
+    replacement: Literal["lru", "two-list"]
     host: int
     start_s: float
     levels: tuple[tuple[float, float], ...]
@@ -43,7 +47,11 @@ class GuestPlan:
     def memory(self) -> Memory:
         """Return its memory as it is at first."""
         return Memory(
-            pages=self.profile.pages, writers=self.writers, readers=self.readers, **self.makeup
+            pages=self.profile.pages,
+            writers=self.writers,
+            readers=self.readers,
+            replacement=self.replacement,
+            **self.makeup,
         )
 
 
@@ -57,6 +65,7 @@ class Prepared:
     replicate: int
     network: Network
     routing: Literal["ecmp", "even-split", "d-mod-k"]
+    weights: dict[str, float]
     storage_latency_s: float
     cores: float
     host_memory_bytes: float
@@ -87,15 +96,20 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
     """
     seed = replicate_seed(scenario.seed, replicate)
     streams = Streams(seed)
+    problems = [
+        Issue(path=dotted(problem.path), message=problem.message, hint=problem.hint)
+        for problem in check(scenario)
+    ]
+    if problems:
+        raise ScenarioError(problems)
     network = build(scenario.topology)
-    problems: list[Issue] = []
     guests: list[GuestPlan] = []
     free = [scenario.topology.host.memory] * len(network.hosts)
     settings: dict[str, Settings] = {}
     for i, group in enumerate(scenario.guests):
-        name = group_name(group)
+        name = group.group
         settings[name] = _settings(group.migration or scenario.migration)
-        profile, plan = _profile(group, scenario.hinting, f"guests[{i}]", problems)
+        profile, plan = _profile(group, scenario.hinting)
         hosts = _places(network, group, free, streams, f"guests[{i}].place", problems)
         for n, host in enumerate(hosts):
             guests.append(plan(f"{name}-{n}", profile, host, streams, scenario.horizon))
@@ -108,6 +122,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         replicate=replicate,
         network=network,
         routing=scenario.topology.routing,
+        weights=_weights(scenario.topology.weights),
         storage_latency_s=scenario.topology.storage.latency,
         cores=scenario.topology.host.cores,
         host_memory_bytes=scenario.topology.host.memory,
@@ -136,13 +151,8 @@ def random_inputs(scenario: spec.Scenario) -> list[str]:
             ("arrival times", group.arrive > 0),
         ):
             if present:
-                found.append(f"guests[{i}] ({group_name(group)}): {what}")
+                found.append(f"guests[{i}] ({group.group}): {what}")
     return found
-
-
-def group_name(group: spec.GuestGroup) -> str:
-    """Return a group's name: its own, or its workload's."""
-    return group.name or group.workload.name
 
 
 def _has_choice(network: Network) -> bool:
@@ -163,9 +173,7 @@ def _has_choice(network: Network) -> bool:
 GuestMaker = Callable[[str, Profile, int, Streams, float], GuestPlan]
 
 
-def _profile(
-    group: spec.GuestGroup, default: spec.Hinting, path: str, problems: list[Issue]
-) -> tuple[Profile, GuestMaker]:
+def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, GuestMaker]:
     """Turn a group's sizes into pages; return what its guests share, and a maker of each."""
     pages = group.memory / PAGE
     work = group.workload
@@ -205,9 +213,8 @@ def _profile(
             )
         )
     samples = group.makeups or [work.memory]
-    _check_room(samples, writers, pages, path, problems)
     profile = Profile(
-        group=group_name(group),
+        group=group.group,
         workload=work.name,
         pages=pages,
         vcpus=group.vcpus,
@@ -237,34 +244,19 @@ def _profile(
             "min_free": work.min_free * pages,
         }
         levels = _levels(work.load, name, streams, horizon_s)
-        return GuestPlan(name, profile, makeup, tuple(writers), tuple(readers), host, start, levels)
+        return GuestPlan(
+            name=name,
+            profile=profile,
+            makeup=makeup,
+            writers=tuple(writers),
+            readers=tuple(readers),
+            replacement=work.replacement,
+            host=host,
+            start_s=start,
+            levels=levels,
+        )
 
     return profile, plan
-
-
-def _check_room(
-    samples: list[spec.Makeup],
-    writers: list[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]],
-    pages: float,
-    path: str,
-    problems: list[Issue],
-) -> None:
-    """Report write sets that are larger than the memory they are in."""
-    for target in ("anonymous", "cache"):
-        asked = sum(c.pages for classes, to in writers if to == target for c in classes)
-        for n, sample in enumerate(samples):
-            used = sample.free_zero + sample.free_stale + sample.kernel + sample.anonymous_zero
-            share = sample.cache if target == "cache" else 1 - used - sample.cache
-            if asked > share * pages * (1 + 1e-9) + 1e-6:
-                where = (
-                    f"{path}.makeups[{n}]" if len(samples) > 1 else f"{path}.workload.activities"
-                )
-                message = (
-                    f"activities write to {format_size(asked * PAGE)} of {target} memory, "
-                    f"the guest has {format_size(max(share, 0.0) * pages * PAGE)} of it"
-                )
-                problems.append(Issue(path=where, message=message))
-                break
 
 
 def _levels(
@@ -301,7 +293,7 @@ def _places(
     if not hosts:
         problems.append(Issue(path=path, message=f"no host matches '{group.place.pattern}'"))
         return []
-    random = streams.stream("placement", group_name(group)) if group.place.by == "random" else None
+    random = streams.stream("placement", group.group) if group.place.by == "random" else None
     chosen: list[int] = []
     next_host = 0
     for n in range(group.count):
@@ -330,6 +322,13 @@ def _places(
 
 
 # --------------------------------------------------------------------------- plain forms of specs
+
+
+def _weights(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
+    """Return the weight of each kind of traffic; the kinds of a migration stream share one."""
+    found: dict[str, float] = {kind: weight for kind, weight in weights.items()}
+    migration = found.pop("migration", 1.0)
+    return found | dict.fromkeys(MIGRATION_KINDS, migration)
 
 
 def _policy(hinting: spec.Hinting) -> Policy:
