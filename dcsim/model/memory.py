@@ -158,9 +158,12 @@ class Memory:
 
     def _remember(self, rates: Sequence[float]) -> None:
         """Start with the residency that long reading at these rates leaves in the cache."""
+        sizes = [sum(c.pages for c in reader.classes) for reader in self.readers]
+        longest = max(
+            (n / rate for n, rate in zip(sizes, rates, strict=True) if rate > 0), default=0.0
+        )
         for reader, rate in zip(self.readers, rates, strict=True):
-            size = sum(c.pages for c in reader.classes)
-            reader.remembered = 1e3 * rate / max(max(rates), 1e-300) * size
+            reader.remembered = 1e3 * rate * longest
         self._forget_to(self.cache.count)
 
     def sets(self) -> Iterator[Pages]:

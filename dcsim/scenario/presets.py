@@ -300,13 +300,15 @@ HYPERVISORS: Final[dict[str, Preset]] = {
     },
     "xen": {
         "about": "Xen's toolstack: five rounds at most, no cap on bandwidth; "
-        "it looks for no zero pages, so pair it with hinting whose zero_pages is false",
+        "for balloon policies, others need zero_pages: false",
         "max_bandwidth": None,
         # Xen stops when fewer than 50 pages are dirty [C.3]: what 10 Gbit/s carries in 164 us.
         "downtime_limit": "164us",
         "window": "0s",  # decided at the end of each round
         "page_header": "8B",  # one page number a page in a PAGE_DATA record [C.3]
-        "zero_page": "8B",  # a ballooned page: its number, and no contents [C.3]
+        # A ballooned page is its number and no contents; a zero page is sent whole [C.3]. The model
+        # has one price for both, so a policy without a balloon needs zero_pages: false here.
+        "zero_page": "8B",
         "device_state": "0.2MB",  # assumption: as QEMU, which emulates the devices here too
         "scan_zero": "0s",  # nothing is scanned
         "scan_ballooned": "0s",

@@ -1,0 +1,98 @@
+"""Shipped scenarios: they load, explain themselves, run, and show what they say they show."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from dcsim.records.result import Result
+from dcsim.records.tables import OUTCOMES
+from dcsim.scenario import files
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation import run
+
+FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
+NAMES = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+@functools.cache
+def ran(name: str) -> Result:
+    """Run a scenario as shipped, once for all tests."""
+    return run(files.load(name))
+
+
+def test_there_are_the_promised_scenarios() -> None:
+    """The demonstration and its smaller relatives are there."""
+    assert set(NAMES) >= {
+        "rack-drain", "two-guests-one-link", "quick-start", "fat-tree-evacuation", "two-sites-move",
+        "mixed-policies",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenarios_load_explain_themselves_and_read_back(name: str) -> None:
+    """Each opens with a comment, says in a line what it is, and survives being written as data."""
+    text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    scenario = files.load(name)
+    assert text.startswith("# ")
+    assert scenario.name == name
+    assert 10 < len(scenario.about) < 120
+    assert Scenario.model_validate(scenario.to_dict()) == scenario
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenarios_run_to_an_end_for_every_guest(name: str) -> None:
+    """Each asks some guests to move, and each of them ends in exactly one named outcome."""
+    scenario = files.load(name)
+    result = ran(name)
+    table = result.migrations
+    assert 0 < len(table) == table["guest"].nunique()
+    assert set(table["outcome"]) <= set(OUTCOMES)
+    assert float(result.summary["simulated_s"].iloc[0]) < scenario.horizon
+
+
+def test_the_rack_is_drained_but_for_what_cannot_move() -> None:
+    """Of 44 guests 40 move live, two are restarted elsewhere, and two are reported."""
+    outcomes = ran("rack-drain").migrations["outcome"].value_counts().to_dict()
+    assert outcomes == {"completed": 40, "completed-cold": 2, "not-movable": 2}
+
+
+def test_the_rack_shows_the_question() -> None:
+    """A held balloon sends far less of the file servers, and they pay for it."""
+    held, zero = ran("rack-drain"), run(files.load("rack-drain").replace({"hinting": "zero-page"}))
+    sent = [r.migrations.groupby("group")["sent_bytes"].sum()["files"] for r in (held, zero)]
+    assert sent[0] < 0.3 * sent[1]
+    read = [float(r.summary["extra_refault_bytes"].iloc[0]) for r in (held, zero)]
+    assert read[0] > 50 * read[1]
+    lost = [r.guests.groupby("group")["lost_work_s"].sum()["files"] for r in (held, zero)]
+    assert lost[0] > 10 * lost[1]
+
+
+def test_two_guests_on_one_link_take_longer_than_one_after_the_other() -> None:
+    """Sharing the link slows both; in turn each takes about half as long."""
+    one_at_a_time = {"operation.limits": {"per_host_out": 1}}
+    in_turn = run(files.load("two-guests-one-link").replace(one_at_a_time)).migrations
+    together = ran("two-guests-one-link").migrations
+    assert together["total_time_s"].min() > 1.5 * in_turn["total_time_s"].max()
+
+
+def test_guests_of_mixed_policies_differ_in_hinting_alone() -> None:
+    """All groups are alike but for their policy, and each policy leaves its mark."""
+    scenario = files.load("mixed-policies")
+    assert len({group.hinting.name for group in scenario.guests if group.hinting}) == 7
+    plain = {"name", "hinting"}
+    assert len({str(group.model_dump(exclude=plain)) for group in scenario.guests}) == 1
+    table = ran("mixed-policies").migrations.set_index("group")
+    sent, policy = table["sent_bytes"], table["policy_s"]
+    assert sent["all"] > sent["zero"] > sent["hint"] > sent["gentle"] > sent["held"]
+    assert policy["coarse"] < 0.1 * policy["held"]
+
+
+def test_moves_between_sites_go_where_they_are_told() -> None:
+    """The explicit list is followed, in its order, one at a time."""
+    table = ran("two-sites-move").migrations.sort_values("started_s")
+    assert list(table["guest"]) == ["web-0", "build-0", "batch-0"]
+    assert list(table["destination"]) == [f"site1-rack0/host{i}" for i in (0, 1, 0)]
+    assert (table["started_s"].iloc[1:].to_numpy() >= table["ended_s"].iloc[:-1].to_numpy()).all()
