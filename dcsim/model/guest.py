@@ -104,7 +104,8 @@ class Guest:
         self.write_fault_s = 0.0
         self.stream: Sender | None = None
         self.policy_threads = 0.0
-        self.reporting = 0.0
+        reports = any(step.tell == "report" for step in profile.policy.steps)
+        self.reporting = profile.hintable if reports else 0.0
         self.balloon_gives_back = True
         self.out_of_memory = False
         self.paces = [Pace() for _ in profile.activities]

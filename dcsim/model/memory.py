@@ -25,6 +25,10 @@ WRITEBACK_AGE_S = 30.0
 """Age at which the kernel writes a dirty page back: vm.dirty_expire_centisecs = 3000 [C.7]."""
 
 
+NEWTON_STEPS = 100
+"""More than any cache needs: a dozen or so are usual."""
+
+
 @dataclass(slots=True)
 class WriteClass:
     """Pages of one class that are written: `size` in all, of which `frames` are in memory."""
@@ -63,6 +67,20 @@ class ReadSet:
         """Return the chance that the next read misses."""
         touches = self.remembered if touches is None else touches
         return sum(c.share * c.miss(touches) for c in self.classes)
+
+    def curve(self, touches: float) -> tuple[float, float]:
+        """Return the pages resident when so many touches are remembered, and their rise a touch."""
+        resident = rise = 0.0
+        for part in self.classes:
+            own = touches * part.share
+            if part.law == "each":
+                resident += min(own, part.pages)
+                rise += part.share if own < part.pages else 0.0
+            else:
+                gone = math.expm1(-own / part.pages)
+                resident -= part.pages * gone
+                rise += part.share * (1 + gone)
+        return resident, rise
 
     def steady_for(self, rate: float, miss: float, tolerance: float) -> float:
         """Return for how many seconds of reads the chance of a miss stays within the tolerance."""
@@ -251,23 +269,23 @@ class Memory:
         self, touches: Sequence[float], before: Sequence[float], room: float
     ) -> tuple[float, list[float]]:
         """Return the share of these touches that has room, and what is resident after it."""
+        start = sum(before)
+        remembered = [reader.remembered for reader in self.readers]
+        tight = room <= 1e-6 * max(1.0, self.cache.count)
+        if tight and _proportional(remembered, touches):
+            return 0.0, list(before)
 
         def after(share: float) -> list[float]:
             pairs = zip(self.readers, touches, strict=True)
             return [reader.resident(reader.remembered + share * count) for reader, count in pairs]
 
-        start = sum(before)
-        tight = room <= 1e-6 * max(1.0, self.cache.count)
-        if tight and _proportional([reader.remembered for reader in self.readers], touches):
-            return 0.0, list(before)
         whole = after(1.0)
         if sum(whole) - start <= room:
             return 1.0, whole
-        low, high = 0.0, 0.0 if tight else 1.0
-        while high - low > 1e-9:
-            middle = (low + high) / 2
-            low, high = (middle, high) if sum(after(middle)) - start <= room else (low, middle)
-        return low, after(low) if low > 0 else list(before)
+        if tight:
+            return 0.0, list(before)
+        share = _reach(self.readers, remembered, touches, target=start + room, start=0.0)
+        return share, after(share)
 
     def _fill_from_free(self, pages: float) -> float:
         """Fill free frames above the kernel's reserve with file pages; return how many."""
@@ -468,20 +486,42 @@ class Memory:
 def _forget(readers: Sequence[ReadSet], pages: float) -> None:
     """Let these readers forget in the same proportion until what is resident fits these pages."""
     touches = [reader.remembered for reader in readers]
-    if pages <= 0:
-        for reader in readers:
-            reader.remembered = 0.0
-        return
-
-    def excess(share: float) -> float:
-        return sum(r.resident(share * t) for r, t in zip(readers, touches, strict=True)) - pages
-
-    low, high = 0.0, 1.0
-    while high - low > 1e-12 * high and high > 1e-300:
-        middle = (low + high) / 2
-        low, high = (low, middle) if excess(middle) > 0 else (middle, high)
+    share = 0.0
+    if pages > 0:
+        # Of a concave curve, the tangent at 1 reaches `pages` before the curve does.
+        curves = [reader.curve(count) for reader, count in zip(readers, touches, strict=True)]
+        excess = sum(resident for resident, _ in curves) - pages
+        slope = sum(rise * count for (_, rise), count in zip(curves, touches, strict=True))
+        start = max(1 - excess / slope if slope > 0 else 0.0, pages / sum(touches))
+        share = _reach(readers, [0.0] * len(readers), touches, target=pages, start=start)
     for reader, touched in zip(readers, touches, strict=True):
-        reader.remembered = low * touched
+        reader.remembered = share * touched
+
+
+def _reach(
+    readers: Sequence[ReadSet],
+    remembered: Sequence[float],
+    touches: Sequence[float],
+    *,
+    target: float,
+    start: float,
+) -> float:
+    """Return the share of the touches at which so many pages are resident, from below.
+
+    What is resident is concave in the share, so Newton's method never passes the target.
+    """
+    share = start
+    for _ in range(NEWTON_STEPS):
+        value = slope = 0.0
+        for reader, base, count in zip(readers, remembered, touches, strict=True):
+            resident, rise = reader.curve(base + share * count)
+            value += resident
+            slope += rise * count
+        gap = target - value
+        if gap <= 1e-12 * target or slope <= 0:
+            break
+        share += gap / slope
+    return share
 
 
 def _proportional(a: Sequence[float], b: Sequence[float]) -> bool:

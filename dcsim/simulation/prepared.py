@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from heapq import heapify, heappop, heappush
 from typing import Any, Literal
 
 from dcsim.control.operations import OperationPlan
@@ -142,16 +143,16 @@ def random_inputs(scenario: spec.Scenario) -> list[str]:
     network = build(scenario.topology)
     if scenario.topology.routing == "ecmp" and _has_choice(network):
         found.append("ECMP hashes: which of several shortest paths each flow takes")
-    for i, group in enumerate(scenario.guests):
-        load = group.workload.load
-        for what, present in (
-            ("placement draws", group.place.by == "random"),
-            ("load noise", load.noise > 0),
-            ("memory make-up drawn from samples", len(group.makeups) > 1),
-            ("arrival times", group.arrive > 0),
-        ):
-            if present:
-                found.append(f"guests[{i}] ({group.group}): {what}")
+    for what, chancy in (
+        ("placement draws", lambda group: group.place.by == "random"),
+        ("load noise", lambda group: group.workload.load.noise > 0),
+        ("memory make-up drawn from samples", lambda group: len(group.makeups) > 1),
+        ("arrival times", lambda group: group.arrive > 0),
+    ):
+        names = [group.group for group in scenario.guests if chancy(group)]
+        if names:
+            others = f" and {len(names) - 3} more groups" if len(names) > 3 else ""
+            found.append(f"{what} of {', '.join(names[:3])}{others}")
     return found
 
 
@@ -289,35 +290,30 @@ def _places(
     problems: list[Issue],
 ) -> list[int]:
     """Choose the host of each guest of a group, and take its memory there."""
-    hosts = [i for i in network.hosts if fnmatchcase(network.node_names[i], group.place.pattern)]
-    if not hosts:
-        problems.append(Issue(path=path, message=f"no host matches '{group.place.pattern}'"))
-        return []
-    random = streams.stream("placement", group.group) if group.place.by == "random" else None
+    pattern = group.place.pattern
+    hosts = [i for i in network.hosts if fnmatchcase(network.node_names[i], pattern)]
+    by_room = group.place.by == "spread"
+    room = [(-free[host] if by_room else 0.0, host) for host in hosts if free[host] >= group.memory]
+    heapify(room)
+    draws = streams.stream("placement", group.group) if group.place.by == "random" else None
     chosen: list[int] = []
-    next_host = 0
     for n in range(group.count):
-        if random is not None:
-            room = [host for host in hosts if free[host] >= group.memory]
-            host = room[int(random.integers(len(room)))] if room else None
-        else:
-            turn = next_host if group.place.by == "spread" else 0
-            order = hosts[turn:] + hosts[:turn] if turn else hosts
-            host = next((h for h in order if free[h] >= group.memory), None)
-        if host is None:
+        if not room:
             size = format_size(group.memory)
-            problems.append(
-                Issue(
-                    path=path,
-                    message=f"guest {n} of {group.count} ({size}) fits on no host of "
-                    f"'{group.place.pattern}'",
-                )
-            )
-            return []
-        if random is None:
-            next_host = (hosts.index(host) + 1) % len(hosts)
+            message = f"guest {n} of {group.count} ({size}) fits on no host of '{pattern}' any more"
+            problems.append(Issue(path=path, message=message))
+            return chosen
+        index = 0 if draws is None else int(draws.integers(len(room)))
+        host = room[index][1]
         free[host] -= group.memory
         chosen.append(host)
+        full = free[host] < group.memory
+        if by_room:
+            heappop(room)
+            if not full:
+                heappush(room, (-free[host], host))
+        elif full:
+            del room[index]
     return chosen
 
 
