@@ -1,0 +1,1 @@
+"""What people see: figures, the report and explanations, all made from tables."""

@@ -1,0 +1,170 @@
+"""What there is to report on: a study or a single result, as variants with their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from dcsim.errors import ResultError
+from dcsim.records.result import Result
+from dcsim.records.tables import BY_NAME, CAUSES
+from dcsim.view.style import CAUSE_NAMES, human
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dcsim.study.study import Study
+
+QUESTION: Final = (
+    "Which pages of a guest need not cross the network when it migrates, and what does leaving "
+    "them behind cost the network and the guest?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One policy (or other change) and its runs; the first run is the one looked at closely."""
+
+    name: str
+    runs: tuple[Result, ...]
+
+    @property
+    def shown(self) -> Result:
+        """The run that stands for the others where one run is drawn."""
+        return self.runs[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that a report is made from; ``study`` is None where there is a single result."""
+
+    title: str
+    question: str
+    about: str
+    answer: tuple[str, ...]
+    notes: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    study: Study | None
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The runs that failed, in words."""
+        runs = () if self.study is None else self.study.failures
+        return tuple(f"{r.variant}, replicate {r.replicate}: {r.error}: {r.message}" for r in runs)
+
+    def summaries(self) -> pd.DataFrame:
+        """Return a row a run: ``variant``, ``replicate`` and the summary's columns."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"variant": variant.name, "replicate": run.replicate, **run.metrics}
+                for variant in self.variants
+                for run in variant.runs
+            ]
+        )
+
+    def together(self, table: str) -> pd.DataFrame:
+        """Return a table of all runs that kept it, with a column ``variant``."""
+        import pandas as pd
+
+        frames = [
+            frame_or_empty(run, table).assign(variant=variant.name)
+            for variant in self.variants
+            for run in variant.runs
+        ]
+        return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
+
+
+def gather(
+    subject: Study | Result, *, title: str | None = None, question: str | None = None
+) -> Material:
+    """Return what a study or a result has to report.
+
+    Parameters
+    ----------
+    subject
+        What is reported on.
+    title, question
+        Instead of the scenario's name and of `QUESTION`.
+
+    Raises
+    ------
+    ResultError
+        If every run of a study failed.
+    """
+    if isinstance(subject, Result):
+        study, variants = None, {"": [subject]}
+        answer, notes = _in_words(subject), []
+    else:
+        study, variants = subject, {}
+        for run in subject.runs:
+            if run.result is not None:
+                variants.setdefault(run.variant, []).append(run.result)
+        if not variants:
+            message = "there is nothing to report: every run of the study failed"
+            raise ResultError(message)
+        names = tuple(f"{name} " for run in subject.runs for name in (run.variant, run.hinting))
+        lines = subject.summary().splitlines()
+        begin = next(
+            (i for i, line in enumerate(lines) if line.startswith(names) or line.endswith(":")),
+            len(lines),
+        )
+        notes, answer = lines[:begin], lines[begin:]
+    first = next(iter(variants.values()))[0]
+    return Material(
+        title=title or str(first.scenario.get("name") or "scenario"),
+        question=question or QUESTION,
+        about=str(first.scenario.get("about") or ""),
+        answer=tuple(answer),
+        notes=tuple(notes),
+        variants=tuple(Variant(name, tuple(runs)) for name, runs in variants.items()),
+        study=study,
+    )
+
+
+def frame_or_empty(run: Result, table: str) -> pd.DataFrame:
+    """Return a table of a run; one without rows where it was not kept."""
+    import pandas as pd
+
+    try:
+        frame: pd.DataFrame = getattr(run, table)
+    except ResultError:
+        return pd.DataFrame(columns=list(BY_NAME[table].names))
+    return frame
+
+
+def _in_words(run: Result) -> list[str]:
+    """Return what came of one run."""
+    figures: Mapping[str, float] = run.metrics
+    sentences = [f"{run.explanation}."]
+    if not figures["requested"]:
+        return sentences
+    parts = {
+        "sent by migrations": figures["migration_bytes"],
+        "read from storage at destinations": figures["prefetch_bytes"],
+        "read again by guests whose cache was gone": figures["extra_refault_bytes"],
+    }
+    sent = [f"{human(size, 'bytes')} {what}" for what, size in parts.items() if size > 0]
+    cost = human(figures["network_bytes"], "bytes")
+    sentences.append(
+        f"It cost the network {cost}" + (f": {', '.join(sent)}." if len(sent) > 1 else ".")
+    )
+    lost = {
+        CAUSE_NAMES.get(cause, cause): figures[f"lost_{cause}_s"]
+        for cause in CAUSES
+        if figures[f"lost_{cause}_s"] > 0
+    }
+    words = f"The guests lost {human(figures['lost_work_s'], 'seconds')} of work"
+    if lost:
+        cause = max(lost, key=lambda name: lost[name])
+        words += f", {human(lost[cause], 'seconds')} of it to {cause}"
+    sentences.append(f"{words}.")
+    if figures["completed"]:
+        sentences.append(
+            f"The last migration ended {human(figures['makespan_s'], 'seconds')} after the start; "
+            f"guests were paused {human(figures['blackout_p50_s'], 'seconds')} in the median, "
+            f"{human(figures['blackout_max_s'], 'seconds')} at most."
+        )
+    return sentences

@@ -1,0 +1,252 @@
+"""Every figure; here those that compare policies: network bytes, lost work and its spread.
+
+Functions take frames with the columns of `dcsim.records.tables` and give a plotly figure. A frame
+of several runs has a column ``variant`` too; rows of one variant are its replicates. Frames are in
+SI; axes and hover texts in the units that read best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dcsim.errors import ResultError
+from dcsim.records.tables import GUESTS
+from dcsim.study.statistics import Interval, interval
+from dcsim.view import labels, style
+from dcsim.view.costs import costs
+from dcsim.view.style import Quantity, Scale, human, label, scale
+from dcsim.view.timeline import gantt, rounds
+from dcsim.view.traffic import utilisation
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+__all__ = ["costs", "gantt", "rounds", "slowdown_cdf", "tradeoff", "utilisation"]
+
+_CURVE_POINTS: Final = 300
+_MOST_NAMES: Final = 16
+
+
+def tradeoff(frame: pd.DataFrame, *, height: int = 460) -> go.Figure:
+    """Draw the picture the argument was about: network bytes against lost work, a point a policy.
+
+    Parameters
+    ----------
+    frame
+        A row a run: ``variant``, ``network_bytes``, ``lost_work_s``. Several rows of a variant
+        are its replicates: the point is their mean, whiskers are 95 % confidence intervals.
+    height
+        In CSS pixels.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Points, and the front of those policies that no other one beats in both figures.
+
+    Raises
+    ------
+    ResultError
+        If no run has both.
+    """
+    frame = frame.dropna(subset=["network_bytes", "lost_work_s"])
+    if frame.empty:
+        message = "no run has both network_bytes and lost_work_s: there is nothing to draw"
+        raise ResultError(message)
+    drawn = style.figure(height=height)
+    styles = style.variant_styles(frame["variant"])
+    parts = [frame[frame["variant"] == name] for name in styles]
+    network = [interval(part["network_bytes"].tolist()) for part in parts]
+    lost = [interval(part["lost_work_s"].tolist()) for part in parts]
+    x, y = np.array([each.mean for each in network]), np.array([each.mean for each in lost])
+    by_x, by_y = scale(float(x.max()), "bytes"), scale(float(y.max()), "seconds")
+    x_range, y_range = _padded(network, by_x), _padded(lost, by_y)
+    halves = np.column_stack(
+        [[_half(e) / by_x.size for e in network], [_half(e) / by_y.size for e in lost]]
+    )
+    front = _front(x, y)
+    drawn.add_scatter(
+        x=[x[front[0]] / by_x.size, *(x[front] / by_x.size), x_range[1]],
+        y=[y_range[1], *(y[front] / by_y.size), y[front[-1]] / by_y.size],
+        mode="lines",
+        line={"shape": "hv", "color": "#98a1b0", "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    for index, (name, (colour, symbol)) in enumerate(styles.items()):
+        whisker = {"thickness": 1.3, "width": 4, "color": colour}
+        across, along = halves[index]
+        drawn.add_scatter(
+            x=[x[index] / by_x.size],
+            y=[y[index] / by_y.size],
+            error_x={"array": [across], **whisker} if across > 0 else None,
+            error_y={"array": [along], **whisker} if along > 0 else None,
+            mode="markers",
+            marker={
+                "color": colour,
+                "symbol": symbol,
+                "size": 12,
+                "line": {"color": "#fff", "width": 1},
+            },
+            name=label(name),
+            showlegend=False,
+            hovertemplate=f"<b>{label(name)}</b><br>network {_words(network[index], 'bytes')}"
+            f"<br>lost work {_words(lost[index], 'seconds')}"
+            + ("<br>no other policy is better in both" if index in front else "")
+            + "<extra></extra>",
+        )
+    points = np.column_stack([x / by_x.size, y / by_y.size])
+    named = [i for i in range(len(x)) if len(x) <= _MOST_NAMES or i in front]
+    names = [label(name, longest=28) for name in styles]
+    corner = {
+        "text": "↙ less of both", "xref": "paper", "yref": "paper", "x": 1, "y": 1, "xshift": -4,
+        "yshift": -3, "xanchor": "right", "yanchor": "top", "showarrow": False,
+        "font": {"color": style.MUTED},
+    }  # fmt: skip
+    wide, slim = (
+        [
+            *labels.annotate(
+                points[named],
+                [names[i] for i in named],
+                halves[named],
+                x_range=x_range,
+                y_range=y_range,
+                width=px,
+                height=height - 65,
+            ),
+            corner,
+        ]
+        for px in (640, 290)
+    )
+    drawn.update_layout(annotations=wide, margin_t=12, meta={"narrow": {"annotations": slim}})
+    drawn.update_xaxes(title_text=f"network cost ({by_x.unit})", range=x_range)
+    drawn.update_yaxes(title_text=f"work lost by all guests ({by_y.unit})", range=y_range)
+    return drawn
+
+
+def slowdown_cdf(
+    guests: pd.DataFrame, *, column: str = "lost_work_s", height: int = 380
+) -> go.Figure:
+    """Draw which share of the guests that moved lost no more than so much, a curve a policy.
+
+    Parameters
+    ----------
+    guests
+        The guests table, with a column ``variant`` where there are several. Only guests that
+        moved count.
+    column
+        Any column of seconds, such as ``lost_work_s``, ``blackout_s`` or ``degraded10_s``.
+    height
+        In CSS pixels.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Step functions; replicates are pooled. The axis is logarithmic where all values are
+        positive and span over two decades.
+
+    Raises
+    ------
+    ValueError
+        If the guests table has no such column of seconds.
+    """
+    seconds = [c.name for c in GUESTS.columns if c.unit == "s"]
+    if column not in seconds:
+        raise ValueError(f"no curve of {column!r}; the columns of seconds are {', '.join(seconds)}")
+    moved = guests[guests["moves"] > 0]
+    by_variant = moved.groupby("variant", sort=False) if "variant" in moved else [("", moved)]
+    curves = {str(name): np.sort(part[column].to_numpy(float)) for name, part in by_variant}
+    together = np.concatenate([*curves.values(), [0.0]])
+    by = scale(float(together.max()), "seconds")
+    positive = together[together > 0]
+    log = (
+        bool(len(positive))
+        and len(positive) == len(together) - 1
+        and positive.max() > 100 * positive.min()
+    )
+    lines = 0 if len(curves) < 2 else 1 + sum(min(len(name), 28) + 8 for name in curves) // 90
+    drawn = style.figure(
+        height=height + 20 * lines, narrow={"height": height + 20 * len(curves)} if lines else None
+    )
+    for name, (colour, symbol) in style.variant_styles(curves).items():
+        values = curves[name]
+        shares = np.arange(1, len(values) + 1) / len(values)
+        if len(values) > _CURVE_POINTS:
+            keep = np.unique(np.linspace(0, len(values) - 1, _CURVE_POINTS).round().astype(int))
+            values, shares = values[keep], shares[keep]
+        start = values[:1] if log else np.zeros(1)
+        marks = np.quantile(curves[name], (0.5, 0.95), method="inverted_cdf")
+        drawn.add_scatter(
+            x=np.concatenate([start, values]) / by.size,
+            y=np.concatenate([[0.0], shares]),
+            mode="lines",
+            line={"shape": "hv", "color": colour, "width": 2, "dash": _DASHES[symbol]},
+            name=label(name, longest=28),
+            meta=name,
+            customdata=[human(v, "seconds") for v in (start[0], *values)],
+            hovertemplate=f"<b>{label(name)}</b><br>" * bool(name)
+            + "%{y:.0%} of the guests: %{customdata} or less"
+            + f"<br>half: {human(marks[0], 'seconds')}, 95 %: {human(marks[1], 'seconds')}"
+            + "<extra></extra>",
+            showlegend=len(curves) > 1,
+        )
+    title = _TITLES.get(column) or column.removesuffix("_s").replace("_", " ")
+    drawn.update_xaxes(title_text=f"{title} ({by.unit})")
+    if log:
+        drawn.update_xaxes(style.log_axis(positive.min() / by.size, positive.max() / by.size))
+    shown = (0, 0.25, 0.5, 0.75, 0.95, 1)
+    drawn.update_yaxes(
+        title_text="share of guests that moved",
+        tickvals=shown,
+        ticktext=[f"{100 * share:g}\u202f%" for share in shown],
+        range=[0, 1.02],
+    )
+    drawn.update_layout(legend={"y": 1, "yanchor": "bottom", "x": 0})
+    return drawn
+
+
+_TITLES: Final = {
+    "lost_work_s": "lost work",
+    "blackout_s": "time paused",
+    "degraded10_s": "time over 10 % degraded",
+    "degraded50_s": "time over 50 % degraded",
+    "degraded99_s": "time over 99 % degraded",
+}
+_DASHES: Final = {"circle": "solid", "square": "dash", "diamond": "dot", "triangle-up": "dashdot"}
+
+
+def _front(x: np.ndarray, y: np.ndarray) -> list[int]:
+    """Return the points that no other one beats in both, from left to right."""
+    front: list[int] = []
+    for index in sorted(range(len(x)), key=lambda i: (x[i], y[i])):
+        if not front or y[index] < y[front[-1]]:
+            front.append(index)
+    return front
+
+
+def _padded(values: Sequence[Interval], by: Scale) -> tuple[float, float]:
+    """Return an axis range around the whiskers, from zero unless that hides the differences."""
+    low = min(each.mean - _half(each) for each in values) / by.size
+    high = max(each.mean + _half(each) for each in values) / by.size
+    if low < 0.6 * high:
+        return min(0.0, low), (high or 1.0) * 1.12
+    room = 0.15 * (high - low) or 0.1 * high
+    return low - room, high + room
+
+
+def _half(value: Interval) -> float:
+    """Return the length of a whisker; 0 where a single run has none."""
+    half = (value.high - value.low) / 2
+    return half if math.isfinite(half) else 0.0
+
+
+def _words(value: Interval, quantity: Quantity) -> str:
+    """Return a mean with its interval in words."""
+    if not math.isfinite(value.low):
+        return human(value.mean, quantity)
+    low, high = human(value.low, quantity), human(value.high, quantity)
+    return f"{human(value.mean, quantity)} [{low}, {high}], {value.pairs} runs"

@@ -1,0 +1,133 @@
+"""One HTML file that shows a study or a result, with all in it: nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dcsim.scenario.spec import MODEL_VERSION
+from dcsim.view import content
+from dcsim.view.gather import Material, gather
+
+if TYPE_CHECKING:
+    from dcsim.records.result import Result
+    from dcsim.study.study import Study
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+GAPS: Final = (
+    "Pre-copy only: no post-copy, no auto-converge or dirty limits, no compression, no multifd or "
+    "encryption, no block migration of local disks.",
+    "Traffic is fluid: links are shared max-min fairly and at once. There are no packets, no TCP "
+    "and no round trips, and no kind of traffic goes before another.",
+    "Memory is counted by class of page, touched at random within a class. Huge pages that "
+    "ballooning splits are not modelled, nor is swap.",
+    "No host, link or storage fails.",
+    "Dirty and read rates are inputs: none are published by application, and no published "
+    "measurement shows what a cache-heavy server loses after its clean cache is dropped.",
+)
+"""What the model leaves out, in sentences for readers of a report."""
+
+
+def write_report(
+    subject: Study | Result,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    question: str | None = None,
+) -> Path:
+    """Write a self-contained HTML report.
+
+    Parameters
+    ----------
+    subject
+        What is reported on: a comparison, or a single run.
+    path
+        Where to; an existing file is replaced once the new one is whole.
+    title, question
+        Instead of the scenario's name and of the question of the thread.
+
+    Returns
+    -------
+    pathlib.Path
+        The file: some 5 MB of it are the library that draws the figures.
+
+    Raises
+    ------
+    ResultError
+        If every run of a study failed.
+    OSError
+        If the file cannot be written.
+    """
+    target = Path(path)
+    page = render(subject, title=title, question=question)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def render(
+    subject: Study | Result, *, title: str | None = None, question: str | None = None
+) -> str:
+    """Return the report as text; see `write_report`."""
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    material = gather(subject, title=title, question=question)
+    looked_at = material.variants[: content.MOST_CLOSE_UPS]
+    table_bytes = min(content.MOST_TABLE_BYTES, content.MOST_TABLES_BYTES // len(looked_at) // 5)
+    figures = content.comparison(material)
+    key = content.key_figures(material)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        m=material,
+        key=key,
+        verdict=content.verdict(material, key),
+        outcomes=content.outcomes(material),
+        figures=figures,
+        closeups=[variant.name for variant in looked_at],
+        left_out=len(material.variants) - len(looked_at),
+        provenance=_provenance(material),
+        digests=[(variant.name, variant.shown.digest) for variant in material.variants],
+        gaps=GAPS,
+        css=_part("report.css"),
+        script=_part("report.js"),
+        plotly=get_plotlyjs().replace("</script", "<\\/script"),
+        comparison=content.script_safe(figures),
+        payloads=(
+            content.script_safe(content.close_up(variant, table_bytes=table_bytes))
+            for variant in looked_at
+        ),
+    )
+
+
+def _part(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _provenance(material: Material) -> list[tuple[str, Any]]:
+    """Return what names the runs: versions, scenario, seeds."""
+    runs = [run for variant in material.variants for run in variant.runs]
+    first = runs[0]
+    digests = list(dict.fromkeys(run.digest for run in runs))
+    seeds = sorted({run.seed for run in runs})
+    shown = ", ".join(map(str, seeds[:20])) + (", …" if len(seeds) > 20 else "")
+    rows: list[tuple[str, Any]] = [
+        *first.versions.items(),
+        ("model version", MODEL_VERSION),
+        ("runs", len(runs)),
+        ("seeds" if len(seeds) > 1 else "seed", shown),
+        ("scenario digest", digests[0] if len(digests) == 1 else "one a policy, below"),
+    ]
+    return rows
