@@ -384,14 +384,23 @@ def test_directory_of_others_is_never_overwritten(tmp_path, name):
     assert files(tmp_path / "out") == before
 
 
-def test_report_beside_a_result_is_not_lost(tmp_path):
+def test_file_beside_a_result_is_not_lost(tmp_path):
     """A result with a file of the user's beside it loads, and is not overwritten."""
     make().save(tmp_path / "out")
-    (tmp_path / "out" / "report.html").write_text("mine")
+    (tmp_path / "out" / "notes.html").write_text("mine")
     assert Result.load(tmp_path / "out").equals(make())
     with pytest.raises(ResultError, match="more than a result"):
         make().save(tmp_path / "out", overwrite=True)
-    assert (tmp_path / "out" / "report.html").read_text() == "mine"
+    assert (tmp_path / "out" / "notes.html").read_text() == "mine"
+
+
+def test_report_goes_with_its_result(tmp_path):
+    """A report stands beside its result, and goes when another result takes its place."""
+    make().save(tmp_path / "out")
+    (tmp_path / "out" / "report.html").write_text("about the first")
+    assert Result.load(tmp_path / "out").equals(make())
+    make().save(tmp_path / "out", overwrite=True)
+    assert not (tmp_path / "out" / "report.html").exists()
 
 
 def test_file_in_the_way_is_refused(tmp_path):

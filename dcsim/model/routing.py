@@ -55,7 +55,8 @@ class Routes:
         on: the static routing of fat trees ("Oblivious routing schemes in extended generalized fat
         tree networks", CLUSTER 2009), as in SimGrid's ``FatTreeZone``.
     failed
-        Links that are out of service. Without its disk, the storage is cut off.
+        Links that are out of service, or not for this traffic. Without its disk, the storage is cut
+        off.
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class Routes:
         names = self.network.node_names
         message = f"no route from {names[source]!r} to {names[target]!r}"
         if self.failed:
-            message += f" with {len(self.failed)} links out of service"
+            message += f" that avoids {len(self.failed)} links"
         raise SimulationError(message)
 
 

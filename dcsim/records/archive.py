@@ -20,6 +20,8 @@ FORMAT: Final = "dcsim-result"
 FORMAT_VERSION: Final = 1
 _PARQUET: Final = {f"{table.name}.parquet": table for table in TABLES}
 _FILES: Final = {"provenance.json": None, "scenario.yaml": None, **_PARQUET}
+REPORT: Final = "report.html"
+"""What a report is called that stands beside what it reports on."""
 _CSV: Final = {f"{table.name}.csv": table for table in TABLES}
 
 
@@ -73,8 +75,8 @@ def read(directory: Path) -> tuple[dict[str, Any], dict[str, Columns]]:
 
 
 def holds_result(directory: Path) -> bool:
-    """Whether a directory holds a result and nothing else."""
-    if not store.holds_only(directory, _FILES):
+    """Whether a directory holds a result, perhaps its report, and nothing else."""
+    if not store.holds_only(directory, {**_FILES, REPORT: None}):
         return False
     try:
         _read_provenance(directory)

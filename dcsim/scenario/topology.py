@@ -39,6 +39,7 @@ MOST_HOSTS: Final = 200_000
 """Hosts that one network may have."""
 MOST_LINKS: Final = 1_000_000
 """Full-duplex links that one network may have."""
+_MIGRATION_SWITCH: Final = "migration-switch"
 _MOST_ISSUES = 100
 _MOST_GUESSES = 1000  # names to compare a misspelt one with: the search is slow
 
@@ -47,9 +48,10 @@ _MOST_GUESSES = 1000  # names to compare a misspelt one with: the search is slow
 class Network:
     """Nodes and directed links, each known by its index.
 
-    Hosts come first, so that host number i is node i; then switches, storage and outside. Links
-    ``2j`` and ``2j + 1`` are the two directions of one full-duplex link. The last link, if there is
-    storage, is no cable: it is what the storage itself can do, shared by its readers and writers.
+    Hosts come first, so that host number i is node i; then switches, storage and outside, and the
+    switch of a network for migrations alone. Links ``2j`` and ``2j + 1`` are the two directions of
+    one full-duplex link. The last link, if there is storage, is no cable: it is what the storage
+    itself can do, shared by its readers and writers.
     """
 
     node_names: tuple[str, ...]
@@ -125,7 +127,7 @@ def build(spec: Topology) -> Network:
         for top in tops:
             plan.link(top, outside, gathered[top], spec.latency, "outside")
     if spec.migration_link is not None:
-        apart = plan.add("migration-switch")
+        apart = plan.add(_MIGRATION_SWITCH)
         for number in range(plan.kinds.count("host")):
             plan.link(number, apart, spec.migration_link, spec.latency, "migration")
     return plan.network(
@@ -332,6 +334,9 @@ def _graph_issues(spec: Graph) -> Iterator[Issue]:
             yield Issue(path=f"{path}.kind", message=f"a graph has at most one {node.kind} node")
         if node.kind == "host" and node.name not in linked:
             yield Issue(path=f"{path}.name", message=f"host {node.name!r} has no link")
+    if spec.migration_link is not None and _MIGRATION_SWITCH in seen:
+        message = f"with migration_link, no node can be called {_MIGRATION_SWITCH!r}"
+        yield Issue(path="topology.nodes", message=message)
     if not kinds["host"]:
         hint = "give the nodes that run guests 'kind: host'"
         yield Issue(path="topology.nodes", message="there is no host", hint=hint)
@@ -350,16 +355,20 @@ def oversubscription(network: Network) -> dict[str, float]:
     """Return, for each rack, what its hosts can send over what can leave it.
 
     That is the capacity of the host links of the rack's switches, over the capacity of their links
-    to other switches; infinite where there are none.
+    to other switches; infinite where there are none. A network for migrations alone does not count.
     """
     kinds = network.node_kinds
     switches: dict[str, set[int]] = {rack: set() for rack in network.racks}
     below = [0.0] * len(kinds)
     above: dict[int, list[tuple[int, float]]] = {}
-    for tail, head, capacity in zip(
-        network.tails, network.heads, network.capacity_bytes_per_s, strict=True
+    for tail, head, capacity, link_class in zip(
+        network.tails,
+        network.heads,
+        network.capacity_bytes_per_s,
+        network.link_classes,
+        strict=True,
     ):
-        if kinds[head] != "switch":
+        if kinds[head] != "switch" or link_class == "migration":
             continue
         if kinds[tail] == "host":
             switches[network.racks[tail]].add(head)
@@ -378,12 +387,16 @@ def layout(network: Network) -> dict[str, tuple[float, float]]:
 
     Hosts are in layer 0, and a switch is as many layers up as it is links away from the nearest
     host; storage and the outside are above all of them. Within a layer, nodes stand in the order of
-    what they are linked to below.
+    what they are linked to below. The switch of a network for migrations alone is below the hosts.
     """
     neighbours: list[list[int]] = [[] for _ in network.node_names]
-    for tail, head in zip(network.tails, network.heads, strict=True):
-        neighbours[tail].append(head)
-    layer = dict.fromkeys(network.hosts, 0)
+    apart = set()
+    for tail, head, kind in zip(network.tails, network.heads, network.link_classes, strict=True):
+        if kind != "migration":
+            neighbours[tail].append(head)
+        elif head not in network.hosts:
+            apart.add(head)
+    layer = dict.fromkeys(network.hosts, 0) | dict.fromkeys(apart, -1)
     frontier = list(network.hosts)
     while frontier:
         reached = {b for a in frontier for b in neighbours[a] if network.node_kinds[b] == "switch"}

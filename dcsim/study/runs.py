@@ -91,14 +91,14 @@ def read(directory: Path) -> tuple[dict[str, Any], list[Run]]:
 
 
 def holds_study(directory: Path) -> bool:
-    """Whether a directory holds a study and nothing else."""
+    """Whether a directory holds a study, perhaps its report, and nothing else."""
     try:
         _, runs = _read_index(directory)
     except ResultError:
         return False
     folders = {_folder(i, run) for i, run in enumerate(runs) if not run.error}
     return (
-        {path.name for path in directory.iterdir()} == {"study.json", "runs"}
+        {path.name for path in directory.iterdir()} - {archive.REPORT} == {"study.json", "runs"}
         and {path.name for path in (directory / "runs").iterdir()} <= folders
         and all(archive.holds_result(path) for path in (directory / "runs").iterdir())
     )

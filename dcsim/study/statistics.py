@@ -142,7 +142,8 @@ def words(change: Interval, *, unit: str, scale: float = 1.0, tail: str = "") ->
     if not half > 1e-12 * mean:  # one pair, or pairs that all say the same, but for rounding
         return f"{_rounded(mean, mean, figures=3)} {unit} {way}"
     low, high = sorted((one, other))
-    middle, low_end, high_end = (_rounded(value, half, figures=2) for value in (mean, low, high))
+    measure = max(half, abs(mean) / 100)  # four figures of the mean are as many as one reads
+    middle, low_end, high_end = (_rounded(value, measure, figures=2) for value in (mean, low, high))
     chance = "" if change.clear else ", perhaps by chance"
     return f"{middle} {unit} {way} [{low_end}, {high_end}]{chance}"
 

@@ -1,0 +1,259 @@
+"""`dcsim compare`: one hinting policy after another, many runs, one answer."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from dcsim.cli.app import (
+    RUN,
+    SOME_FAILED,
+    AsJson,
+    Assignments,
+    NoProgress,
+    Seed,
+    Source,
+    command,
+    load,
+)
+from dcsim.cli.console import complain, say, say_json, study_progress, table
+from dcsim.cli.saving import (
+    Out,
+    Overwrite,
+    Report,
+    check_report,
+    make_way,
+    places,
+    write_report,
+)
+from dcsim.records.archive import REPORT
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from dcsim.study.study import Study
+
+_MOST_FAILURES: Final = 10
+
+
+def _policies(incomplete: str) -> list[str]:
+    from dcsim.scenario import presets
+
+    *given, last = incomplete.split(",")
+    names = [name for name in presets.hinting_names() if name.startswith(last)]
+    return [",".join([*given, name]) for name in names]
+
+
+@command(
+    name="compare",
+    panel=RUN,
+    examples=(
+        "dcsim compare rack-drain -o drain-study",
+        "dcsim compare quick-start --vary guests[0].memory=2GiB,8GiB --replications 3",
+        "dcsim compare my.yaml --hinting 'balloon-held,{use: balloon-held, reserve: 1GiB}'",
+    ),
+)
+def compare(
+    source: Source,
+    hinting: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,C", help="Policies; unset: all.", autocompletion=_policies),
+    ] = None,
+    replications: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of each; 5 if unset, 1 if nothing is random."),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=V1,V2", help="Vary this too; again for every combination."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", min=1, help="Processes; unset: one a CPU."),
+    ] = None,
+    out: Out = None,
+    report: Report = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Policy to compare with; zero-page if unset.")
+    ] = None,
+    assignments: Assignments = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    no_progress: NoProgress = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Run a scenario under one hinting policy after another, and tell what each costs and saves.
+
+    With -o a report is written beside the study: DIR/report.html.
+    """
+    scenario = load(source, assignments, seed)
+    policies = None if hinting is None else _values(hinting, "--hinting")
+    varied = _varied(vary or [])
+    from dcsim.study.runs import holds_study
+
+    make_way(out, overwrite=overwrite, owns=holds_study, option="--out")
+    check_report(report, overwrite=overwrite)
+    report = report or (out and out / REPORT)
+    from dcsim.study import compare as studies
+
+    with study_progress(wanted=not no_progress) as progress, _executor(jobs) as executor:
+        try:
+            study = studies.compare(
+                scenario,
+                hinting=policies,
+                vary=varied,
+                replications=replications,
+                baseline=baseline,
+                executor=executor,
+                progress=progress,
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+    if out:
+        study.save(out, overwrite=overwrite)
+    if study.results:
+        write_report(study, report)
+    else:
+        report = None
+    if as_json:
+        say_json(_study_data(study) | places(out=out, report=report))
+    else:
+        say("\n".join(_study_lines(study)))
+        if out:
+            say(f"The study is in {out}")
+        if report:
+            say(f"The report is {report}")
+    if study.failures:
+        for failed in study.failures[:_MOST_FAILURES]:
+            complain(
+                f"{failed.variant}, replicate {failed.replicate}: {failed.error}: {failed.message}"
+            )
+        raise typer.Exit(SOME_FAILED)
+
+
+def _values(text: str, option: str) -> list[Any]:
+    """Return the values of a list written as in a file, without its brackets; each once."""
+    from dcsim.errors import ScenarioError
+    from dcsim.scenario import document
+
+    try:
+        values = document.parse(f"[{text}]").plain()
+    except ScenarioError as error:
+        message = "; ".join(issue.message for issue in error.issues)
+        raise typer.BadParameter(message, param_hint=option) from None
+    if not isinstance(values, list) or not values:
+        raise typer.BadParameter("no value is given", param_hint=option)
+    return [value for i, value in enumerate(values) if value not in values[:i]]
+
+
+def _varied(texts: list[str]) -> dict[str, list[Any]]:
+    varied: dict[str, list[Any]] = {}
+    better = {"hinting": "--hinting A,B,C", "seed": "--replications N"}
+    for text in texts:
+        path, equals, values = (part.strip() for part in text.partition("="))
+        if not equals or not path:
+            message = f"{text[:80]!r} is no path=values; write it like guests[0].count=8,16"
+        elif path in better:
+            message = f"vary the {path} with {better[path]}"
+        elif path in varied:
+            message = f"{path} is given twice"
+        else:
+            varied[path] = _values(values, "--vary")
+            continue
+        raise typer.BadParameter(message, param_hint="--vary")
+    return varied
+
+
+@contextmanager
+def _executor(jobs: int | None) -> Iterator[Executor | None]:
+    """Provide what runs a study; no process of it is left behind when it is interrupted."""
+    if (jobs or os.cpu_count()) == 1:
+        yield None
+        return
+    from dcsim.study.compare import local_executor
+
+    executor: Any = local_executor(jobs)
+    try:
+        yield executor
+    except BaseException:
+        logging.disable()  # loky would log that runs which are cancelled cannot be failed, too
+        raise
+    finally:
+        executor.shutdown(kill_workers=True)
+        logging.disable(logging.NOTSET)
+
+
+def _study_data(study: Study) -> dict[str, Any]:
+    from dcsim.records.tables import SUMMARY
+    from dcsim.study.statistics import paired_difference
+
+    bases = dict(study.pairs())
+    variants = []
+    for name in study.variants:
+        first, base = study.first(name), bases.get(name)
+        differences = {}
+        for metric in SUMMARY.names if base else ():
+            values, others = study.paired(metric, name, str(base))
+            found = paired_difference(values, others)
+            differences[metric] = {"mean": found.mean, "low": found.low, "high": found.high}
+        variants.append(
+            {
+                "variant": name,
+                "hinting": first.hinting,
+                "changes": first.changes,
+                "digest": first.digest,
+                "runs": len(study.values("requested", name)),
+                "metrics": {metric: _mean(study.values(metric, name)) for metric in SUMMARY.names},
+                "baseline": base,
+                "differences": differences,
+            }
+        )
+    return {
+        "scenario": study.name,
+        "random": study.random,
+        "summary": study.summary().splitlines(),
+        "variants": variants,
+        "failures": [
+            {
+                "variant": run.variant,
+                "replicate": run.replicate,
+                "error": run.error,
+                "message": run.message,
+            }
+            for run in study.failures
+        ],
+    }
+
+
+def _study_lines(study: Study) -> Iterator[str]:
+    """Yield a table of variants by metrics, and the study in words."""
+    from dcsim.units import format_count, format_duration, format_size
+
+    columns: dict[str, tuple[str, Callable[[float], str]]] = {
+        "makespan": ("makespan_s", format_duration),
+        "network": ("network_bytes", format_size),
+        "sent again": ("resent_bytes", format_size),
+        "read again": ("extra_refault_bytes", format_size),
+        "lost work": ("lost_work_s", format_duration),
+        "blackout": ("blackout_p50_s", format_duration),
+        "longest": ("blackout_max_s", format_duration),
+    }
+    rows = []
+    for name in study.variants:
+        asked, not_moved = (_mean(study.values(m, name)) for m in ("requested", "not_moved"))
+        cells: list[tuple[float, Callable[[float], str]]] = [(asked - not_moved, format_count)]
+        cells += [(_mean(study.values(metric, name)), form) for metric, form in columns.values()]
+        rows.append([name, *("-" if math.isnan(value) else form(value) for value, form in cells)])
+    yield table(["variant", "moved", *columns], rows)
+    yield ""
+    yield study.summary()
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan

@@ -1,0 +1,233 @@
+"""A scenario in words and figures: what `dcsim show` tells. Inside: bytes, seconds, bytes/s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from dcsim.cli.console import table
+from dcsim.scenario import presets
+from dcsim.scenario.checks import matching
+from dcsim.scenario.spec import Drain
+from dcsim.scenario.topology import build, host_names, oversubscription
+from dcsim.units import format_count, format_duration, format_rate, format_size
+
+if TYPE_CHECKING:
+    from dcsim.scenario import spec
+    from dcsim.scenario.topology import Network
+
+NOTHING_RANDOM: Final = "Nothing is random: one run is enough."
+
+
+def data(scenario: spec.Scenario) -> dict[str, Any]:
+    """Return what a scenario means as plain data, the whole of it resolved under ``scenario``."""
+    from dcsim.simulation import random_inputs
+
+    network = build(scenario.topology)
+    ratios = oversubscription(network).values()
+    return {
+        "name": scenario.name,
+        "digest": scenario.digest(),
+        "random": random_inputs(scenario),
+        "topology": {
+            "kind": scenario.topology.kind,
+            "hosts": len(network.hosts),
+            "racks": len(set(network.racks)),
+            "switches": network.node_kinds.count("switch"),
+            "links": _links(network),
+            "oversubscription": {"least": min(ratios), "most": max(ratios)},
+        },
+        "guests": {
+            "count": sum(group.count for group in scenario.guests),
+            "memory_bytes": sum(group.count * group.memory for group in scenario.guests),
+        },
+        "scenario": scenario.to_dict(),
+    }
+
+
+def lines(scenario: spec.Scenario) -> Iterator[str]:
+    """Yield what a scenario means, line by line."""
+    figures = data(scenario)
+    yield scenario.name + (f": {scenario.about}" if scenario.about else "")
+    yield ""
+    yield from _topology(scenario.topology, figures["topology"])
+    yield ""
+    guests = figures["guests"]
+    yield (
+        f"Guests: {format_count(guests['count'])} in {_so_many(len(scenario.guests), 'group')}, "
+        f"{format_size(guests['memory_bytes'])} of memory"
+    )
+    hosts = host_names(scenario.topology)
+    for group in scenario.guests:
+        yield from _group(group, scenario, hosts)
+    yield ""
+    yield f"Hinting: {_hinting(scenario.hinting)}"
+    yield f"Migration: {_migration(scenario.migration)}"
+    yield f"Operation: {_operation(scenario.operation, hosts)}"
+    yield f"Limits: {_limits(scenario.operation.limits)}"
+    yield (
+        f"Watched until {format_duration(scenario.settle)} after the last migration, "
+        f"for {format_duration(scenario.horizon)} at most; record: {scenario.record}"
+    )
+    yield ""
+    if figures["random"]:
+        yield f"Random, from seed {scenario.seed}:"
+        yield from (f"  {what}" for what in figures["random"])
+    else:
+        yield NOTHING_RANDOM
+    yield f"Digest: {figures['digest']}"
+
+
+# --------------------------------------------------------------------------- network
+
+
+def _links(network: Network) -> list[dict[str, Any]]:
+    """Return the full-duplex links by class; the storage's own service is none of them."""
+    classes: dict[str, list[float]] = {}
+    for name, rate in list(zip(network.link_classes, network.capacity_bytes_per_s, strict=True))[
+        ::2
+    ]:
+        classes.setdefault(name, []).append(rate)
+    classes.pop("disk", None)
+    return [
+        {
+            "class": name,
+            "count": len(rates),
+            "least_bytes_per_s": min(rates),
+            "most_bytes_per_s": max(rates),
+        }
+        for name, rates in classes.items()
+    ]
+
+
+def _topology(topology: spec.Topology, figures: dict[str, Any]) -> Iterator[str]:
+    host, storage = topology.host, topology.storage
+    yield (
+        f"Topology: {figures['kind']}, {_so_many(figures['hosts'], 'host')} in "
+        f"{_so_many(figures['racks'], 'rack')}, {_so_many(figures['switches'], 'switch', 'es')}; "
+        f"{_so_many(host.cores, 'core')} and {format_size(host.memory)} for guests each"
+    )
+    rows = []
+    for link in figures["links"]:
+        ends = dict.fromkeys(format_rate(link[f"{end}_bytes_per_s"]) for end in ("least", "most"))
+        rows.append([f"  {link['class']}", format_count(link["count"]), " to ".join(ends)])
+    yield table(["  links", "count", "payload each way"], rows)
+    ratios = figures["oversubscription"]
+    shown = " to ".join(dict.fromkeys(f"{ratio:.3g}:1" for ratio in ratios.values()))
+    yield f"  oversubscription of racks: {shown}; routing: {topology.routing}"
+    yield (
+        f"  storage: {format_rate(storage.bandwidth)}, {format_count(storage.iops)} operations/s, "
+        f"{format_duration(storage.latency)} a read"
+    )
+
+
+# --------------------------------------------------------------------------- guests
+
+
+def _group(group: spec.GuestGroup, scenario: spec.Scenario, hosts: list[str]) -> Iterator[str]:
+    yield (
+        f"  {group.group}: {format_count(group.count)} x {format_size(group.memory)}, "
+        f"{_so_many(group.vcpus, 'vCPU')}, on {group.place.pattern} "
+        f"({_so_many(len(matching(group.place.pattern, hosts)), 'host')}, {group.place.by})"
+    )
+    work = group.workload
+    yield f"    workload {work.name}" + (f": {work.about}" if work.about else "")
+    if group.makeups:
+        yield f"    memory drawn from {_so_many(len(group.makeups), 'sample')}"
+    else:
+        yield f"    memory: {_makeup(work.memory)}"
+    for activity in work.activities:
+        yield f"    {_activity(activity)}"
+    if work.load.points or work.load.noise:
+        yield (
+            f"    load: {_so_many(len(work.load.points), 'step')}, noise sigma {work.load.noise:g}"
+        )
+    own = group.hinting
+    yield f"    hinting: {own.name if own else scenario.hinting.name}" + (
+        " (its own)" if own else ""
+    )
+    if group.migration:
+        yield f"    migration of its own: {_migration(group.migration)}"
+    if group.migratable != "live":
+        why = f", because of {group.because}" if group.because else ""
+        yield f"    {'moves cold' if group.migratable == 'cold' else 'does not move'}{why}"
+
+
+def _makeup(memory: spec.Makeup) -> str:
+    parts = {
+        "free and zero": memory.free_zero,
+        "free and stale": memory.free_stale,
+        "page cache": memory.cache,
+        "kernel": memory.kernel,
+        "process memory of zeros": memory.anonymous_zero,
+        "process memory": max(memory.anonymous, 0.0),
+    }
+    return ", ".join(f"{_percent(share)} {what}" for what, share in parts.items() if share > 5e-4)
+
+
+def _activity(activity: spec.Activity) -> str:
+    rate = "as fast as it can" if activity.rate == "max" else f"{format_size(activity.rate)}/s"
+    extent = _percent(activity.set) if activity.set <= 1 else format_size(activity.set)
+    sets = f"{extent} of its memory" if activity.set <= 1 else extent
+    return {
+        "write": f"writes {activity.to}: {rate} over {sets}, {activity.pattern.kind}",
+        "read": f"reads files: {rate} over {sets}, {activity.pattern.kind}",
+        "allocate": f"allocates: {rate}",
+        "send": f"sends: {rate} to {activity.peer}",
+    }[activity.do]
+
+
+# --------------------------------------------------------------------------- policies
+
+
+def _hinting(hinting: spec.Hinting) -> str:
+    if hinting.name in presets.HINTING:
+        return f"{hinting.name}: {presets.describe('hinting', hinting.name)}"
+    steps = [
+        f"{' and '.join(step.select)}{'' if step.share == 1 else f' ({_percent(step.share)})'} "
+        f"told by {step.tell}, returned {step.returned}"
+        + (f", up to {step.limit} less {format_size(step.reserve)}" if step.limit != "none" else "")
+        for step in hinting.steps
+    ]
+    zeros = "zero pages found" if hinting.zero_pages else "zero pages sent whole"
+    return f"{hinting.name}: {'; then '.join([zeros, *steps])}"
+
+
+def _migration(migration: spec.Migration) -> str:
+    cap = migration.max_bandwidth
+    return (
+        f"{migration.hypervisor}, {'no cap' if cap is None else f'{format_size(cap)}/s at most'}, "
+        f"downtime limit {format_duration(migration.downtime_limit)}"
+    )
+
+
+def _operation(operation: spec.Drain | spec.Moves, hosts: list[str]) -> str:
+    at = f"at {format_duration(operation.at)}"
+    if isinstance(operation, Drain):
+        drained = _so_many(len(matching(operation.hosts, hosts)), "host")
+        return f"drain of {operation.hosts} ({drained}) {at}, placement {operation.placement}"
+    return f"{_so_many(len(operation.moves), 'move')} {at}, in the order given"
+
+
+def _limits(limits: spec.Limits) -> str:
+    caps = {
+        "in the cluster": limits.per_cluster,
+        "out of a host": limits.per_host_out,
+        "into a host": limits.per_host_in,
+    }
+    parts = [f"{count} at a time {where}" for where, count in caps.items() if count is not None]
+    times = {
+        "of management before each": limits.control_plane or None,
+        "a GiB until given up": limits.completion_timeout_per_gib,
+        "without progress until given up": limits.progress_timeout,
+    }
+    parts += [f"{format_duration(t)} {what}" for what, t in times.items() if t is not None]
+    return f"{limits.name}: {', '.join(parts) or 'none'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _so_many(count: int, noun: str, plural: str = "s") -> str:
+    return f"{format_count(count)} {noun}{'' if count == 1 else plural}"

@@ -1,0 +1,144 @@
+"""Commands that simulate once: run, rerun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dcsim.cli.app import ERROR, RUN, AsJson, Assignments, NoProgress, Seed, Source, command, load
+from dcsim.cli.console import complain, run_progress, say, say_json, table
+from dcsim.cli.saving import (
+    Out,
+    Overwrite,
+    Report,
+    Saved,
+    check_report,
+    is_study,
+    make_way,
+    places,
+    write_report,
+)
+
+if TYPE_CHECKING:
+    from dcsim.records.result import Result
+
+
+@command(
+    name="run",
+    panel=RUN,
+    examples=(
+        "dcsim run quick-start",
+        "dcsim run rack-drain --set hinting=zero-page -o zero-page",
+        "dcsim run my.yaml --json > result.json",
+    ),
+)
+def run(
+    source: Source,
+    out: Out = None,
+    assignments: Assignments = None,
+    seed: Seed = None,
+    replicate: Annotated[
+        int, typer.Option(metavar="K", min=0, help="Which replication; 0 has the seed itself.")
+    ] = 0,
+    as_json: AsJson = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write every table as CSV, too.")
+    ] = None,
+    report: Report = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Verify the model's invariants on the way (slow).")
+    ] = False,
+    no_progress: NoProgress = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate a scenario once, and tell what came of it."""
+    scenario = load(source, assignments, seed)
+    from dcsim.records import archive
+    from dcsim.simulation import run as simulate
+
+    make_way(out, overwrite=overwrite, owns=archive.holds_result, option="--out")
+    make_way(csv, overwrite=overwrite, owns=archive.holds_csv, option="--csv")
+    check_report(report, overwrite=overwrite)
+    with run_progress(wanted=not no_progress) as progress:
+        result = simulate(scenario, replicate=replicate, progress=progress, check=check)
+    if out:
+        result.save(out, overwrite=overwrite)
+    if csv:
+        result.to_csv(csv, overwrite=overwrite)
+    write_report(result, report)
+    if as_json:
+        say_json(_run_data(result) | places(out=out, csv=csv, report=report))
+        return
+    say("\n".join(_run_lines(result)))
+    for noun, path in {"result": out, "tables": csv, "report": report}.items():
+        if path:
+            say(f"The {noun} {'are' if noun == 'tables' else 'is'} in {path}")
+
+
+def _run_data(result: Result) -> dict[str, Any]:
+    return {
+        "scenario": result.scenario["name"],
+        "digest": result.digest,
+        "seed": result.seed,
+        "replicate": result.replicate,
+        "versions": result.versions,
+        "explanation": result.explanation,
+        "metrics": result.metrics,
+    }
+
+
+def _run_lines(result: Result) -> Iterator[str]:
+    """Yield what came of a run, as people read it."""
+    from dcsim.records.tables import CAUSES
+    from dcsim.units import format_duration, format_size
+
+    figures = result.metrics
+    of = f", replicate {result.replicate}" if result.replicate else ""
+    yield f"{result.scenario['name']}{of}: {result.explanation}"
+    sent = {
+        "first pass": figures["first_pass_bytes"],
+        "sent again": figures["resent_bytes"],
+        "switch-over": figures["switchover_bytes"],
+        "prefetched from storage": figures["prefetch_bytes"],
+        "read again from storage": figures["extra_refault_bytes"],
+    }
+    lost = {cause.replace("_", " "): figures[f"lost_{cause}_s"] for cause in CAUSES}
+    rows = [["makespan", format_duration(figures["makespan_s"])]]
+    rows.append(["network", format_size(figures["network_bytes"])])
+    rows += [[f"  {kind}", format_size(size)] for kind, size in sent.items() if size]
+    rows.append(["lost work", format_duration(figures["lost_work_s"])])
+    rows += [[f"  {cause}", format_duration(time)] for cause, time in lost.items() if time]
+    yield from table(["", ""], rows).splitlines()[1:]
+    if figures["completed"]:
+        p50, p99, most = (figures[f"blackout_{which}_s"] for which in ("p50", "p99", "max"))
+        yield (
+            f"Guests were paused {format_duration(p50)} in the median, "
+            f"{format_duration(p99)} at the 99th percentile, {format_duration(most)} at most."
+        )
+
+
+# --------------------------------------------------------------------------- rerun
+
+
+@command(name="rerun", panel=RUN, examples=("dcsim rerun zero-page",))
+def rerun(directory: Saved) -> None:
+    """Run a saved result again, or all of a study, and say whether it came out bit for bit.
+
+    Exit code 1 where it did not.
+    """
+    from dcsim.study.rerun import rerun as again
+
+    stored = sorted((directory / "runs").iterdir()) if is_study(directory) else [directory]
+    different = 0
+    for path in stored:
+        _, differences = again(path)
+        different += bool(differences)
+        for difference in differences:
+            complain(f"{path}: {difference}")
+    if different:
+        say(f"{different} of {len(stored)} results came out differently")
+        raise typer.Exit(ERROR)
+    say(f"reproduced bit for bit: {len(stored)} of {len(stored)} results")

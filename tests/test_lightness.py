@@ -1,0 +1,61 @@
+"""What commands leave unimported: asking is to cost little more than reading a file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"jinja2", "loky", "networkx", "numpy", "pandas", "plotly", "pyarrow", "scipy", "simpy"}
+COMMAND = """
+import sys
+from dcsim.cli import main
+try:
+    main()
+finally:
+    print("imported", *{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def imported(code: str, *arguments: str) -> tuple[str, set[str]]:
+    """Run code in a fresh interpreter; return what it printed and the packages it imported."""
+    command = [sys.executable, "-c", code, *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    text, _, names = ran.stdout.rpartition("imported ")
+    return text + ran.stderr, set(names.split())
+
+
+def test_importing_dcsim_imports_nothing_heavy():
+    """``import dcsim`` costs next to nothing, pydantic and YAML left out too."""
+    _, names = imported("import dcsim, sys; print('imported', *sys.modules)")
+    assert "dcsim" in names
+    assert not names & (HEAVY | {"pydantic", "yaml", "typer", "rich"})
+
+
+@pytest.mark.parametrize("scenario", ["quick-start", "rack-drain", "no-such-name"])
+def test_validate_imports_nothing_heavy(scenario):
+    """Neither a valid scenario nor a wrong one needs the engine, tables, plots or a console."""
+    text, names = imported(COMMAND, "validate", scenario)
+    assert scenario in text
+    assert "pydantic" in names
+    assert not names & (HEAVY | {"rich"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["schema"], ["list"], ["init", "../x"], ["run", "--help"]],
+)
+def test_asking_imports_nothing_heavy(arguments):
+    """Help, the schema, lists and usage errors do not load what simulates or draws."""
+    text, names = imported(COMMAND, *arguments)
+    assert text
+    assert not names & HEAVY
+
+
+def test_running_imports_no_plots():
+    """A single run needs neither tables of pandas nor plots."""
+    text, names = imported(COMMAND, "run", "quick-start")
+    assert text.startswith("quick-start: ")
+    assert "simpy" in names
+    assert not names & {"jinja2", "pandas", "plotly", "scipy"}
