@@ -469,10 +469,10 @@ def test_one_direction_can_fail_alone() -> None:
 
 @pytest.mark.parametrize("routing", ROUTINGS)
 def test_what_cannot_be_reached_is_an_error_with_both_names(routing: Routing) -> None:
-    """Both hosts are named, and how many links are out of service."""
+    """Both hosts are named, and how many links had to be avoided."""
     network = build(TwoHosts())
     routes = Routes(network, routing=routing).without(cable(network, "rack0/host1->switch0"))
-    expected = "no route from 'rack0/host0' to 'rack0/host1' with 2 links out of service"
+    expected = "no route from 'rack0/host0' to 'rack0/host1' that avoids 2 links"
     for _ in range(2):
         with pytest.raises(SimulationError, match=expected):
             routes.route(0, 1, 1)
@@ -492,6 +492,28 @@ def test_sites_part_when_the_wan_fails() -> None:
     assert routes.route(far, node(network, "outside"), 1).hops == 4
     with pytest.raises(SimulationError, match="'site0-rack0/host0' to 'site1-rack0/host0'"):
         routes.route(0, far, 1)
+
+
+@pytest.mark.parametrize("routing", ROUTINGS)
+def test_a_network_for_migrations_is_kept_apart(routing: Routing) -> None:
+    """Migrations take its two links; all else goes as if it were not there."""
+    spec = LeafSpine(migration_link="10Gbit/s")
+    network = build(spec)
+    routes = Routes(network, routing=routing)
+    dedicated = network.links_of_class("migration")
+    migrations = routes.without(frozenset(range(len(network.tails))) - dedicated)
+    assert names(network, migrations.route(0, 31, 9)) == [
+        "rack0/host0->migration-switch", "migration-switch->rack3/host7"
+    ]  # fmt: skip
+    plain = Routes(SHIPPED["leaf-spine-4x8"], routing=routing)
+    others = routes.without(dedicated)
+    storage = network.storage
+    assert storage is not None
+    for source, target in ((0, 31), (0, 1), (storage, 5)):
+        path = others.route(source, target, 9)
+        assert names(network, path) == names(plain.network, plain.route(source, target, 9))
+    with pytest.raises(SimulationError, match=r"no route from 'storage' to 'rack0/host0' that avo"):
+        migrations.route(storage, 0)
 
 
 def test_storage_without_its_disk_is_cut_off() -> None:

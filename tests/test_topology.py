@@ -28,16 +28,8 @@ from dcsim.scenario.fabric import (
     TwoHosts,
     TwoSites,
 )
-from dcsim.scenario.topology import (
-    MOST_HOSTS,
-    Network,
-    build,
-    from_networkx,
-    host_names,
-    layout,
-    oversubscription,
-    to_networkx,
-)
+from dcsim.scenario.graphs import from_networkx, layout, oversubscription, to_networkx
+from dcsim.scenario.topology import MOST_HOSTS, Network, build, host_names
 
 SHIPPED = {
     name: TypeAdapter(Topology).validate_python(name)
@@ -277,6 +269,43 @@ def test_a_network_too_large_for_memory_is_refused_before_it_is_made() -> None:
     with pytest.raises(ScenarioError, match=r"4,198,400 links or more; at most 1,000,000 fit"):
         build(LeafSpine(leaves=4096, hosts_per_leaf=1, spines=1024))
     assert len(host_names(FatTree(k=64))) == 65_536 < MOST_HOSTS
+
+
+# --------------------------------------------------------------------------- migrations alone
+
+
+@pytest.mark.parametrize(
+    "spec", [LeafSpine(leaves=2), graph({"a": "host", "b": "host"}, [("a", "b")])]
+)
+def test_a_network_for_migrations_links_every_host_to_one_switch(spec: Topology) -> None:
+    """Nothing else changes: the other nodes and links stay as and where they were."""
+    plain = build(spec)
+    network = build(spec.model_copy(update={"migration_link": 2e9, "goodput": 0.94}))
+    hosts = {network.node_names[host] for host in network.hosts}
+    assert network.node_names == (*plain.node_names, "migration-switch")
+    assert {a for a, b in ends(network, "migration") if b == "migration-switch"} == hosts
+    assert capacities(network, "migration") == {2e9 * 0.94}
+    dedicated = network.links_of_class("migration")
+    assert len(dedicated) == 2 * len(hosts)
+    kept = [name for i, name in enumerate(network.link_names) if i not in dedicated]
+    assert kept == list(plain.link_names)
+    assert network.link_classes.count("disk") == (network.disk is not None)
+
+
+def test_a_network_for_migrations_changes_no_figure_and_no_place() -> None:
+    """Racks are as oversubscribed as before, and drawn as before; its switch is below."""
+    spec = SHIPPED["leaf-spine-4x8"]
+    network = build(spec.model_copy(update={"migration_link": 1e9}))
+    assert oversubscription(network) == {f"rack{i}": 2.5 for i in range(4)}
+    assert layout(network) == layout(build(spec)) | {"migration-switch": (0.5, -1)}
+
+
+def test_a_graph_cannot_have_the_migration_switch_s_name_twice() -> None:
+    """The name is taken only where there is such a switch."""
+    spec = graph({"a": "host", "migration-switch": "switch"}, [("a", "migration-switch")])
+    assert build(spec).node_names == ("a", "migration-switch")
+    with pytest.raises(ScenarioError, match="no node can be called 'migration-switch'"):
+        build(spec.model_copy(update={"migration_link": 1e9}))
 
 
 # --------------------------------------------------------------------------- graphs

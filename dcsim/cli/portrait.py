@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.cli.console import table
 from dcsim.scenario import presets
 from dcsim.scenario.checks import matching
+from dcsim.scenario.graphs import oversubscription
 from dcsim.scenario.spec import Drain
-from dcsim.scenario.topology import build, host_names, oversubscription
+from dcsim.scenario.topology import build, host_names
 from dcsim.units import format_count, format_duration, format_rate, format_size
 
 if TYPE_CHECKING:

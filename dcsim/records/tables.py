@@ -162,7 +162,7 @@ LINKS = Table(
     "One row for each link, direction and kind of traffic that crossed it.",
     _columns(
         ("link", "text", "", "from->to"),
-        ("class", "text", "", "host, uplink, core, wan, storage, disk or outside"),
+        ("class", "text", "", "host, uplink, core, wan, storage, disk, outside or migration"),
         ("kind", "text", "", "kind of traffic"),
         ("capacity_bytes_per_s", "float", "B/s", "what it can carry of payload"),
         ("carried_bytes", "float", "B", "carried over the whole run"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from dcsim.scenario import library
-from dcsim.scenario.base import Spec
+from dcsim.scenario.base import Spec, wrong
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
 
 TrafficKind = Literal["migration", "prefetch", "refault", "write-back", "application"]
@@ -36,7 +37,7 @@ class Storage(Spec):
     )
     latency: Duration = Field(default=written("500us"), description="of one unloaded read")
     link: Annotated[Rate, Positive] = Field(
-        default=written("40Gbit/s"), description="its link into the network"
+        default=written("40Gbit/s"), description="each of its links into the network"
     )
 
 
@@ -127,6 +128,12 @@ class TwoSites(Fabric):
         default=written("10ms"), description="of the link between the sites, one way"
     )
 
+    @model_validator(mode="after")
+    def _no_common_switch(self) -> Self:
+        if self.migration_link is not None:
+            raise wrong("two sites have no switch that all hosts share", "migration_link")
+        return self
+
 
 class GraphNode(Spec):
     """A node of a graph written out; a host is called `rack/name`."""
@@ -149,6 +156,15 @@ class Graph(Fabric):
     kind: Literal["graph"] = "graph"
     nodes: list[GraphNode] = Field(min_length=2, max_length=200_000)
     links: list[GraphLink] = Field(min_length=1, max_length=1_000_000)
+
+    def _idle(self) -> Collection[str]:
+        return {"host_link"}
+
+    @model_validator(mode="after")
+    def _own_links(self) -> Self:
+        if "host_link" in self.model_fields_set:
+            raise wrong("means nothing for a graph, whose links are written out", "host_link")
+        return self
 
 
 Topology = Annotated[
