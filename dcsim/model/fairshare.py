@@ -123,6 +123,8 @@ def violations(
         if load[i] > capacity[i] * (1 + tolerance)
     ]
     for n, flow in enumerate(flows):
+        if flow.rate > flow.cap * (1 + tolerance):
+            wrong.append(f"flow {n} has {flow.rate:.6g} B/s and asked for {flow.cap:.6g}")
         if flow.rate >= flow.cap * (1 - tolerance) or not flow.links:
             continue
         if not any(

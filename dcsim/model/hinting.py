@@ -229,10 +229,10 @@ class Hints:
     def _hint(self, step: Step) -> None:
         self.guest.pass_time()
         memory = self.guest.memory
-        if memory.hinted.count == 0:
+        if memory.held == 0:
             self.guest.disturb()
             memory.hold(min(memory.spare, memory.free * self.guest.hintable))
-        told = memory.hinted.skip(memory.hinted.count)
+        told = memory.tell_held()
         self.skipped += told
         self.interactions += step.interactions(told)
 
@@ -242,7 +242,7 @@ class Hints:
         """Let the guest, paused, forget the cache pages whose contents were not sent."""
         memory = self.guest.memory
         if any(step.returned == "destination" for step in self._steps("list", "map")):
-            self._forgotten = memory.evict(memory.cache.absent)
+            self._forgotten = memory.forget_absent()
             if self._steps("list"):
                 self.dropped += self._forgotten
         memory.release(arrived=True)

@@ -25,6 +25,9 @@ WRITEBACK_AGE_S = 30.0
 """Age at which the kernel writes a dirty page back: vm.dirty_expire_centisecs = 3000 [C.7]."""
 
 
+TURNOVER = 0.1
+"""Share of the cache that one step of readers whose shares shift may turn over."""
+MOST_PARTS = 100
 NEWTON_STEPS = 100
 """More than any cache needs: a dozen or so are usual."""
 
@@ -157,6 +160,7 @@ class Memory:
         self.anonymous_zero = Pages(anonymous_zero, zero=True)
         self.ballooned = Pages(zero=True)
         self.hinted = Pages()
+        self.hinted_zero = Pages(zero=True)
         self.transient = Pages()
         self.writers = [
             WriteSet(tuple(WriteClass(c, Pages(c.pages)) for c in classes), to)
@@ -187,7 +191,8 @@ class Memory:
     def sets(self) -> Iterator[Pages]:
         """Every set of frames, in a fixed order."""
         yield from (self.free_zero, self.free_stale, self.cache, self.kernel, self.anonymous)
-        yield from (self.anonymous_zero, self.ballooned, self.hinted, self.transient)
+        yield from (self.anonymous_zero, self.ballooned, self.hinted, self.hinted_zero)
+        yield self.transient
         for writer in self.writers:
             for written in writer.classes:
                 yield written.frames
@@ -237,6 +242,24 @@ class Memory:
 
     def read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read file pages: so many touches of each read set; misses take frames and fill them."""
+        if _proportional([reader.remembered for reader in self.readers], touches):
+            return self._read(touches)
+        # Where shares of the cache shift between readers, no step may turn over much of it.
+        missed = sum(count * r.miss() for r, count in zip(self.readers, touches, strict=True))
+        parts = min(MOST_PARTS, math.ceil(missed / (TURNOVER * max(self.cache.count, 1.0))))
+        if parts <= 1:
+            return self._read(touches)
+        part = [count / parts for count in touches]
+        outcomes = [self._read(part) for _ in range(parts)]
+        return ReadOutcome(
+            misses=[sum(own) for own in zip(*(o.misses for o in outcomes), strict=True)],
+            stalls=[sum(own) for own in zip(*(o.stalls for o in outcomes), strict=True)],
+            brought=sum(o.brought for o in outcomes),
+            recycled=sum(o.recycled for o in outcomes),
+        )
+
+    def _read(self, touches: Sequence[float]) -> ReadOutcome:
+        """Read in one step."""
         old = [reader.remembered for reader in self.readers]
         before = [reader.resident() for reader in self.readers]
         room = self.spare + max(0.0, self.cache.count - sum(before))
@@ -310,11 +333,12 @@ class Memory:
             freed = before + pages - (settled + (before - settled) * kept)
         got = 0.0
         while pages - got > 1e-6:
-            # what is freed in the interval is there to be allocated in it
             step = self.take_frames(pages - got, self.transient)
+            # what is freed in the interval is there to be allocated in it
+            back = self.transient.move(min(max(0.0, freed), self.transient.count), self.free_stale)
             got += step
-            freed -= self.transient.move(min(freed, self.transient.count), self.free_stale)
-            if step <= 0:
+            freed -= back
+            if step + back <= 1e-9:
                 return got
         self.transient.move(max(0.0, freed), self.free_stale)
         return got
@@ -326,10 +350,11 @@ class Memory:
         got += self.free_stale.move(spare, to, written=True)
         got += self.free_zero.move(spare - got, to, written=True)
         if got < pages:
-            self.evict(pages - got)
+            self.evict(pages - got + max(0.0, self.min_free - self.free))
             got += self.free_stale.move(min(pages - got, self.spare), to, written=True)
         if got < pages:
             got += self.hinted.move(pages - got, to, written=True)
+            got += self.hinted_zero.move(pages - got, to, written=True)
         return got
 
     def deflate_on_oom(self, pages: float) -> float:
@@ -345,6 +370,14 @@ class Memory:
         done = self.cache.move(pages, self.free_stale)
         self._forget_to(self.cache.count)
         return done
+
+    def forget_absent(self) -> float:
+        """At the destination, let go of clean cache that was not sent; return how many pages."""
+        absent = min(self.cache.absent, self.cache.count)
+        self.cache.move(absent, self.free_zero)
+        self.cache.absent = 0.0
+        self._forget_to(self.cache.count)
+        return absent
 
     def drop_written(self, pages: float) -> float:
         """Drop cached pages of written file sets, already written back; return how many."""
@@ -372,10 +405,21 @@ class Memory:
     def hold(self, pages: float) -> float:
         """Lock free pages away for a hint; return how many."""
         taken = self.free_stale.move(pages, self.hinted)
-        return taken + self.free_zero.move(pages - taken, self.hinted)
+        return taken + self.free_zero.move(pages - taken, self.hinted_zero)
+
+    @property
+    def held(self) -> float:
+        """Pages locked away for a hint."""
+        return self.hinted.count + self.hinted_zero.count
+
+    def tell_held(self) -> float:
+        """Take the held pages out of the stream; return how many were still to be sent."""
+        told = self.hinted.skip(self.hinted.count)
+        return told + self.hinted_zero.skip(self.hinted_zero.count)
 
     def release(self, *, arrived: bool) -> None:
         """Return held pages: zero at the destination, at the source as they were."""
+        self.hinted_zero.move(self.hinted_zero.count, self.free_zero)
         self.hinted.move(self.hinted.count, self.free_zero if arrived else self.free_stale)
         if arrived:
             self.free_stale.move(min(self.free_stale.absent, self.free_stale.count), self.free_zero)
@@ -393,7 +437,8 @@ class Memory:
 
     def restart(self) -> None:
         """Start anew: nothing is cached, allocated short-term, held or ballooned."""
-        for pages in (self.cache, self.transient, self.ballooned, self.hinted, self.free_stale):
+        self.release(arrived=True)
+        for pages in (self.cache, self.transient, self.ballooned, self.free_stale):
             pages.move(pages.count, self.free_zero)
         for writer in self.writers:
             if writer.to == "cache":
@@ -470,13 +515,10 @@ class Memory:
 
     def faults(self, index: int, touches: float) -> float:
         """Return how many write-protected pages so many touches of a write set would hit now."""
-        total = 0.0
-        for part in self.writers[index].classes:
-            frames = part.frames
-            protected = frames.idle if frames.per_chunk else frames.untouched
-            if frames.count > 0:
-                total += protected * min(1.0, part.touch.distinct(touches) / part.touch.pages)
-        return total
+        return sum(
+            part.frames.faults(touches * part.touch.share, part.touch.law)
+            for part in self.writers[index].classes
+        )
 
     def sync(self) -> float:
         """Collect the dirty log; return the pages newly to be sent."""

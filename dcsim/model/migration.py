@@ -203,6 +203,7 @@ class Migration:
         guest.pass_time()
         stream.end_round()
         yield stream.send_raw(self.settings.device_state)
+        stream.close()
         if self.settings.activation > 0:
             yield env.timeout(self.settings.activation)
         sent, pages = self.sent_bytes - before, stream.normal + stream.zero - pages_before

@@ -181,6 +181,10 @@ class Network:
         self._note(flow, -flow.rate)
         flow.kind = kind
         self._note(flow, flow.rate)
+        weight = self._weights.get(kind, 1.0)
+        if weight != flow.weight:
+            flow.weight = weight
+            self._touch(flow)
 
     def send(
         self, flow: Flow, size: float, *, margin_s: float = 0.0, until_s: float = math.inf
@@ -281,10 +285,10 @@ class Network:
         # A listener may look at any flow, so all rates are in place before the first is told.
         told = []
         for flow, rate in old.items():
-            if abs(flow.rate - rate) > TOLERANCE * max(flow.rate, rate):
-                self._note(flow, flow.rate - rate)
-                if flow._listener is not None:
-                    told.append(flow._listener)
+            self._note(flow, flow.rate - rate)
+            changed_much = abs(flow.rate - rate) > TOLERANCE * max(flow.rate, rate)
+            if changed_much and flow._listener is not None:
+                told.append(flow._listener)
             if flow._waiter is not None:
                 self._schedule(flow)
         for listener in told:
@@ -404,7 +408,8 @@ class Network:
             _, _, version, flow = heappop(self._due)
             if version == flow._version and flow._waiter is not None:
                 self.account(flow)
-                if flow._margin == 0 and flow._left < 1e-3:
+                # What the clock cannot resolve at this rate is sent as well.
+                if flow._margin == 0 and flow._left < 1e-3 + 4 * math.ulp(self.env.now) * flow.rate:
                     flow.sent += max(0.0, flow._left)
                     flow.sent_of_kind += max(0.0, flow._left)
                     flow._left = 0.0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ZIPF_CLASSES = 20
+EXACT_RANKS = 32
 
 Law = Literal["random", "each"]
 """``random``: any page of the class; ``each``: a different page every time."""
@@ -84,16 +85,23 @@ def classes_of(
 def _zipf(pages: float, alpha: float) -> tuple[TouchClass, ...]:
     count = min(ZIPF_CLASSES, math.ceil(pages))
     edges = [0.0, *(pages ** (i / count) for i in range(1, count + 1))]
-    # The sum of i**-alpha over the ranks of a class, by the integral between half ranks.
-    heads = [_power_integral(edge + 0.5, alpha) for edge in edges]
-    total = heads[-1] - heads[0]
+    heads = [_power_sum(edge, alpha) for edge in edges]
+    total = heads[-1]
     return tuple(
         TouchClass(edges[i + 1] - edges[i], (heads[i + 1] - heads[i]) / total) for i in range(count)
     )
 
 
-def _power_integral(x: float, alpha: float) -> float:
-    return math.log(x) if abs(alpha - 1) < 1e-9 else x ** (1 - alpha) / (1 - alpha)
+def _power_sum(ranks: float, alpha: float) -> float:
+    """Return the sum of i**-alpha over so many ranks: exact at first, then by the integral."""
+    whole = min(math.floor(ranks), EXACT_RANKS)
+    total = math.fsum(math.pow(i, -alpha) for i in range(1, whole + 1))
+    if ranks <= EXACT_RANKS:
+        return total + (ranks - whole) * math.pow(whole + 1, -alpha)
+    low, high = whole + 0.5, ranks + 0.5
+    if abs(alpha - 1) < 1e-9:
+        return total + math.log(high / low)
+    return total + (math.pow(high, 1 - alpha) - math.pow(low, 1 - alpha)) / (1 - alpha)
 
 
 class Pages:
@@ -156,18 +164,40 @@ class Pages:
             return 0.0
         kept = self._kept(touches, law)
         sent = min(sent, self.pending)
-        if self.per_chunk:
-            kept_after_sending = _mean_kept(kept, law)
-            faults = self.idle * (1 - kept) + sent * (1 - kept_after_sending)
-            self.idle = self.idle * kept + sent * kept_after_sending
-        else:
+        if not self.per_chunk:
             faults = self.untouched * (1 - kept)
             share = sent / self.pending if sent > 0 else 0.0
             self.idle = (self.idle + share * (self.untouched - self.idle)) * kept
+        elif law == "random":
+            kept_after_sending = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
+            faults = self.idle * (1 - kept) + sent * (1 - kept_after_sending)
+            self.idle = self.idle * kept + sent * kept_after_sending
+        else:
+            faults = self._sweep(touches, sent)
         self.untouched *= kept
         self.absent *= kept
         self.pending -= sent
         return faults
+
+    def _sweep(self, touches: float, sent: float) -> float:
+        """Let a sweep pass whose pages' log is cleared chunk by chunk; return its faults."""
+        if self.count <= 0:
+            return 0.0
+        # What is untouched and not waiting is idle; the next pages of a sweep are untouched ones.
+        first = min(touches, self.untouched)
+        hits = min(first * (1 - (self.pending - sent / 2) / self.count), self.idle + sent)
+        self.idle += sent - hits
+        again = -self.idle * math.expm1(-(touches - first) / self.count)
+        self.idle -= again
+        return hits + again
+
+    def faults(self, touches: float, law: Law = "random") -> float:
+        """Return how many write-protected pages so many writes would hit now."""
+        if not self.per_chunk:
+            return self.untouched * (1 - self._kept(touches, law))
+        if law == "random":
+            return self.idle * (1 - self._kept(touches, law))
+        return min(self.idle, touches * (1 - self.pending / self.count)) if self.count > 0 else 0.0
 
     def _kept(self, touches: float, law: Law) -> float:
         """Return the share of untouched pages that so many writes leave untouched."""
@@ -214,12 +244,3 @@ class Pages:
             to.idle += moved[2]
             to.absent += moved[3]
         return pages
-
-
-def _mean_kept(kept: float, law: Law) -> float:
-    """Return the share left untouched of pages cleared at times spread evenly over the interval."""
-    if kept >= 1.0:
-        return 1.0
-    if law == "each":
-        return (1 + kept) / 2
-    return (kept - 1) / math.log(kept) if kept > 0.0 else 0.0
