@@ -174,7 +174,7 @@ def test_local_solves_equal_whole_ones(programme: list[Op], capacity: list[int])
             lab.net.set_cap(flow, size)
         elif what == "send":
             lab.send(flow, min(size, 30.0))
-        elif what == "kind" and lab.net._weights.get(kind, 1.0) == flow.weight:
+        elif what == "kind":
             lab.net.set_kind(flow, kind)
         if n % 3:  # the others happen at the same instant as what comes next
             lab.run(0.25 * (n % 4))
@@ -509,6 +509,21 @@ def test_set_left_moves_the_end() -> None:
     net.set_left(flow, 25.0, margin_s=0.0)
     net.env.run(until=50)
     assert (fired, flow.sent) == ([pytest.approx(9.0)], 50.0 + 20.0 + 25.0)
+
+
+def test_stop_fires_whatever_is_left() -> None:
+    """A transfer that is stopped ends at once and once; stopping nothing does nothing."""
+    net = network(10.0)
+    flow = net.open(along(0), kind="first pass")
+    net.stop(flow)
+    fired = when(net, net.send(flow, 100.0))
+    net.env.run(until=3)
+    net.stop(flow)
+    net.env.run(until=20)
+    assert fired == [3.0]
+    again = when(net, net.send(flow, 50.0))
+    net.env.run(until=40)
+    assert (fired, again) == ([3.0], [25.0])
 
 
 def test_no_more_is_counted_than_was_asked() -> None:

@@ -190,14 +190,12 @@ class Operation:
     def start_next(self, source: Host) -> bool:
         """Start the first request of a queue that finds a destination; say whether one did."""
         queue = self._queues[source]
-        for _ in range(len(queue)):
-            request = queue[0]
+        for i, request in enumerate(queue):
             destination = self.destination(request)
             if destination is not None:
-                queue.popleft()
+                del queue[i]
                 self.start(request, destination)
                 return True
-            queue.rotate(-1)
         return False
 
     def destination(self, request: Request) -> Host | None:

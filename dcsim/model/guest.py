@@ -25,6 +25,7 @@ from dcsim.records.tables import CAUSES
 from dcsim.units import PAGE
 
 SHORTEST_LOOK_S = 0.01
+SHORTEST_GROWTH_S = 0.1
 NEGLIGIBLE_MISSES = 1.0
 """Misses a second below which a changing cache is not looked at for its own sake."""
 
@@ -39,6 +40,9 @@ class Sender(Protocol):
 
     def replan(self) -> None:
         """Look again at what is left to send."""
+
+    def stop(self) -> None:
+        """Stop sending: the guest is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ class Guest:
             yield self.env.timeout(start_s)
         self._started = True
         self._since = self.env.now
+        self.memory.report(self.reporting)
         self.resume()
         for time, level in self._levels:
             if time > self.env.now:
@@ -238,7 +243,8 @@ class Guest:
                 self.memory.advance_log(
                     writes=[0.0] * len(self.memory.writers), recycled=0.0, sent=sent
                 )
-            self._lose(elapsed, 0.0, {self._pause_cause: elapsed})
+            self.blackout_s += elapsed
+            self._lose(elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
             return
         writes = [0.0] * len(self.memory.writers)
         reads = [0.0] * len(self.memory.readers)
@@ -249,7 +255,7 @@ class Guest:
             done = pace.rate * elapsed
             kept = 1.0
             if activity.do == "write":
-                kept = self._keep_after_faults(activity, done, elapsed)
+                kept = self._keep_after_faults(activity, done, elapsed, sent)
                 self.memory.write(activity.index, done * kept)
                 writes[activity.index] += done * kept
                 self.written_pages += done * kept
@@ -273,14 +279,23 @@ class Guest:
         self._pass_undisturbed(elapsed, outcome.brought)
         self._lose(elapsed, progress if self._weight else 1.0, lost)
 
-    def _keep_after_faults(self, activity: Activity, done: float, elapsed: float) -> float:
+    def _busy(self) -> float:
+        """Return the share of its work that it has to do now; all, if nothing is known of it."""
+        if not self.paces:
+            return 1.0
+        pairs = zip(self.profile.activities, self.paces, strict=True)
+        return sum(a.weight for a, pace in pairs if pace.base > 0) / self._weight
+
+    def _keep_after_faults(
+        self, activity: Activity, done: float, elapsed: float, sent: float
+    ) -> float:
         """Return the share of the writes that is left after the write faults they cause."""
         if self.stream is None or self.write_fault_s <= 0 or done <= 0:
             return 1.0
         room = activity.workers * elapsed * self._cpu
 
         def excess(kept: float) -> float:
-            faults = self.memory.faults(activity.index, done * kept)
+            faults = self.memory.faults(activity.index, done * kept, sent=sent)
             return done * kept * activity.work_s + faults * self.write_fault_s - room
 
         if excess(1.0) <= 1e-9 * room:
@@ -299,10 +314,12 @@ class Guest:
         if got < wanted * (1 - 1e-9) and self.memory.ballooned.count > 0:
             if not self.balloon_gives_back:
                 self.out_of_memory = True
+                if self.stream is not None:
+                    self.stream.stop()
             else:
                 self.memory.deflate_on_oom(wanted - got)
                 got += self.memory.take_frames(wanted - got, self.memory.transient)
-        return min(1.0, got / wanted)
+        return got / wanted if got < wanted * (1 - 1e-9) else 1.0
 
     def _pass_undisturbed(self, elapsed: float, brought: float) -> None:
         """Let the same time pass for the guest that nothing was taken from."""
@@ -353,7 +370,7 @@ class Guest:
         with_policy = cpu_share(vcpus=self.profile.vcpus, demand=demand + self.policy_threads)
         self.host.demand_cpu(self, min(self.profile.vcpus, demand + self.policy_threads))
         self._cpu = share = with_policy * self.host.cpu_factor
-        missing = self._ask_storage(stalls, own_share)
+        missing = self._ask_storage(stalls, share)
         served = 1.0
         if missing > 0 and self._refault is not None:
             served = min(1.0, self._refault.rate / missing)
@@ -365,7 +382,8 @@ class Guest:
                 "inflation": activity.work_s * (1 / share - 1 / own_share / self.host.cpu_factor),
                 "cache_miss": stalls[i] - base_stalls[i],
             }
-            if activity.do == "read" and stalls[i] > 0 and served < 1.0 and pace.rate > 0:
+            missed = activity.do == "read" and self._misses[activity.index] > 0
+            if missed and served < 1.0 and pace.rate > 0:
                 page_s = activity.workers / pace.rate
                 pace.rate *= served
                 pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
@@ -462,7 +480,8 @@ class Guest:
             if rate > 0 and activity.do == "read":
                 missed += rate * misses[activity.index]
             elif rate > 0 and activity.do == "allocate" and activity.lifetime_s is None:
-                wait = min(wait, max(1.0, 0.2 * (memory.spare + memory.cache.count) / rate))
+                left = self._tolerance * (memory.spare + memory.cache.count) / rate
+                wait = min(wait, max(SHORTEST_GROWTH_S, left))
         room = memory.spare + memory.cold
         if missed < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
             return wait

@@ -16,6 +16,7 @@ import simpy
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
+    from dcsim.model.network import Flow
 
 from dcsim.units import PAGE
 
@@ -81,8 +82,6 @@ class Hints:
         Exchanges of guest and host so far.
     ballooned, dropped, skipped, mapped
         Pages taken so far by each means.
-    fetched_bytes
-        Read from storage at the destination so far.
     """
 
     def __init__(self, guest: Guest, policy: Policy) -> None:
@@ -90,7 +89,7 @@ class Hints:
         self.policy = policy
         self.interactions = 0
         self.ballooned = self.dropped = self.skipped = self.mapped = 0.0
-        self.fetched_bytes = 0.0
+        self._prefetching: Flow | None = None
         self._told = False
         self._forgotten = 0.0
 
@@ -112,14 +111,14 @@ class Hints:
             dropped = memory.evict(clean) + memory.drop_written(written)
             self.dropped += dropped
             if step.tell == "balloon":
-                taken = memory.inflate(free + dropped)
+                taken = memory.inflate(min(free, memory.spare - dropped) + dropped)
                 self.ballooned += taken
                 self.guest.balloon_gives_back = step.deflate_on_oom
                 if step.returned == "at-once":
                     yield from self._work(step, taken)
-                    self._deflate(HINTABLE_AFTER_DEFLATE)
+                    self._deflate()
             else:
-                self.guest.hintable = min(self.guest.hintable, HINTABLE_AFTER_DROP)
+                self._fragment(dropped, HINTABLE_AFTER_DROP)
             self.guest.look()
 
     def _select(self, step: Step) -> tuple[float, float, float]:
@@ -164,11 +163,17 @@ class Hints:
             self.guest.policy_threads -= 1
             self.guest.look()
 
-    def _deflate(self, hintable: float) -> None:
+    def _deflate(self) -> None:
         self.guest.pass_time()
-        self.guest.memory.deflate()
-        self.guest.hintable = min(self.guest.hintable, hintable)
+        self._fragment(self.guest.memory.deflate(), HINTABLE_AFTER_DEFLATE)
         self.guest.look()
+
+    def _fragment(self, pages: float, hintable: float) -> None:
+        """Of free memory that now has these pages in it, a smaller share is in whole blocks."""
+        guest = self.guest
+        if pages > 0 and guest.hintable > hintable:
+            share = min(1.0, pages / guest.memory.free)
+            guest.hintable += share * (hintable - guest.hintable)
 
     # ------------------------------------------------------------------ while the log is on
 
@@ -215,7 +220,7 @@ class Hints:
             pages = self.guest.memory.free * self.guest.hintable
             # Blocks are told one by one; on average a page is told at half of the time it takes.
             yield self.guest.env.timeout(step.duration_s(pages) / 2)
-            if self.guest.stream is not None:
+            if self.guest.stream is not None and self.guest.running:
                 self._hint(step)
                 self.guest.look()
         self._told = True
@@ -252,7 +257,7 @@ class Hints:
         for step in self._steps("balloon"):
             if step.returned == "destination":
                 yield from self._work(step, self.guest.memory.ballooned.count)
-                self._deflate(1.0)
+                self._deflate()
         if self._steps("map"):
             yield from self._prefetch()
 
@@ -265,7 +270,7 @@ class Hints:
         if path is None:
             return
         part = self._forgotten / PREFETCH_PARTS
-        flow = guest.network.open(path, kind="prefetch")
+        self._prefetching = flow = guest.network.open(path, kind="prefetch")
         for _ in range(PREFETCH_PARTS):
             guest.pass_time()
             lacking = guest.undisturbed.cache.count - guest.memory.cache.count
@@ -273,11 +278,16 @@ class Hints:
                 break
             pages = min(part, lacking)
             yield guest.network.send(flow, pages * PAGE)
-            self.fetched_bytes += pages * PAGE
             guest.pass_time()
             guest.memory.refill(pages, like=guest.undisturbed)
             guest.look()
         guest.network.close(flow)
+
+    @property
+    def fetched_bytes(self) -> float:
+        """Bytes read from storage at the destination so far."""
+        flow = self._prefetching
+        return 0.0 if flow is None else self.guest.network.account(flow)
 
     def undo(self) -> None:
         """Give everything back on the source: the migration has failed."""

@@ -404,8 +404,9 @@ class Memory:
 
     def hold(self, pages: float) -> float:
         """Lock free pages away for a hint; return how many."""
-        taken = self.free_stale.move(pages, self.hinted)
-        return taken + self.free_zero.move(pages - taken, self.hinted_zero)
+        share = min(1.0, pages / self.free) if self.free > 0 else 0.0
+        taken = self.free_stale.move(share * self.free_stale.count, self.hinted)
+        return taken + self.free_zero.move(share * self.free_zero.count, self.hinted_zero)
 
     @property
     def held(self) -> float:
@@ -493,9 +494,7 @@ class Memory:
         list of float
             For each write set, the writes that hit a write-protected page.
         """
-        normal, zero, ballooned = self.pending()
-        total = normal + zero + ballooned
-        share = min(1.0, sent / total) if total > 0 else 0.0
+        share = self._share_sent(sent)
         faults = []
         written = set()
         for writer, touches in zip(self.writers, writes, strict=True):
@@ -513,12 +512,22 @@ class Memory:
                 pages.advance(touches=touches, sent=share * pages.pending, law="each")
         return faults
 
-    def faults(self, index: int, touches: float) -> float:
-        """Return how many write-protected pages so many touches of a write set would hit now."""
+    def faults(self, index: int, touches: float, *, sent: float = 0.0) -> float:
+        """Return how many write-protected pages so many touches of a write set would hit."""
+        share = self._share_sent(sent)
         return sum(
-            part.frames.faults(touches * part.touch.share, part.touch.law)
+            part.frames.faults(
+                touches=touches * part.touch.share,
+                sent=share * part.frames.pending,
+                law=part.touch.law,
+            )
             for part in self.writers[index].classes
         )
+
+    def _share_sent(self, sent: float) -> float:
+        """Return the share of what is pending that so many pages are."""
+        total = sum(self.pending()) if sent > 0 else 0.0
+        return min(1.0, sent / total) if total > 0 else 0.0
 
     def sync(self) -> float:
         """Collect the dirty log; return the pages newly to be sent."""

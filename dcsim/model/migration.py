@@ -72,7 +72,7 @@ class Migration:
         self.stream: Stream | None = None
         self.requested_s = requested_s
         self.started_s = world.env.now
-        self.stream_s = self.ended_s = math.nan
+        self.stream_s = self.ended_s = self.paused_at = math.nan
         self.policy_s = self.downtime_s = 0.0
         self.rounds = 0
         self.dirty_rate = math.nan
@@ -96,14 +96,13 @@ class Migration:
 
         stream = self.start_stream()
         entries = self.hints.after_log()
-        if entries > 0:
-            yield stream.send_raw(entries)
         env.process(self.hints.race())
         kind = "first pass"
         low = math.inf
         progressed_at = env.now
         while True:
-            left_s, fits = yield from self.round(stream, kind)
+            left, fits = yield from self.round(stream, kind, entries)
+            entries = 0.0
             if guest.out_of_memory:
                 guest.pause(cause="memory")
                 return self.fail(
@@ -114,8 +113,8 @@ class Migration:
             if env.now >= self.deadline_s:
                 limit = format_duration(self.deadline_s - self.started_s)
                 return self.fail("aborted-timeout", f"not complete after {limit}; {self.why_not()}")
-            if left_s < low * (1 - 1e-9):
-                low, progressed_at = left_s, env.now
+            if left < low * (1 - 1e-9):
+                low, progressed_at = left, env.now
             elif env.now - progressed_at >= self.patience.progress_s:
                 limit = format_duration(self.patience.progress_s)
                 return self.fail("aborted-no-progress", f"no new low for {limit}; {self.why_not()}")
@@ -123,14 +122,13 @@ class Migration:
             kind = "re-sent"
 
         guest.pause(cause="blackout")
-        paused_at = env.now
+        self.paused_at = env.now
         yield from self.switch_over(stream)
         self.end_stream()
         guest.move_to(self.destination)
         self.hints.switch_over()
         guest.resume()
-        self.downtime_s = env.now - paused_at
-        guest.blackout_s += self.downtime_s
+        self.downtime_s = env.now - self.paused_at
         guest.unreachable_s += settings.announce
         self.end("completed")
         env.process(self.settle_in())
@@ -150,14 +148,18 @@ class Migration:
             host.run_threads(settings.thread_cores)
         return self.stream
 
-    def round(self, stream: Stream, kind: str) -> Generator[simpy.Event, Any, tuple[float, bool]]:
-        """Send one round and sync; return what was left, in bytes, and whether the rest fits."""
+    def round(
+        self, stream: Stream, kind: str, entries: float
+    ) -> Generator[simpy.Event, Any, tuple[float, bool]]:
+        """Send one round and sync; return what is left, in bytes, and whether it fits."""
         env, guest, settings = self.world.env, self.guest, self.settings
         self.rounds += 1
         guest.look()
         began, before = env.now, self.sent_bytes
         pages_before = stream.normal + stream.zero
         pending = sum(guest.memory.pending())
+        if entries > 0:
+            yield stream.send_raw(entries, limited=True)
         fits_s = settings.downtime_limit if settings.window > 0 else 0.0
         yield stream.send_round(kind, fits_s=fits_s, until_s=self.deadline_s)
         yield from self.window_end(stream, began)
@@ -172,12 +174,13 @@ class Migration:
             stream.flow.rate if settings.window > 0 else sent / elapsed if elapsed > 0 else math.inf
         )
         threshold = bandwidth * settings.downtime_limit
-        if elapsed > 0:
+        if elapsed > 0 and env.now < self.deadline_s:
             self.dirty_rate = new * PAGE / elapsed
         self.record_round(
             kind, began, pending, sent, stream.normal + stream.zero - pages_before, new, threshold
         )
-        return left, left + new * PAGE <= threshold
+        left += new * PAGE
+        return left, left <= threshold
 
     def window_end(self, stream: Stream, began: float) -> Generator[simpy.Event, Any]:
         """Go on sending to the end of the bandwidth window, or until nothing is left."""
@@ -202,7 +205,7 @@ class Migration:
         yield stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
         guest.pass_time()
         stream.end_round()
-        yield stream.send_raw(self.settings.device_state)
+        yield stream.send_raw(self.settings.device_state, limited=False)
         stream.close()
         if self.settings.activation > 0:
             yield env.timeout(self.settings.activation)
@@ -221,13 +224,12 @@ class Migration:
             yield env.timeout(self.patience.control_plane_s)
         guest.disturb()
         guest.pause(cause="restart")
-        stopped_at = env.now
+        self.paused_at = env.now
         yield env.timeout(self.settings.cold_restart)
         guest.move_to(self.destination)
         guest.memory.restart()
         guest.resume()
-        self.downtime_s = env.now - stopped_at
-        guest.blackout_s += self.downtime_s
+        self.downtime_s = env.now - self.paused_at
         self.end("completed-cold", guest.profile.because)
         self.record()
 
@@ -248,6 +250,9 @@ class Migration:
             self.guest.pass_time()
             if self.stream is not None:
                 self.stream.collect()
+            if not math.isnan(self.paused_at):
+                self.downtime_s = self.world.env.now - self.paused_at
+            self.destination.release(self.guest)
             self.end("cancelled", f"{reason}; {self.why_not()}" if self.rounds > 1 else reason)
         self.record()
 

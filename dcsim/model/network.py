@@ -202,6 +202,12 @@ class Network:
         self._schedule(flow)
         return flow._waiter
 
+    def stop(self, flow: Flow) -> None:
+        """Fire the event of a transfer under way, whatever is left of it."""
+        if flow._waiter is not None:
+            flow._due = self.env.now
+            self._schedule(flow)
+
     def set_left(self, flow: Flow, size: float, *, margin_s: float) -> None:
         """Change what a transfer under way has still to send, in bytes, and its margin."""
         self.account(flow)

@@ -48,7 +48,9 @@ class Settings:
 class Stream:
     """The sending thread of one migration: pages in, bytes out.
 
-    Its cost per page bounds the flow: pages sent overlap with the wire, zero pages scanned do not.
+    Its time for a page bounds the flow. Pages sent overlap with the wire; zero pages scanned do not
+    but hide under a bandwidth cap filled anyway. Ballooned pages lie together, and windows
+    over them go unfilled: their scan always adds [M.12].
     """
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
@@ -58,7 +60,8 @@ class Stream:
         shares = path.shares or (1.0,) * len(path.links)
         capacities = [network.capacity[link] for link in path.links]
         self._wire = min((c / s for c, s in zip(capacities, shares, strict=True)), default=math.inf)
-        self.flow: Flow = network.open(path, kind="first pass", cap=self._wire)
+        cap = min(settings.max_bandwidth, self._wire)
+        self.flow: Flow = network.open(path, kind="first pass", cap=cap)
         self.sent_of = {"first pass": 0.0, "re-sent": 0.0, "switch-over": 0.0}
         self.normal = self.zero = 0.0
         self._page_bytes = float(PAGE)
@@ -118,8 +121,9 @@ class Stream:
         if size > 0:
             self._page_bytes = size / pages
             self._zero_share = (zero + ballooned) / pages
-            scan_s = zero * settings.scan_zero + ballooned * settings.scan_ballooned
-            busy_s = scan_s + max(normal * settings.send_page, size / cap)
+            scan_s = zero * settings.scan_zero
+            thread_s = scan_s + max(normal * settings.send_page, size / self._wire)
+            busy_s = max(size / cap, thread_s) + ballooned * settings.scan_ballooned
             cap = size / busy_s if busy_s > 0 else math.inf
         return size, cap
 
@@ -135,11 +139,17 @@ class Stream:
         self.zero += pages * self._zero_share
         return pages
 
-    def send_raw(self, size: float) -> simpy.Event:
-        """Send bytes that are not pages, and count them with the round."""
+    def send_raw(self, size: float, *, limited: bool) -> simpy.Event:
+        """Send bytes that are not pages, under the cap or not; they count as the round's."""
+        cap = min(self._settings.max_bandwidth, self._wire) if limited else self._wire
+        self._network.set_cap(self.flow, cap)
         self._collected += size
         self.sent_of[self.flow.kind] += size
         return self._network.send(self.flow, size)
+
+    def stop(self) -> None:
+        """Send no more: who waits for the round waits no longer."""
+        self._network.stop(self.flow)
 
     def close(self) -> None:
         """End the stream."""

@@ -160,44 +160,37 @@ class Pages:
         float
             Pages written for the first time since they were write-protected: each is a fault.
         """
-        if touches <= 0 and sent <= 0:
-            return 0.0
         kept = self._kept(touches, law)
-        sent = min(sent, self.pending)
-        if not self.per_chunk:
-            faults = self.untouched * (1 - kept)
-            share = sent / self.pending if sent > 0 else 0.0
-            self.idle = (self.idle + share * (self.untouched - self.idle)) * kept
-        elif law == "random":
-            kept_after_sending = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
-            faults = self.idle * (1 - kept) + sent * (1 - kept_after_sending)
-            self.idle = self.idle * kept + sent * kept_after_sending
-        else:
-            faults = self._sweep(touches, sent)
+        faults, self.idle = self._faults_and_idle(touches, sent, law, kept)
         self.untouched *= kept
         self.absent *= kept
-        self.pending -= sent
+        self.pending -= min(sent, self.pending)
         return faults
 
-    def _sweep(self, touches: float, sent: float) -> float:
-        """Let a sweep pass whose pages' log is cleared chunk by chunk; return its faults."""
+    def faults(self, *, touches: float, sent: float = 0.0, law: Law = "random") -> float:
+        """Return the faults that `advance` would: writes to pages that are write-protected."""
+        return self._faults_and_idle(touches, sent, law, self._kept(touches, law))[0]
+
+    def _faults_and_idle(
+        self, touches: float, sent: float, law: Law, kept: float
+    ) -> tuple[float, float]:
+        sent = min(sent, self.pending)
+        if not self.per_chunk:
+            share = sent / self.pending if sent > 0 else 0.0
+            idle = (self.idle + share * (self.untouched - self.idle)) * kept
+            return self.untouched * (1 - kept), idle
+        if law == "random":
+            after_sending = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
+            faults = self.idle * (1 - kept) + sent * (1 - after_sending)
+            return faults, self.idle * kept + sent * after_sending
         if self.count <= 0:
-            return 0.0
+            return 0.0, 0.0
         # What is untouched and not waiting is idle; the next pages of a sweep are untouched ones.
         first = min(touches, self.untouched)
         hits = min(first * (1 - (self.pending - sent / 2) / self.count), self.idle + sent)
-        self.idle += sent - hits
-        again = -self.idle * math.expm1(-(touches - first) / self.count)
-        self.idle -= again
-        return hits + again
-
-    def faults(self, touches: float, law: Law = "random") -> float:
-        """Return how many write-protected pages so many writes would hit now."""
-        if not self.per_chunk:
-            return self.untouched * (1 - self._kept(touches, law))
-        if law == "random":
-            return self.idle * (1 - self._kept(touches, law))
-        return min(self.idle, touches * (1 - self.pending / self.count)) if self.count > 0 else 0.0
+        idle = self.idle + sent - hits
+        again = -idle * math.expm1(-(touches - first) / self.count)
+        return hits + again, idle - again
 
     def _kept(self, touches: float, law: Law) -> float:
         """Return the share of untouched pages that so many writes leave untouched."""

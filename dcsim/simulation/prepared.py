@@ -140,8 +140,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
 def random_inputs(scenario: spec.Scenario) -> list[str]:
     """Return what is random in a scenario, in words; empty if nothing is."""
     found = []
-    network = build(scenario.topology)
-    if scenario.topology.routing == "ecmp" and _has_choice(network):
+    if scenario.topology.routing == "ecmp" and _has_choice(scenario.topology):
         found.append("ECMP hashes: which of several shortest paths each flow takes")
     for what, chancy in (
         ("placement draws", lambda group: group.place.by == "random"),
@@ -156,17 +155,32 @@ def random_inputs(scenario: spec.Scenario) -> list[str]:
     return found
 
 
-def _has_choice(network: Network) -> bool:
-    """Whether some switch has two links to switches on the way up, or any node parallel links."""
-    ends = list(zip(network.tails, network.heads, strict=True))
-    if len(set(ends)) < len(ends):
-        return True
-    inner = [
-        tail
-        for tail, head in ends
-        if network.node_kinds[tail] == network.node_kinds[head] == "switch"
-    ]
-    return len(set(inner)) < len(inner)
+def _has_choice(topology: spec.Fabric) -> bool:
+    """Whether there may be several shortest paths between two nodes."""
+    if isinstance(topology, spec.LeafSpine | spec.TwoSites):
+        return topology.spines > 1
+    if isinstance(topology, spec.FatTree):
+        return topology.k > 2
+    if isinstance(topology, spec.ThreeTier):
+        return topology.cores > 1
+    # A graph without cycles is a tree, or several: each link joins two parts.
+    part = (
+        {node.name: node.name for node in topology.nodes}
+        if isinstance(topology, spec.Graph)
+        else {}
+    )
+
+    def find(name: str) -> str:
+        while part[name] != name:
+            part[name] = name = part[part[name]]
+        return name
+
+    for link in topology.links if isinstance(topology, spec.Graph) else []:
+        ends = [find(end) for end in link.ends]
+        if ends[0] == ends[1]:
+            return True
+        part[ends[0]] = ends[1]
+    return False
 
 
 # --------------------------------------------------------------------------- guests

@@ -1,0 +1,284 @@
+"""Operations: what is asked of the cluster, the order it is worked off in, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dcsim.records.tables import OUTCOMES
+from dcsim.units import GiB
+from tests.worlds import (
+    FLUID,
+    Data,
+    guest,
+    leaf_spine,
+    only,
+    rows,
+    scenario,
+    solve,
+    topology,
+    world,
+)
+
+
+def moves(*pairs: tuple[str, str], **changes: object) -> Data:
+    """An explicit list of moves."""
+    listed = [{"guest": name, "to": to} for name, to in pairs]
+    return {"kind": "moves", "moves": listed, **changes}
+
+
+def small(gib: float) -> Data:
+    """Two hosts of so many GiB."""
+    return topology(host={"cores": 8, "memory": gib * GiB})
+
+
+# --------------------------------------------------------------------------- drains
+
+
+def test_a_drain_empties_its_hosts() -> None:
+    """Every guest on the hosts moves, the others stay, and the hosts table shows it."""
+    here = guest(count=3, place={"hosts": "rack0/host0"}, name="here")
+    there = guest(count=2, place={"hosts": "rack0/host1"}, name="there")
+    result = solve(scenario(here, there))
+    assert [m["guest"] for m in rows(result, "migrations")] == ["here-0", "here-1", "here-2"]
+    first, second = rows(result, "hosts")
+    assert (first["guests_before"], first["guests_after"]) == (3, 0)
+    assert (second["guests_before"], second["guests_after"]) == (2, 5)
+    assert (first["moved_out"], second["moved_in"]) == (3, 3)
+    assert first["used_bytes"] == 0
+    assert second["used_bytes"] == second["peak_bytes"] == 5 * GiB
+
+
+def test_a_drain_begins_at_its_time() -> None:
+    """Nothing is asked for before; times count from the beginning of the run."""
+    data = scenario(guest(), migration=FLUID)
+    data["operation"]["at"] = 25.0
+    result = solve(data)
+    row = only(result)
+    assert row["requested_s"] == row["started_s"] == 25.0
+    assert row["ended_s"] == pytest.approx(26.0)
+    assert result.metrics["makespan_s"] == pytest.approx(1.0)
+
+
+def test_a_drain_of_empty_hosts_says_why_nothing_moves() -> None:
+    """No guest stands on the hosts: an event says so, and the run ends at once."""
+    data = scenario(guest(place={"hosts": "rack0/host1"}))
+    result = solve(data)
+    assert rows(result, "migrations") == []
+    assert result.metrics["requested"] == 0
+    assert result.metrics["makespan_s"] == 0
+    assert result.metrics["simulated_s"] == 0
+    details = " ".join(e["detail"] for e in rows(result, "events"))
+    assert "1 hosts match rack0/host0" in details or "1 host matches" in details
+    assert "0 guests" in details
+
+
+def test_a_drain_reports_what_does_not_fit() -> None:
+    """A guest that no host has room for is refused, and the reason has the figures."""
+    big = guest(memory=3.0 * GiB, name="big")
+    there = guest(memory=2.0 * GiB, name="there", place={"hosts": "rack0/host1"})
+    row = only(solve(scenario(big, there, topology=small(4.0))))
+    assert row["outcome"] == "no-room"
+    assert "3 GiB" in row["reason"]
+    assert "2 GiB" in row["reason"]
+    assert "rack0/host1" in row["reason"]
+    assert row["destination"] == ""
+
+
+def test_a_guest_that_does_not_fit_holds_nobody_up() -> None:
+    """Those behind it that fit go ahead."""
+    big = guest(memory=3.0 * GiB, name="big")
+    little = guest(count=2, name="little")
+    there = guest(memory=3.0 * GiB, name="there", place={"hosts": "rack0/host1"})
+    result = solve(scenario(big, little, there, topology=small(5.0)))
+    outcomes = {m["guest"]: m["outcome"] for m in rows(result, "migrations")}
+    assert outcomes == {"big-0": "no-room", "little-0": "completed", "little-1": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("because", "word"),
+    [("passthrough", "device"), ("pinned", "pinned"), ("local-disk", "disk"), (None, "movable")],
+)
+def test_guests_that_may_not_move_are_reported(because: str | None, word: str) -> None:
+    """One row each, which names the reason; the others move."""
+    stays = guest(name="stays", migratable="no", because=because)
+    result = solve(scenario(stays, guest()))
+    row = only(result, guest="stays-0")
+    assert row["outcome"] == "not-movable"
+    assert word in row["reason"] or "migratable" in row["reason"]
+    assert only(result, guest="guest-0")["outcome"] == "completed"
+    assert result.metrics["not_moved"] == 1
+
+
+def test_cold_guests_are_drained_cold() -> None:
+    """They are stopped and started elsewhere, beside those that move live."""
+    cold = guest(name="cold", migratable="cold", because="pinned")
+    data = scenario(cold, guest())
+    data["migration"] |= {"cold_restart": 30.0}
+    result = solve(data)
+    assert result.metrics["completed"] == result.metrics["completed_cold"] == 1
+    assert "pinned" in only(result, guest="cold-0")["reason"]
+    assert only(result, guest="cold-0")["ended_s"] == 30.0
+
+
+def test_a_cold_move_says_why_in_words() -> None:
+    """Also where no reason was given: it did not complete live, and the row says so."""
+    plain = only(solve(scenario(guest(migratable="cold"))))
+    pinned = only(solve(scenario(guest(migratable="cold", because="pinned"))))
+    assert plain["outcome"] == pinned["outcome"] == "completed-cold"
+    assert len(plain["reason"].split()) > 1
+    assert len(pinned["reason"].split()) > 1
+
+
+def test_every_guest_asked_for_has_one_row() -> None:
+    """Whatever comes of it: live, cold, refused, without room."""
+    groups = [
+        guest(name="live", count=3),
+        guest(name="cold", migratable="cold", because="pinned"),
+        guest(name="stays", migratable="no", because="pinned"),
+        guest(name="big", memory=7.0 * GiB),
+        guest(name="there", memory=2.0 * GiB, place={"hosts": "rack0/host1"}),
+    ]
+    result = solve(scenario(*groups, topology=small(14.0), horizon=2.0))
+    found = [m["guest"] for m in rows(result, "migrations")]
+    assert sorted(found) == ["big-0", "cold-0", "live-0", "live-1", "live-2", "stays-0"]
+    assert {m["outcome"] for m in rows(result, "migrations")} <= set(OUTCOMES)
+    assert result.metrics["requested"] == 6
+
+
+# --------------------------------------------------------------------------- lists
+
+
+def test_a_list_moves_whom_it_names_where_it_says() -> None:
+    """Guests not on the list stay."""
+    data = scenario(guest(count=3, place={"hosts": "rack0/host0"}), topology=leaf_spine())
+    data["operation"] = moves(("guest-2", "rack1/host1"), ("guest-0", "rack0/host1"))
+    result = solve(data)
+    where = {g["guest"]: g["host"] for g in rows(result, "guests")}
+    assert where == {
+        "guest-0": "rack0/host1",
+        "guest-1": "rack0/host0",
+        "guest-2": "rack1/host1",
+    }
+    assert {m["guest"] for m in rows(result, "migrations")} == {"guest-0", "guest-2"}
+
+
+def test_a_list_is_worked_off_in_its_order() -> None:
+    """One at a time, they start as they are listed."""
+    data = scenario(guest(count=4), migration=FLUID)
+    order = ["guest-2", "guest-0", "guest-3", "guest-1"]
+    data["operation"] = moves(*((g, "rack0/host1") for g in order), limits={"per_cluster": 1})
+    started = rows(solve(data), "migrations")
+    assert [m["guest"] for m in sorted(started, key=lambda m: m["started_s"])] == order
+
+
+def test_who_has_to_wait_keeps_its_place() -> None:
+    """A move whose host is full until another has left goes before those behind it on the list."""
+    slow = {**FLUID, "max_bandwidth": 0.5 * GiB}
+    groups = [
+        guest(name="two", memory=2.0 * GiB),
+        guest(name="small", count=4, memory=0.45 * GiB, migration=slow),
+        guest(name="blocker", memory=2.0 * GiB, place={"hosts": "rack0/host1"}),
+    ]
+    net = leaf_spine(host={"cores": 8, "memory": 3.9 * GiB})
+    data = scenario(*groups, topology=net, migration=FLUID)
+    data["operation"] = moves(
+        ("two-0", "rack0/host1"),
+        *((f"small-{n}", "rack1/host1") for n in range(4)),
+        ("blocker-0", "rack1/host0"),
+        limits={"per_host_out": 1},
+    )
+    started = {m["guest"]: m["started_s"] for m in rows(solve(data), "migrations")}
+    # blocker-0 has left after 2 s; small-2 ends at 2.7 s, and two-0 is first of its host's list
+    assert started["small-2"] == pytest.approx(1.8)
+    assert started["two-0"] == pytest.approx(2.7)
+    assert started["small-3"] == pytest.approx(4.7)
+
+
+def test_moving_to_where_it_is_is_cancelled() -> None:
+    """Nothing is sent, and the row says why."""
+    data = scenario(guest(count=2, place={"hosts": "rack0/host*", "by": "spread"}))
+    data["operation"] = moves(("guest-0", "rack0/host0"), ("guest-1", "rack0/host0"))
+    result = solve(data)
+    row = only(result, guest="guest-0")
+    assert row["outcome"] == "cancelled"
+    assert "rack0/host0" in row["reason"]
+    assert row["sent_bytes"] == 0
+    assert only(result, guest="guest-1")["outcome"] == "completed"
+
+
+def test_two_full_hosts_cannot_swap() -> None:
+    """Neither has room before the other has left: both are refused, nothing hangs."""
+    groups = [
+        guest(name="a", memory=2.0 * GiB, place={"hosts": "rack0/host0"}),
+        guest(name="b", memory=2.0 * GiB, place={"hosts": "rack0/host1"}),
+    ]
+    data = scenario(*groups, topology=small(3.0))
+    data["operation"] = moves(("a-0", "rack0/host1"), ("b-0", "rack0/host0"))
+    result = solve(data)
+    assert [m["outcome"] for m in rows(result, "migrations")] == ["no-room"] * 2
+    assert "rack0/host1 has 1 GiB free, it needs 2 GiB" in only(result, guest="a-0")["reason"]
+
+
+def test_a_move_waits_for_room_that_another_makes() -> None:
+    """The second goes when the first has left its place."""
+    groups = [
+        guest(name="a", memory=2.0 * GiB, place={"hosts": "rack0/host0"}),
+        guest(name="b", memory=2.0 * GiB, place={"hosts": "rack0/host1"}),
+    ]
+    net = leaf_spine(host={"cores": 8, "memory": 3.0 * GiB})
+    data = scenario(*groups, topology=net, migration=FLUID)
+    data["operation"] = moves(("a-0", "rack0/host1"), ("b-0", "rack1/host0"))
+    result = solve(data)
+    first, second = only(result, guest="b-0"), only(result, guest="a-0")
+    assert first["outcome"] == second["outcome"] == "completed"
+    assert second["started_s"] == first["ended_s"] == pytest.approx(2.0)
+
+
+def test_settings_of_a_group_are_its_own() -> None:
+    """A group's own migration settings and hinting override the scenario's."""
+    slow = guest(name="slow", migration={**FLUID, "max_bandwidth": 0.1 * GiB}, hinting="none")
+    result = solve(scenario(slow, guest(), migration=FLUID))
+    assert only(result, guest="slow-0")["total_time_s"] == pytest.approx(10.0)
+    assert only(result, guest="slow-0")["hinting"] == "none"
+    assert only(result, guest="guest-0")["hinting"] == "zero-page"
+    assert only(result, guest="guest-0")["total_time_s"] < 2
+
+
+# --------------------------------------------------------------------------- records
+
+
+def test_events_tell_the_story_in_order() -> None:
+    """The operation, each start, each end, and the operation's end, in order of time."""
+    result = solve(scenario(guest(count=2)))
+    events = rows(result, "events")
+    assert [e["time_s"] for e in events] == sorted(e["time_s"] for e in events)
+    assert [e["event"] for e in events].count("started") == 2
+    assert [e["event"] for e in events].count("completed") == 2
+    assert events[0]["event"] == events[-1]["event"] == "operation"
+    assert "2 of 2 ended" in events[-1]["detail"]
+
+
+def test_what_never_started_is_cancelled_at_the_horizon() -> None:
+    """Queued when the run ends: a row of its own, without a start."""
+    data = scenario(guest(count=3), migration=FLUID, horizon=1.5)
+    data["operation"]["limits"] = {"per_cluster": 1}
+    result = solve(data)
+    outcomes = [m["outcome"] for m in rows(result, "migrations")]
+    assert sorted(outcomes) == ["cancelled", "cancelled", "completed"]
+    waiting = [m for m in rows(result, "migrations") if math.isnan(m["started_s"])]
+    assert len(waiting) == 1
+    assert "before it could start" in waiting[0]["reason"]
+    assert waiting[0]["ended_s"] == 1.5
+
+
+def test_reservations_keep_a_host_from_being_overbooked() -> None:
+    """Room for one: two that are asked for at once do not both start."""
+    data = scenario(guest(count=2), topology=small(2.5))
+    data["guests"].append(guest(name="there", place={"hosts": "rack0/host1"}))
+    run = world(data)
+    result = run.result(None)
+    outcomes = [m["outcome"] for m in rows(result, "migrations")]
+    assert sorted(outcomes) == ["completed", "no-room"]
+    assert run.hosts[1].peak_bytes == 2 * GiB

@@ -1,0 +1,348 @@
+"""A scenario made ready to run: sizes in pages, everything random drawn, problems reported."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import pickle
+from collections import Counter
+
+import pytest
+
+from dcsim.errors import ScenarioError
+from dcsim.rng import replicate as replicate_seed
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation import Prepared, prepare, random_inputs
+from dcsim.units import PAGE, GiB, MiB
+from tests.worlds import (
+    Data,
+    guest,
+    leaf_spine,
+    makeup,
+    reader,
+    scenario,
+    topology,
+    writer,
+)
+
+PAGES = GiB / PAGE
+
+
+def prepared(data: Data, **options: int) -> Prepared:
+    """Prepare plain data."""
+    return prepare(Scenario.model_validate(data), **options)
+
+
+def random(data: Data) -> list[str]:
+    """Return what is random in plain data, in words."""
+    return random_inputs(Scenario.model_validate(data))
+
+
+def hosts_of(plan: Prepared) -> list[str]:
+    """Return the host of each guest."""
+    return [plan.network.node_names[g.host] for g in plan.guests]
+
+
+# --------------------------------------------------------------------------- plain values
+
+
+def test_sizes_become_pages() -> None:
+    """Shares of memory, sizes in bytes, rates: all in pages of 4096 bytes."""
+    data = scenario(
+        guest(
+            writer(8.0 * MiB, 0.25),
+            writer("max", 64.0 * MiB),
+            reader(4.0 * MiB, 0.1, read_ahead=8),
+            makeup={"cache": 0.2, "free_zero": 0.1},
+            min_free=0.01,
+        )
+    )
+    plan = prepared(data).guests[0]
+    assert plan.profile.pages == PAGES
+    assert plan.makeup["cache"] == pytest.approx(0.2 * PAGES)
+    assert plan.makeup["min_free"] == pytest.approx(0.01 * PAGES)
+    sizes = [sum(c.pages for c in classes) for classes, _ in plan.writers]
+    assert sizes == pytest.approx([0.25 * PAGES, 64 * MiB / PAGE])
+    assert [a.demand for a in plan.profile.activities] == [2048.0, math.inf, 1024.0]
+    assert plan.readers[0][1] == 8
+    memory = plan.memory()
+    assert sum(pages.count for pages in memory.sets()) == pytest.approx(PAGES)
+
+
+def test_guests_are_named_after_their_group() -> None:
+    """GROUP-0, GROUP-1, ...; a group without a name has its workload's."""
+    data = scenario(guest(count=2, name="a"), guest(count=2))
+    del data["guests"][1]["name"]
+    data["guests"][1]["workload"]["name"] = "idle"
+    plan = prepared(data)
+    assert [g.name for g in plan.guests] == ["a-0", "a-1", "idle-0", "idle-1"]
+    assert set(plan.settings) == {"a", "idle"}
+
+
+def test_no_cap_is_infinite() -> None:
+    """What is unset has no limit."""
+    plan = prepared(scenario(migration={"hypervisor": "qemu-10", "max_bandwidth": None}))
+    settings = plan.settings["guest"]
+    assert settings.max_bandwidth == math.inf
+    assert settings.max_rounds == math.inf
+    assert plan.operation.caps == (math.inf, math.inf, math.inf)
+    assert plan.operation.patience.progress_s == math.inf
+
+
+def test_weights_of_migrations_hold_for_all_their_kinds() -> None:
+    """First pass, re-sent and switch-over share one weight."""
+    data = scenario(topology=topology(weights={"migration": 2.0, "refault": 0.5}))
+    weights = prepared(data).weights
+    assert weights["first pass"] == weights["re-sent"] == weights["switch-over"] == 2.0
+    assert weights["refault"] == 0.5
+
+
+def test_it_can_be_pickled_and_is_the_same() -> None:
+    """A worker gets what was prepared, and not a reference to anything here."""
+    plan = prepared(scenario(guest(writer(1.0 * MiB, 0.1), count=3), topology=leaf_spine()))
+    assert pickle.loads(pickle.dumps(plan)) == plan
+
+
+def test_preparing_twice_gives_the_same() -> None:
+    """Nothing is drawn from anywhere but the seed."""
+    load = {"noise": 0.4, "every": 10.0}
+    data = scenario(
+        guest(writer(1.0 * MiB, 0.1), load=load, count=3, place={"hosts": "*", "by": "random"})
+    )
+    assert prepared(data) == prepared(data)
+
+
+def test_the_digest_is_the_scenarios() -> None:
+    """Results are known by what the scenario means."""
+    data = scenario()
+    assert prepared(data).digest == Scenario.model_validate(data).digest()
+    assert Scenario.model_validate(prepared(data).scenario).digest() == prepared(data).digest
+
+
+# --------------------------------------------------------------------------- placement
+
+
+def test_first_fit_fills_host_by_host() -> None:
+    """Four of 1 GiB on hosts of 2 GiB."""
+    net = leaf_spine(host={"cores": 8, "memory": 2.0 * GiB})
+    data = scenario(guest(count=4, place={"hosts": "*", "by": "first-fit"}), topology=net)
+    names = hosts_of(prepared(data))
+    assert names == ["rack0/host0", "rack0/host0", "rack0/host1", "rack0/host1"]
+
+
+def test_spread_is_even() -> None:
+    """Eight guests on four hosts are two on each, also when groups of other sizes came before."""
+    data = scenario(guest(count=8, place={"hosts": "*"}), topology=leaf_spine())
+    assert set(Counter(hosts_of(prepared(data))).values()) == {2}
+
+
+def test_random_places_only_where_it_may_and_where_there_is_room() -> None:
+    """Drawn hosts match the pattern, and none is overbooked."""
+    net = leaf_spine(host={"cores": 8, "memory": 3.0 * GiB})
+    place = {"hosts": "rack0/*", "by": "random"}
+    found = set()
+    for seed in range(5):
+        plan = prepared(scenario(guest(count=5, place=place), topology=net, seed=seed))
+        counts = Counter(hosts_of(plan))
+        assert set(counts) <= {"rack0/host0", "rack0/host1"}
+        assert max(counts.values()) <= 3
+        found.add(tuple(hosts_of(plan)))
+    assert len(found) > 1
+
+
+def test_guests_that_fit_together_but_not_so_are_reported() -> None:
+    """Three of 2 GiB do not fit on two hosts of 3 GiB, though 6 GiB are there."""
+    data = scenario(topology=topology(host={"cores": 8, "memory": 3.0 * GiB}))
+    data["guests"] = [
+        guest(name="a", memory=2.0 * GiB, place={"hosts": "rack0/*"}, count=2),
+        guest(name="b", memory=1.5 * GiB, place={"hosts": "rack0/host0"}),
+    ]
+    with pytest.raises(ScenarioError) as raised:
+        prepared(data)
+    assert "guests[1].place" in str(raised.value)
+    assert "1.5 GiB" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"operation": {"kind": "drain", "hosts": "rack9/*"}}, "no host matches 'rack9/*'"),
+        ({"operation": {"kind": "drain", "hosts": "*"}}, "guests can go nowhere"),
+        (
+            {"operation": {"kind": "moves", "moves": [{"guest": "x-0", "to": "rack0/host1"}]}},
+            "there is no guest 'x-0'",
+        ),
+        ({"guests": [guest(arrive=10.0)]}, "arrive"),
+        ({"guests": [guest(memory=1e12)]}, "fits on no host"),
+        ({"guests": [guest(), guest()]}, "called 'guest' too"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_it_is(changes: Data, words: str) -> None:
+    """A scenario made in Python is checked like one from a file: an error, not a traceback."""
+    with pytest.raises(ScenarioError) as raised:
+        prepared(scenario() | changes)
+    assert words in str(raised.value)
+
+
+# --------------------------------------------------------------------------- chance
+
+
+def drawn(**changes: object) -> Data:
+    """Two groups in which everything that can be drawn is."""
+    makeups = [makeup(cache=0.1 * n, free_stale=0.05) for n in range(8)]
+    load = {"noise": 0.4, "every": 10.0}
+    groups = [
+        guest(
+            writer(1.0 * MiB, 0.1),
+            name=name,
+            count=4,
+            load=load,
+            makeups=makeups,
+            arrive=20.0,
+            place={"hosts": "rack0/*", "by": "random"},
+        )
+        for name in ("a", "b")
+    ]
+    data = scenario(*groups, topology=leaf_spine(spines=2))
+    data["operation"] = {"kind": "drain", "hosts": "rack0/*", "at": 30.0}
+    return data | changes
+
+
+def chances(plan: Prepared, group: str) -> list[tuple[object, ...]]:
+    """Return what was drawn for the guests of a group."""
+    mine = [g for g in plan.guests if g.profile.group == group]
+    return [(g.name, tuple(g.makeup.values()), g.start_s, g.levels, g.host) for g in mine]
+
+
+def test_everything_random_is_listed() -> None:
+    """Each kind of chance has a line; there are five."""
+    listed = " ".join(random(drawn()))
+    assert len(random(drawn())) == 5
+    for word in ("ECMP", "placement", "noise", "make-up", "arrival"):
+        assert word in listed
+
+
+def test_each_chance_is_listed_for_itself() -> None:
+    """A scenario with one kind of chance names that one and the group."""
+    for changes, word in (
+        ({"place": {"hosts": "*", "by": "random"}}, "placement"),
+        ({"load": {"noise": 0.1}}, "noise"),
+        ({"makeups": [makeup(), makeup(cache=0.5)]}, "make-up"),
+    ):
+        (line,) = random(scenario(guest(name="lucky", **changes)))
+        assert word in line
+        assert "lucky" in line
+    data = scenario(guest(arrive=10.0))
+    data["operation"]["at"] = 20.0
+    (line,) = random(data)
+    assert "arrival" in line
+
+
+def test_nothing_random_says_nothing() -> None:
+    """One make-up, no noise, one path: there is nothing to draw."""
+    assert random(scenario(guest(makeups=[makeup(cache=0.5)], load={"noise": 0.0}))) == []
+    assert random(scenario(topology=leaf_spine(spines=2, routing="d-mod-k"))) == []
+    assert random(scenario(topology=leaf_spine(spines=2, routing="even-split"))) == []
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        leaf_spine(spines=1),
+        {"kind": "two-sites", "leaves": 1, "hosts_per_leaf": 2, "spines": 1},
+        {"kind": "two-sites", "leaves": 3, "hosts_per_leaf": 2, "spines": 1},
+        {"kind": "three-tier", "aggregations": 2, "cores": 1, "racks_per_aggregation": 2},
+    ],
+    ids=["leaf-spine", "two-sites", "two-sites-3", "three-tier"],
+)
+def test_one_path_is_no_choice(net: Data) -> None:
+    """A tree has one path between any two: hashes choose nothing."""
+    site = "site0-" if net["kind"] == "two-sites" else ""
+    data = scenario(guest(place={"hosts": f"{site}rack0/host0"}), topology=net)
+    data["operation"]["hosts"] = f"{site}rack0/host0"
+    assert random(data) == []
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        leaf_spine(spines=2),
+        {"kind": "fat-tree", "k": 4},
+        {"kind": "three-tier", "cores": 2},
+        {"kind": "two-sites", "spines": 2},
+    ],
+    ids=lambda net: net["kind"],
+)
+def test_several_paths_are_a_choice(net: Data) -> None:
+    """Two ways up: which one a flow takes is a matter of its hash."""
+    site = "site0-" if net["kind"] == "two-sites" else ""
+    data = scenario(guest(place={"hosts": f"{site}rack0/host0"}), topology=net)
+    data["operation"]["hosts"] = f"{site}rack0/host0"
+    assert any("ECMP" in line for line in random(data))
+
+
+def test_the_policy_changes_no_draw() -> None:
+    """Two policies are compared under the same chances."""
+    held = prepared(drawn(hinting="balloon-held"))
+    plain = prepared(drawn(hinting="none"))
+    for group in ("a", "b"):
+        assert chances(held, group) == chances(plain, group)
+
+
+def test_another_group_changes_no_draw() -> None:
+    """With a group more or less, the others' make-ups, loads and arrivals are what they were."""
+    both = prepared(drawn())
+    alone = drawn()
+    alone["guests"] = [group for group in alone["guests"] if group["name"] == "b"]
+    assert chances(prepared(alone), "b") == chances(both, "b")
+
+
+def test_guests_and_seeds_and_replicates_differ() -> None:
+    """Each guest has draws of its own, and so has each seed and each replicate."""
+    plan = prepared(drawn())
+    assert len({(g.makeup["cache"], g.start_s, g.levels) for g in plan.guests}) == 8
+    assert chances(prepared(drawn(seed=2)), "a") != chances(plan, "a")
+    assert chances(prepared(drawn(), replicate=1), "a") != chances(plan, "a")
+
+
+def test_replicate_k_is_the_same_alone() -> None:
+    """Replicate k of a seed is a run of a seed of its own; 0 is the seed itself."""
+    assert prepared(drawn(), replicate=0) == prepared(drawn())
+    third = prepared(drawn(), replicate=3)
+    assert third.seed == replicate_seed(1, 3)
+    assert third.replicate == 3
+    same = prepared(drawn(seed=replicate_seed(1, 3)))
+    assert same.guests == third.guests
+    changed = dataclasses.replace(
+        same, scenario=third.scenario, digest=third.digest, replicate=third.replicate
+    )
+    assert changed == third
+
+
+def test_arrivals_are_before_their_time_and_noise_has_mean_one() -> None:
+    """Starts are uniform up to `arrive`; the lognormal factor has mean 1."""
+    load = {"noise": 0.5, "every": 1.0}
+    data = scenario(guest(load=load, arrive=50.0, count=40, memory=float(2**20)))
+    data["operation"]["at"] = 60.0
+    plans = prepared(data).guests
+    starts = [g.start_s for g in plans]
+    assert 0 <= min(starts) < 10
+    assert 40 < max(starts) < 50
+    levels = [level for g in plans for _, level in g.levels]
+    assert sum(levels) / len(levels) == pytest.approx(1.0, abs=0.01)
+
+
+def test_steps_after_the_horizon_are_left_out() -> None:
+    """What can no longer happen costs nothing."""
+    data = scenario(guest(load={"points": [[1.0, 0.5], [5000.0, 2.0]]}))
+    assert prepared(data).guests[0].levels == ((1.0, 0.5),)
+
+
+def test_noise_goes_on_between_the_points() -> None:
+    """A point sets the level, the draws of its time multiply it."""
+    load = {"points": [[2.5, 10.0]], "noise": 0.01, "every": 1.0}
+    levels = prepared(scenario(guest(load=load), horizon=5.0)).guests[0].levels
+    assert [time for time, _ in levels] == [0.0, 1.0, 2.0, 2.5, 3.0, 4.0]
+    assert [round(level) for _, level in levels] == [1, 1, 1, 10, 10, 10]
+    # the draw of second 2 holds before and after the point
+    assert levels[3][1] / levels[2][1] == pytest.approx(10.0)
