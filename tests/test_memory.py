@@ -297,6 +297,17 @@ def test_readers_that_change_their_rates_are_seen_through() -> None:
     assert once == pytest.approx(often, rel=0.05)
 
 
+def test_a_long_look_is_the_sum_of_its_parts() -> None:
+    """Where the cache shifts between readers, stalls, bytes and frames are summed as misses are."""
+    memory = reading(500, (UNIFORM, 1, 1.0), (SWEEP, 8, 1.0), free_zero=100)
+    outcome = memory.read([1000.0, 9000.0])
+    random, swept = outcome.misses
+    assert swept == pytest.approx(9000.0)
+    assert outcome.stalls == pytest.approx([random, 9000 / 8])
+    assert outcome.brought == pytest.approx(random + swept)
+    assert outcome.recycled == pytest.approx(outcome.brought - 100)
+
+
 def test_a_reader_that_stops_loses_its_pages() -> None:
     """What only the one who stopped had read makes room for the others, until nothing is left."""
     memory = reading(500, (UNIFORM, 1, 1.0), (UNIFORM, 1, 1.0))
@@ -781,6 +792,19 @@ def test_faults_foretells_those_of_the_next_writes(per_chunk: bool) -> None:
     announced = [memory.faults(0, 500.0), memory.faults(2, 80.0)]
     faults = memory.advance_log(writes=[500.0, 0.0, 80.0], recycled=0.0, sent=0.0)
     assert [faults[0], faults[2]] == pytest.approx(announced)
+    assert min(announced) > 0
+
+
+@pytest.mark.parametrize("per_chunk", [False, True])
+def test_faults_foretells_those_of_pages_sent_meanwhile(per_chunk: bool) -> None:
+    """Per chunk, pages are protected as they are sent: writes to them fault as well."""
+    memory = mixed()
+    memory.start_log(per_chunk=per_chunk)
+    announced = [memory.faults(i, 400.0, sent=5000.0) for i in range(3)]
+    unsent = [memory.faults(i, 400.0) for i in range(3)]
+    faults = memory.advance_log(writes=[400.0] * 3, recycled=0.0, sent=5000.0)
+    assert faults == pytest.approx(announced)
+    assert unsent == ([0.0] * 3 if per_chunk else pytest.approx(announced))
     assert min(announced) > 0
 
 

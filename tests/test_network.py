@@ -271,6 +271,20 @@ def test_listeners_see_all_rates_in_place() -> None:
     assert seen == [[3.0, 3.0, 3.0]] * 3
 
 
+def test_nobody_is_told_of_rounding() -> None:
+    """A rate that moves by less than can matter is no news."""
+    net = network(10.0)
+    told: list[float] = []
+    net.open(along(0), kind="refault", on_rate=lambda: told.append(net.env.now))
+    settle(net)
+    net.set_capacity(0, 10.0 * (1 + 1e-10))
+    settle(net)
+    assert len(told) == 1
+    net.set_capacity(0, 10.0 * (1 + 1e-6))
+    settle(net)
+    assert len(told) == 2
+
+
 def test_a_listener_may_ask_for_more() -> None:
     """What a listener changes is solved at the same instant too."""
     net = network(10.0)

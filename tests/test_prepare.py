@@ -281,6 +281,25 @@ def test_several_paths_are_a_choice(net: Data) -> None:
     assert any("ECMP" in line for line in random(data))
 
 
+@pytest.mark.parametrize(("extra", "chancy"), [([], False), ([["s", "t"]], True)])
+def test_a_graph_has_a_choice_if_it_has_a_cycle(extra: list[list[str]], chancy: bool) -> None:
+    """Two switches joined once are a tree; joined twice, a flow has two ways."""
+    ends = [["r/a", "s"], ["r/b", "t"], ["s", "t"], *extra]
+    net = {
+        "kind": "graph",
+        "nodes": [
+            {"name": "r/a", "kind": "host"},
+            {"name": "r/b", "kind": "host"},
+            {"name": "s"},
+            {"name": "t"},
+        ],
+        "links": [{"ends": pair, "capacity": 1e9} for pair in ends],
+    }
+    data = scenario(guest(place={"hosts": "r/a"}), topology=net)
+    data["operation"]["hosts"] = "r/a"
+    assert bool(random(data)) is chancy
+
+
 def test_the_policy_changes_no_draw() -> None:
     """Two policies are compared under the same chances."""
     held = prepared(drawn(hinting="balloon-held"))

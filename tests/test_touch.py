@@ -146,6 +146,14 @@ def test_twenty_classes_stand_for_zipf(pages: int, alpha: float, tolerance: floa
         assert distinct(classes, touches) == pytest.approx(reached, rel=tolerance)
 
 
+@pytest.mark.parametrize("alpha", [0.5, 0.9, 1.0, 1.5, 3.0])
+def test_each_zipf_class_has_the_touches_of_its_ranks(alpha: float) -> None:
+    """Of 2^20 pages class i holds ranks 2^i to 2^(i+1), and the exact share of their touches."""
+    classes = classes_of(pages=2.0**20, kind="zipf", alpha=alpha)
+    exact = np.add.reduceat(zipf_shares(2**20, alpha), [0, *(2**i for i in range(1, 20))])
+    assert [part.share for part in classes] == pytest.approx(exact.tolist(), rel=1e-3)
+
+
 @pytest.mark.parametrize("alpha", [2.0, 3.0])
 def test_twenty_classes_stand_for_the_steepest_zipf(alpha: float) -> None:
     """Distinct pages within 3 % of the exact ones up to the largest exponent that is legal."""
@@ -432,6 +440,33 @@ def test_faults_of_a_sweep_are_bounded_by_writes() -> None:
     pages.advance(touches=1000.0, sent=500.0, law="each")
     pages.advance(touches=0.0, sent=500.0)
     assert pages.advance(touches=1.0, law="each") <= 1.0 + 1e-9
+
+
+def test_a_sweep_that_comes_round_finds_few_idle_pages() -> None:
+    """Where one page in a hundred is idle, about one in a hundred of a sweep's writes faults."""
+    pages = logging(1000.0, per_chunk=True)
+    pages.advance(touches=0.0, sent=990.0)
+    pages.advance(touches=1000.0, law="each")
+    pages.advance(touches=0.0, sent=10.0)
+    assert (pages.pending, pages.idle, pages.untouched) == pytest.approx((0, 10, 0))
+    assert pages.advance(touches=100.0, law="each") == pytest.approx(1.0, rel=0.1)
+    assert pages.idle == pytest.approx(9.0, rel=0.1)
+
+
+@given(
+    touches=st.floats(0, 3000), sent=st.floats(0, 500), law=laws, per_chunk=st.booleans(),
+    before=st.tuples(st.floats(0, 2000), st.floats(0, 500)),
+)  # fmt: skip
+def test_faults_tells_what_advance_does(
+    touches: float, sent: float, law: Law, per_chunk: bool, before: Step
+) -> None:
+    """Asked beforehand, the faults of an interval are those it has, and nothing has changed."""
+    pages = logging(1000.0, per_chunk=per_chunk)
+    pages.advance(touches=before[0], sent=before[1], law=law)
+    was = state(pages)
+    told = pages.faults(touches=touches, sent=sent, law=law)
+    assert state(pages) == was
+    assert pages.advance(touches=touches, sent=sent, law=law) == pytest.approx(told, abs=1e-9)
 
 
 # ----------------------------------------------------------------------- skip and move

@@ -133,6 +133,7 @@ class Guest:
         self._look_at = math.inf
         self._refault: Flow | None = None
         self._writeback: Flow | None = None
+        self._flush: Flow | None = None
         self._sends: dict[int, Flow] = {}
 
     @property
@@ -184,11 +185,24 @@ class Guest:
         self.host = host
         self.moves += 1
 
+    def write_back(self) -> Generator[simpy.Event]:
+        """Write all dirty cache to storage, so that it may be taken."""
+        assert self.host is not None
+        pages = self.dirty_cache()
+        path = self.storage.path(self.host.node, self.name, to_host=False)
+        if path is not None and pages > 0:
+            self._flush = flow = self.network.open(path, kind="write-back")
+            yield self.network.send(flow, pages * PAGE)
+            self.network.close(flow)
+            self.writeback_bytes += flow.sent
+            self._flush = None
+
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
         self.pass_time()
-        if self._writeback is not None:
-            self.writeback_bytes += self.network.account(self._writeback)
+        for flow in (self._writeback, self._flush):
+            if flow is not None:
+                self.writeback_bytes += self.network.account(flow)
 
     def disturb(self) -> None:
         """Keep a copy of its memory that nothing is taken from, to tell the difference."""

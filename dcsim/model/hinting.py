@@ -53,6 +53,8 @@ class Step:
         """Return the exchanges of guest and host that telling so many pages takes."""
         if pages <= 0:
             return 0
+        if self.tell == "drop":
+            return 1  # the guest's own doing
         return math.ceil(round(pages / (self.pages_per_interaction * self.block_pages), 9))
 
     def duration_s(self, pages: float) -> float:
@@ -104,7 +106,7 @@ class Hints:
             self.guest.disturb()
             free, clean, written = self._select(step)
             if written > 0:
-                yield from self._write_back()
+                yield from self.guest.write_back()
             yield from self._work(step, (free if step.tell == "balloon" else 0.0) + clean + written)
             memory = self.guest.memory
             self.guest.pass_time()
@@ -139,18 +141,6 @@ class Hints:
             clean = min(clean, left)
             written = min(written, left - clean)
         return free, clean, written
-
-    def _write_back(self) -> Generator[simpy.Event]:
-        """Write dirty cache to the disk, so that it may be taken."""
-        guest = self.guest
-        assert guest.host is not None
-        pages = guest.dirty_cache()
-        path = guest.storage.path(guest.host.node, guest.name, to_host=False)
-        if path is not None and pages > 0:
-            flow = guest.network.open(path, kind="write-back")
-            yield guest.network.send(flow, pages * PAGE)
-            guest.network.close(flow)
-            guest.writeback_bytes += flow.sent
 
     def _work(self, step: Step, pages: float) -> Generator[simpy.Event]:
         """Spend the time that telling so many pages takes, on one of the guest's CPUs."""

@@ -158,12 +158,15 @@ class Graph(Fabric):
     links: list[GraphLink] = Field(min_length=1, max_length=1_000_000)
 
     def _idle(self) -> Collection[str]:
-        return {"host_link"}
+        return {"host_link"} if self.migration_link else {"host_link", "latency"}
 
     @model_validator(mode="after")
     def _own_links(self) -> Self:
-        if "host_link" in self.model_fields_set:
-            raise wrong("means nothing for a graph, whose links are written out", "host_link")
+        problem = "means nothing for a graph, whose links are written out"
+        for key in sorted(self.model_fields_set.intersection(self._idle())):
+            raise wrong(problem, key)
+        if self.storage.link != Storage().link:
+            raise wrong(problem, "storage", "link")
         return self
 
 
