@@ -175,7 +175,6 @@ def test_memory_that_runs_out_is_a_loss_to_memory() -> None:
     assert row["lost_memory_s"] == pytest.approx(10 - 1.28, rel=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="no look is planned for what allocations do to the cache")
 @pytest.mark.parametrize("lifetime", [5.0, None], ids=["churning", "growing"])
 def test_allocations_that_push_cache_out_are_felt_by_readers(lifetime: float | None) -> None:
     """As frames go, reads miss: they slow down and cross the network, whoever looks."""

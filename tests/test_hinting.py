@@ -206,7 +206,6 @@ def test_hinted_blocks_are_a_fair_sample_of_free_memory() -> None:
     assert row["normal_pages"] == pytest.approx((0.2 + 0.2) * PAGES, rel=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="report() takes the unreported share for all stale")
 def test_reported_blocks_are_a_fair_sample_of_free_memory() -> None:
     """Free blocks that are reported hold zeros and old contents as all free memory does."""
     data = scenario(guest(makeup={"free_zero": 0.4, "free_stale": 0.4}, hintable=0.5))
@@ -458,7 +457,6 @@ def test_held_blocks_are_given_back_under_pressure() -> None:
     assert only(result)["normal_pages"] * PAGE == pytest.approx(0.4 * GiB + used, rel=0.05)
 
 
-@pytest.mark.xfail(strict=True, reason="reads take no frames from a hint: the cache thrashes")
 def test_held_blocks_are_given_back_to_the_page_cache() -> None:
     """Reclaim for file pages is pressure too: the shrinker gives blocks back, and the cache fills.
 
@@ -520,7 +518,6 @@ def test_the_undisturbed_guest_reads_what_it_would_have_read() -> None:
     assert plain["refault_bytes"] == plain["extra_refault_bytes"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the twin reads at full speed while its guest is slowed")
 def test_contention_does_not_hide_extra_refaults() -> None:
     """Slowed at its destination, a guest misses what was dropped all the same."""
     net = topology(host={"cores": 1, "memory": 64.0 * GiB})

@@ -122,7 +122,6 @@ def test_cold_guests_are_drained_cold() -> None:
     assert only(result, guest="cold-0")["ended_s"] == 30.0
 
 
-@pytest.mark.xfail(strict=True, reason="the reason of a cold move is a bare word, or empty")
 def test_a_cold_move_says_why_in_words() -> None:
     """Also where no reason was given: it did not complete live, and the row says so."""
     plain = only(solve(scenario(guest(migratable="cold"))))

@@ -23,13 +23,6 @@ from dcsim.model.migration import Migration, Patience, World
 from dcsim.model.stream import Settings
 from dcsim.units import format_size
 
-NOT_MOVABLE = {
-    "passthrough": "a device is passed through to it",
-    "pinned": "it is pinned to its host",
-    "local-disk": "its disk is local to its host",
-    "": "its group is not migratable",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class OperationPlan:
@@ -158,7 +151,7 @@ class Operation:
         self.requested += 1
         request = Request(guest, source, destination)
         if guest.profile.migratable == "no":
-            self.refuse(request, "not-movable", NOT_MOVABLE[guest.profile.because])
+            self.refuse(request, "not-movable", guest.profile.why_not_live)
         elif destination is source:
             self.refuse(request, "cancelled", f"it is on {source.name} already")
         else:

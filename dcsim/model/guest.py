@@ -29,6 +29,13 @@ SHORTEST_GROWTH_S = 0.1
 NEGLIGIBLE_MISSES = 1.0
 """Misses a second below which a changing cache is not looked at for its own sake."""
 
+WHY_NOT_LIVE = {
+    "passthrough": "a device is passed through to it",
+    "pinned": "it is pinned to its host",
+    "local-disk": "its disk is local to its host",
+    "": "its group is not migratable live",
+}
+
 ProgressRecord = Callable[[str, float, float, float], None]
 
 
@@ -58,6 +65,11 @@ class Profile:
     policy: Policy
     migratable: Literal["live", "cold", "no"]
     because: str
+
+    @property
+    def why_not_live(self) -> str:
+        """Why its guests do not move live, in words."""
+        return WHY_NOT_LIVE[self.because]
 
 
 class Guest:
@@ -197,6 +209,10 @@ class Guest:
             self.writeback_bytes += flow.sent
             self._flush = None
 
+    def ran_out(self) -> bool:
+        """Whether it lacked memory that a balloon held and did not give back."""
+        return self.out_of_memory
+
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
         self.pass_time()
@@ -324,7 +340,12 @@ class Guest:
         """Allocate; return the share of the pages that could be had."""
         if wanted <= 0:
             return 1.0
-        got = self.memory.allocate(pages=wanted, lifetime_s=activity.lifetime_s, elapsed_s=elapsed)
+        got = self.memory.allocate(
+            pages=wanted,
+            lifetime_s=activity.lifetime_s,
+            elapsed_s=elapsed,
+            index=activity.index,
+        )
         if got < wanted * (1 - 1e-9) and self.memory.ballooned.count > 0:
             if not self.balloon_gives_back:
                 self.out_of_memory = True
@@ -332,24 +353,27 @@ class Guest:
                     self.stream.stop()
             else:
                 self.memory.deflate_on_oom(wanted - got)
-                got += self.memory.take_frames(wanted - got, self.memory.transient)
+                got += self.memory.take_frames(wanted - got, self.memory.allocated[activity.index])
         return got / wanted if got < wanted * (1 - 1e-9) else 1.0
 
     def _pass_undisturbed(self, elapsed: float, brought: float) -> None:
-        """Let the same time pass for the guest that nothing was taken from."""
+        """Let the guest that nothing was taken from do the same, and see what it misses."""
         if self.undisturbed is None:
             self.undisturbed_refault_pages += brought
             return
         reads = [0.0] * len(self.undisturbed.readers)
         for activity, pace in zip(self.profile.activities, self.paces, strict=True):
-            done = pace.base * elapsed
+            done = pace.rate * elapsed
             if activity.do == "write":
                 self.undisturbed.write(activity.index, done)
             elif activity.do == "read":
                 reads[activity.index] += done
             elif activity.do == "allocate" and done > 0:
                 self.undisturbed.allocate(
-                    pages=done, lifetime_s=activity.lifetime_s, elapsed_s=elapsed
+                    pages=done,
+                    lifetime_s=activity.lifetime_s,
+                    elapsed_s=elapsed,
+                    index=activity.index,
                 )
         self.undisturbed_refault_pages += self.undisturbed.read(reads).brought
 
@@ -470,10 +494,10 @@ class Guest:
         self._look_at = math.inf
         if not self.running:
             return
-        wait = self._until_misses_change(self.memory, self._misses, [p.rate for p in self.paces])
+        rates = [pace.rate for pace in self.paces]
+        wait = self._until_misses_change(self.memory, self._misses, rates)
         if self.undisturbed is not None:
-            base = [p.base for p in self.paces]
-            wait = min(wait, self._until_misses_change(self.undisturbed, self._base_misses, base))
+            wait = min(wait, self._until_misses_change(self.undisturbed, self._base_misses, rates))
         if wait < math.inf:
             self._look_at = self.env.now + max(wait, SHORTEST_LOOK_S)
             timer = self.env.timeout(self._look_at - self.env.now, value=self._look_at)
@@ -490,13 +514,18 @@ class Guest:
         """Return for how many seconds nothing about a memory changes by more than the tolerance."""
         wait = math.inf
         missed = 0.0
+        room = memory.spare + memory.held + memory.cold
         for activity, rate in zip(self.profile.activities, rates, strict=True):
             if rate > 0 and activity.do == "read":
                 missed += rate * misses[activity.index]
-            elif rate > 0 and activity.do == "allocate" and activity.lifetime_s is None:
-                left = self._tolerance * (memory.spare + memory.cache.count) / rate
-                wait = min(wait, max(SHORTEST_GROWTH_S, left))
-        room = memory.spare + memory.cold
+            elif rate > 0 and activity.do == "allocate":
+                live, lifetime = memory.allocated[activity.index].count, activity.lifetime_s
+                growth = abs(rate - live / lifetime) if lifetime else rate
+                slack = self._tolerance * (room + memory.cache.count / 5)
+                if lifetime is None:
+                    wait = min(wait, max(SHORTEST_GROWTH_S, slack / growth))
+                elif growth > self._tolerance * rate:  # what is live has not settled yet
+                    wait = min(wait, max(SHORTEST_GROWTH_S, lifetime / 4))
         if missed < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
             return wait
         wait = min(wait, room / missed)

@@ -100,14 +100,20 @@ class Hints:
 
     # ------------------------------------------------------------------ before the log starts
 
-    def before_log(self) -> Generator[simpy.Event]:
-        """Inflate a balloon, drop cache: what has to be gone before the first page is sent."""
+    def before_log(self, *, until_s: float = math.inf) -> Generator[simpy.Event]:
+        """Inflate a balloon, drop cache: what has to be gone before the first page is sent.
+
+        At `until_s` it stops where it is, and what it was about is left as it was.
+        """
         for step in self._steps("balloon", "drop"):
             self.guest.disturb()
             free, clean, written = self._select(step)
             if written > 0:
                 yield from self.guest.write_back()
-            yield from self._work(step, (free if step.tell == "balloon" else 0.0) + clean + written)
+            pages = (free if step.tell == "balloon" else 0.0) + clean + written
+            yield from self._work(step, pages, until_s=until_s)
+            if self.guest.env.now >= until_s:
+                return
             memory = self.guest.memory
             self.guest.pass_time()
             dropped = memory.evict(clean) + memory.drop_written(written)
@@ -142,10 +148,12 @@ class Hints:
             written = min(written, left - clean)
         return free, clean, written
 
-    def _work(self, step: Step, pages: float) -> Generator[simpy.Event]:
+    def _work(
+        self, step: Step, pages: float, *, until_s: float = math.inf
+    ) -> Generator[simpy.Event]:
         """Spend the time that telling so many pages takes, on one of the guest's CPUs."""
         self.interactions += step.interactions(pages)
-        duration = step.duration_s(pages)
+        duration = min(step.duration_s(pages), max(0.0, until_s - self.guest.env.now))
         if duration > 0:
             self.guest.policy_threads += 1
             self.guest.look()

@@ -28,6 +28,8 @@ WRITEBACK_AGE_S = 30.0
 TURNOVER = 0.1
 """Share of the cache that one step of readers whose shares shift may turn over."""
 MOST_PARTS = 100
+SLACK = 1e-9
+"""Rounding, in share of the memory."""
 NEWTON_STEPS = 100
 """More than any cache needs: a dozen or so are usual."""
 
@@ -130,11 +132,18 @@ class Memory:
         Pages of each kind at first; what the write sets and these leave is anonymous.
     writers, readers
         Sizes of what is written and read; writers' pages come out of anonymous memory or the cache.
+    allocators
+        How many activities allocate.
     min_free
         Pages that the kernel keeps free.
     replacement
         ``lru``: one list. ``two-list``: pages that are only swept through go before all others, as
         with the kernel's active and inactive lists [C.7].
+
+    Raises
+    ------
+    ValueError
+        If the parts are more than the whole.
     """
 
     def __init__(
@@ -148,6 +157,7 @@ class Memory:
         anonymous_zero: float = 0.0,
         writers: Sequence[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]] = (),
         readers: Sequence[tuple[tuple[TouchClass, ...], int, float]] = (),
+        allocators: int = 1,
         min_free: float = 0.0,
         replacement: Literal["lru", "two-list"] = "lru",
     ) -> None:
@@ -161,7 +171,7 @@ class Memory:
         self.ballooned = Pages(zero=True)
         self.hinted = Pages()
         self.hinted_zero = Pages(zero=True)
-        self.transient = Pages()
+        self.allocated = [Pages() for _ in range(max(1, allocators))]
         self.writers = [
             WriteSet(tuple(WriteClass(c, Pages(c.pages)) for c in classes), to)
             for classes, to in writers
@@ -170,9 +180,12 @@ class Memory:
         for writer in self.writers:
             written[writer.to] += sum(c.frames.count for c in writer.classes)
         self.cache = Pages(max(0.0, cache - written["cache"]))
+        self._fragmented = 0.0
         rest = (
             pages - free_zero - free_stale - max(cache, written["cache"]) - kernel - anonymous_zero
         )
+        if rest < written["anonymous"] - SLACK * pages:
+            raise ValueError(f"the parts of a memory are more than its {pages:.0f} pages")
         self.anonymous = Pages(max(0.0, rest - written["anonymous"]))
         self.readers = [ReadSet(classes, ahead) for classes, ahead, _ in readers]
         self._remember([rate for _, _, rate in readers])
@@ -192,7 +205,7 @@ class Memory:
         """Every set of frames, in a fixed order."""
         yield from (self.free_zero, self.free_stale, self.cache, self.kernel, self.anonymous)
         yield from (self.anonymous_zero, self.ballooned, self.hinted, self.hinted_zero)
-        yield self.transient
+        yield from self.allocated
         for writer in self.writers:
             for written in writer.classes:
                 yield written.frames
@@ -203,6 +216,11 @@ class Memory:
     def free(self) -> float:
         """Free pages."""
         return self.free_zero.count + self.free_stale.count
+
+    @property
+    def transient(self) -> Pages:
+        """What the first allocating activity has allocated."""
+        return self.allocated[0]
 
     @property
     def spare(self) -> float:
@@ -246,6 +264,8 @@ class Memory:
             return self._read(touches)
         # Where shares of the cache shift between readers, no step may turn over much of it.
         missed = sum(count * r.miss() for r, count in zip(self.readers, touches, strict=True))
+        if missed <= self.spare + self.cold:
+            return self._read(touches)
         parts = min(MOST_PARTS, math.ceil(missed / (TURNOVER * max(self.cache.count, 1.0))))
         if parts <= 1:
             return self._read(touches)
@@ -262,7 +282,7 @@ class Memory:
         """Read in one step."""
         old = [reader.remembered for reader in self.readers]
         before = [reader.resident() for reader in self.readers]
-        room = self.spare + max(0.0, self.cache.count - sum(before))
+        room = self.spare + self.held + max(0.0, self.cache.count - sum(before))
         share, after = self._share_that_fits(touches, before, room)
         misses = [max(0.0, end - start) for start, end in zip(before, after, strict=True)]
         if share < 1.0:
@@ -311,12 +331,17 @@ class Memory:
         return share, after(share)
 
     def _fill_from_free(self, pages: float) -> float:
-        """Fill free frames above the kernel's reserve with file pages; return how many."""
-        pages = min(pages, self.spare)
-        done = self.free_stale.move(pages, self.cache, written=True)
-        return done + self.free_zero.move(pages - done, self.cache, written=True)
+        """Fill free frames, then those a hint holds, with file pages; return how many."""
+        spare = min(pages, self.spare)
+        done = self.free_stale.move(spare, self.cache, written=True)
+        done += self.free_zero.move(spare - done, self.cache, written=True)
+        # Reclaim for the cache is pressure too: the hint's shrinker gives blocks back [C.6].
+        done += self.hinted.move(pages - done, self.cache, written=True)
+        return done + self.hinted_zero.move(pages - done, self.cache, written=True)
 
-    def allocate(self, *, pages: float, lifetime_s: float | None, elapsed_s: float) -> float:
+    def allocate(
+        self, *, pages: float, lifetime_s: float | None, elapsed_s: float, index: int = 0
+    ) -> float:
         """Allocate and write so many pages over an interval, freeing those past their lifetime.
 
         Returns
@@ -324,7 +349,8 @@ class Memory:
         float
             Pages that could be had.
         """
-        before = self.transient.count
+        live = self.allocated[index]
+        before = live.count
         freed = 0.0
         if lifetime_s is not None and elapsed_s > 0:
             # d(live)/dt = allocated - live/lifetime, solved for the live pages at the end
@@ -333,14 +359,14 @@ class Memory:
             freed = before + pages - (settled + (before - settled) * kept)
         got = 0.0
         while pages - got > 1e-6:
-            step = self.take_frames(pages - got, self.transient)
+            step = self.take_frames(pages - got, live)
             # what is freed in the interval is there to be allocated in it
-            back = self.transient.move(min(max(0.0, freed), self.transient.count), self.free_stale)
+            back = live.move(min(max(0.0, freed), live.count), self.free_stale)
             got += step
             freed -= back
             if step + back <= 1e-9:
                 return got
-        self.transient.move(max(0.0, freed), self.free_stale)
+        live.move(max(0.0, freed), self.free_stale)
         return got
 
     def take_frames(self, pages: float, to: Pages) -> float:
@@ -426,8 +452,10 @@ class Memory:
             self.free_stale.move(min(self.free_stale.absent, self.free_stale.count), self.free_zero)
 
     def report(self, share: float) -> None:
-        """Report this share of free memory to the host, which takes its contents away."""
-        self.free_stale.move(self.free_stale.count - (1 - share) * self.free, self.free_zero)
+        """Report this share of what became free to the host, which takes its contents away."""
+        fresh = max(0.0, self.free_stale.count - self._fragmented)
+        self.free_stale.move(share * fresh, self.free_zero)
+        self._fragmented = self.free_stale.count
 
     def refill(self, pages: float, *, like: Memory) -> None:
         """Fill free frames with file pages read ahead; residency becomes as in another memory."""
@@ -439,7 +467,7 @@ class Memory:
     def restart(self) -> None:
         """Start anew: nothing is cached, allocated short-term, held or ballooned."""
         self.release(arrived=True)
-        for pages in (self.cache, self.transient, self.ballooned, self.free_stale):
+        for pages in (self.cache, *self.allocated, self.ballooned, self.free_stale):
             pages.move(pages.count, self.free_zero)
         for writer in self.writers:
             if writer.to == "cache":

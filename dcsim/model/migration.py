@@ -26,6 +26,8 @@ from dcsim.records.tables import Recorder
 from dcsim.rng import Streams
 from dcsim.units import PAGE, format_duration, format_rate
 
+OUT_OF_MEMORY = "the guest ran out of memory with the balloon inflated"
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -88,11 +90,15 @@ class Migration:
         if self.patience.control_plane_s > 0:
             yield env.timeout(self.patience.control_plane_s)
         asked = env.now
-        yield from self.hints.before_log()
+        yield from self.hints.before_log(until_s=self.deadline_s)
         listing = self.hints.listing_s()
         if listing > 0:
             yield env.timeout(listing)
         self.policy_s = env.now - asked
+        if guest.ran_out():
+            return self.lose_guest()
+        if env.now >= self.deadline_s:
+            return self.fail("aborted-timeout", "the policy took all the time there was")
 
         stream = self.start_stream()
         entries = self.hints.after_log()
@@ -103,11 +109,8 @@ class Migration:
         while True:
             left, fits = yield from self.round(stream, kind, entries)
             entries = 0.0
-            if guest.out_of_memory:
-                guest.pause(cause="memory")
-                return self.fail(
-                    "guest-oom", "the guest ran out of memory with the balloon inflated"
-                )
+            if guest.ran_out():
+                return self.lose_guest()
             if fits or self.rounds >= settings.max_rounds:
                 break
             if env.now >= self.deadline_s:
@@ -215,6 +218,9 @@ class Migration:
     def settle_in(self) -> Generator[simpy.Event, Any]:
         """At the destination: deflate, read what was not sent."""
         yield from self.hints.at_destination()
+        if self.guest.ran_out():
+            self.guest.pause(cause="memory")
+            self.world.event("guest-oom", self.guest.name, f"after it came: {OUT_OF_MEMORY}")
         self.record()
 
     def run_cold(self) -> Generator[simpy.Event, Any]:
@@ -230,7 +236,7 @@ class Migration:
         guest.memory.restart()
         guest.resume()
         self.downtime_s = env.now - self.paused_at
-        self.end("completed-cold", guest.profile.because)
+        self.end("completed-cold", guest.profile.why_not_live)
         self.record()
 
     # ------------------------------------------------------------------ its end
@@ -243,6 +249,11 @@ class Migration:
         self.destination.release(self.guest)
         self.end(outcome, reason)
         self.record()
+
+    def lose_guest(self) -> None:
+        """The guest is killed: it ran out of memory while the balloon held some."""
+        self.guest.pause(cause="memory")
+        self.fail("guest-oom", OUT_OF_MEMORY)
 
     def cancel(self, reason: str) -> None:
         """End it as the run ends, whatever its state."""

@@ -164,6 +164,9 @@ class Network:
             self._freed[link] = None
         flow.rate = 0.0
         flow._version += 1
+        if flow._waiter is not None:
+            flow._waiter.succeed()
+            flow._waiter = None
         self._schedule_settle()
 
     def set_cap(self, flow: Flow, cap: float) -> None:

@@ -66,7 +66,7 @@ class Stream:
         self.normal = self.zero = 0.0
         self._page_bytes = float(PAGE)
         self._zero_share = 0.0
-        self._collected = 0.0
+        self._collected = self._raw = 0.0
         self._limited = True
         self._fits_s: float | None = None
 
@@ -134,7 +134,9 @@ class Stream:
             return 0.0
         self._collected += sent
         self.sent_of[self.flow.kind] += sent
-        pages = sent / self._page_bytes
+        raw = min(self._raw, sent)
+        self._raw -= raw
+        pages = (sent - raw) / self._page_bytes
         self.normal += pages * (1 - self._zero_share)
         self.zero += pages * self._zero_share
         return pages
@@ -143,8 +145,7 @@ class Stream:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
         cap = min(self._settings.max_bandwidth, self._wire) if limited else self._wire
         self._network.set_cap(self.flow, cap)
-        self._collected += size
-        self.sent_of[self.flow.kind] += size
+        self._raw += size
         return self._network.send(self.flow, size)
 
     def stop(self) -> None:

@@ -37,7 +37,7 @@ class GuestPlan:
 
     name: str
     profile: Profile
-    makeup: dict[str, float]
+    makeup: dict[str, Any]
     writers: tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ...]
     readers: tuple[tuple[tuple[TouchClass, ...], int, float], ...]
     replacement: Literal["lru", "two-list"]
@@ -51,6 +51,7 @@ class GuestPlan:
             pages=self.profile.pages,
             writers=self.writers,
             readers=self.readers,
+            allocators=sum(a.do == "allocate" for a in self.profile.activities),
             replacement=self.replacement,
             **self.makeup,
         )
@@ -198,7 +199,7 @@ def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, Gu
     for item in work.activities:
         demand = math.inf if item.rate == "max" else item.rate / PAGE
         size = item.set * pages if item.set <= 1 else item.set / PAGE
-        index = 0
+        index = sum(a.do == "allocate" for a in activities)
         if item.do in ("write", "read"):
             pattern = item.pattern
             classes = classes_of(
