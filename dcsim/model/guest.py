@@ -521,7 +521,7 @@ class Guest:
             elif rate > 0 and activity.do == "allocate":
                 live, lifetime = memory.allocated[activity.index].count, activity.lifetime_s
                 growth = abs(rate - live / lifetime) if lifetime else rate
-                slack = self._tolerance * (room + memory.cache.count / 5)
+                slack = self._tolerance * (room + memory.cache.count / 10)
                 if lifetime is None:
                     wait = min(wait, max(SHORTEST_GROWTH_S, slack / growth))
                 elif growth > self._tolerance * rate:  # what is live has not settled yet
