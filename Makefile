@@ -11,7 +11,7 @@ help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 demo: .venv/run ## compare ways of draining a rack, and write demo-report
-	$(BIN)/dcsim compare rack-drain --jobs 2 --overwrite -o demo-report
+	$(BIN)/dcsim compare rack-drain --jobs 2 --replications 3 --overwrite -o demo-report
 
 test: .venv/develop $(NOTEBOOKS) ## run tests, doctests and notebooks, with coverage
 	$(BIN)/python -m pytest -n auto --cov --nbmake --nbmake-kernel=python3

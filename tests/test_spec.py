@@ -370,3 +370,20 @@ def test_a_guest_of_a_group_of_one_is_named_in_the_hint() -> None:
     first, second = check(Scenario.model_validate(minimal(operation=operation)))
     assert first.message == "there is no guest 'web-1'; there is web-0"
     assert second.hint == "guests are called GROUP-0, GROUP-1, ..."
+
+
+def test_a_scenario_shows_itself_in_a_notebook() -> None:
+    """A table of what is asked, with every name escaped."""
+    data = {
+        "name": "<script>x</script>",
+        "topology": {"kind": "two-hosts"},
+        "guests": [{"workload": {}, "count": 3, "hinting": "zero-page"}],
+        "operation": {"kind": "drain", "hosts": "rack0/host0"},
+    }
+    shown = Scenario.model_validate(data)._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;x&lt;/script&gt;" in shown
+    assert "3 x inline, 8 GiB, on *, zero-page" in shown
+    assert "drain of rack0/host0 at 0 s" in shown
+    moves = data | {"operation": {"kind": "moves", "moves": [{"guest": "inline-0", "to": "b"}]}}
+    assert "moves 1 listed" in Scenario.model_validate(moves)._repr_html_()

@@ -203,6 +203,12 @@ class Scenario(Spec):
             )
         return self
 
+    def _repr_html_(self) -> str:
+        """Show what is asked, for notebooks."""
+        from dcsim.scenario.portrait import table
+
+        return table(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the scenario as plain data in SI units, which `model_validate` reads back."""
         return self.model_dump(mode="json")
