@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -178,7 +179,13 @@ def _executor(jobs: int | None) -> Iterator[Executor | None]:
         return
     from dcsim.study.compare import local_executor
 
-    executor: Any = local_executor(jobs)
+    # Workers inherit it from their start on: Ctrl-C is for this process, which ends them.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        executor: Any = local_executor(jobs)
+        executor.submit(int)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     try:
         yield executor
     except BaseException:
