@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.model.invariants import check_memory
-from dcsim.model.memory import Memory, ReadSet
+from dcsim.model.memory import Memory
+from dcsim.model.readers import ReadSet
 from dcsim.model.touch import TouchClass, classes_of
 from tests.twin import TwinCache, draw, draw_zipf
 

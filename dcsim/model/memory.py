@@ -1,15 +1,9 @@
-"""What a guest's memory is made of, and its page cache. Pages are counts, as floats; no clock.
+"""What a guest's memory is made of. Pages are counts, as floats; no clock.
 
 Frames are kept by contents: free and zero, free and stale, clean cache, kernel, anonymous,
 ballooned, held by a hint, and one set for each class of pages that is written. Frames move between
 them as the guest allocates, reads, frees, and as policies take and return them; their number never
 changes.
-
-The cache is least-recently-used. A reader's *remembered* touches say what is resident: pages of a
-class that were among them. Reading adds to them while frames last; when none is left, all readers
-forget in the same proportion until what is resident fits. That is Che's approximation, with the
-characteristic time as state: touches remembered = rate * time, residency = n * (1 -
-exp(-touches/n)).
 """
 
 from __future__ import annotations
@@ -19,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dcsim.model.readers import ReadOutcome, ReadSet, forget, proportional, reach
 from dcsim.model.touch import Pages, TouchClass
 
 WRITEBACK_AGE_S = 30.0
@@ -30,8 +25,6 @@ TURNOVER = 0.1
 MOST_PARTS = 100
 SLACK = 1e-9
 """Rounding, in share of the memory."""
-NEWTON_STEPS = 100
-"""More than any cache needs: a dozen or so are usual."""
 
 
 @dataclass(slots=True)
@@ -53,72 +46,6 @@ class WriteSet:
 
     classes: tuple[WriteClass, ...]
     to: Literal["anonymous", "cache"]
-
-
-@dataclass(slots=True)
-class ReadSet:
-    """A set of file pages that one activity reads, and how much of it the cache remembers."""
-
-    classes: tuple[TouchClass, ...]
-    read_ahead: int = 1
-    remembered: float = 0.0
-
-    def resident(self, touches: float | None = None) -> float:
-        """Return the pages resident when so many touches are remembered."""
-        touches = self.remembered if touches is None else touches
-        return sum(c.distinct(touches) for c in self.classes)
-
-    def miss(self, touches: float | None = None) -> float:
-        """Return the chance that the next read misses."""
-        touches = self.remembered if touches is None else touches
-        return sum(c.share * c.miss(touches) for c in self.classes)
-
-    def curve(self, touches: float) -> tuple[float, float]:
-        """Return the pages resident when so many touches are remembered, and their rise a touch."""
-        resident = rise = 0.0
-        for part in self.classes:
-            own = touches * part.share
-            if part.law == "each":
-                resident += min(own, part.pages)
-                rise += part.share if own < part.pages else 0.0
-            else:
-                gone = math.expm1(-own / part.pages)
-                resident -= part.pages * gone
-                rise += part.share * (1 + gone)
-        return resident, rise
-
-    def steady_for(self, rate: float, miss: float, tolerance: float) -> float:
-        """Return for how many seconds of reads the chance of a miss stays within the tolerance."""
-        wait = math.inf
-        falling = 0.0
-        for part in self.classes:
-            if part.law == "each":
-                gap = part.pages - self.remembered * part.share
-                wait = min(wait, gap / (rate * part.share) if gap > 0 else math.inf)
-            else:
-                falling += part.share * part.share / part.pages * part.miss(self.remembered)
-        if falling > 0:
-            wait = min(wait, tolerance * miss / (falling * rate))
-        return wait
-
-    @property
-    def sequential(self) -> bool:
-        """Whether it is a sweep, whose read-ahead brings only pages that are read next."""
-        return self.classes[0].law == "each"
-
-
-@dataclass(slots=True)
-class ReadOutcome:
-    """What an interval of reading came to, in pages.
-
-    `stalls` are the misses that were waited for, `brought` what came from storage with read-ahead,
-    and `recycled` the cache frames that were filled anew.
-    """
-
-    misses: list[float]
-    stalls: list[float]
-    brought: float
-    recycled: float
 
 
 class Memory:
@@ -260,7 +187,7 @@ class Memory:
 
     def read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read file pages: so many touches of each read set; misses take frames and fill them."""
-        if _proportional([reader.remembered for reader in self.readers], touches):
+        if proportional([reader.remembered for reader in self.readers], touches):
             return self._read(touches)
         # Where shares of the cache shift between readers, no step may turn over much of it.
         missed = sum(count * r.miss() for r, count in zip(self.readers, touches, strict=True))
@@ -297,7 +224,7 @@ class Memory:
         )
         fresh = self._fill_from_free(filled + extra)
         full = share < 1.0 or extra > 0
-        if not (share == 0.0 and not extra and _proportional(old, touches)):
+        if not (share == 0.0 and not extra and proportional(old, touches)):
             for reader, count in zip(self.readers, touches, strict=True):
                 reader.remembered += count
             if full:
@@ -315,7 +242,7 @@ class Memory:
         start = sum(before)
         remembered = [reader.remembered for reader in self.readers]
         tight = room <= 1e-6 * max(1.0, self.cache.count)
-        if tight and _proportional(remembered, touches):
+        if tight and proportional(remembered, touches):
             return 0.0, list(before)
 
         def after(share: float) -> list[float]:
@@ -327,7 +254,7 @@ class Memory:
             return 1.0, whole
         if tight:
             return 0.0, list(before)
-        share = _reach(self.readers, remembered, touches, target=start + room, start=0.0)
+        share = reach(self.readers, remembered, touches, target=start + room, start=0.0)
         return share, after(share)
 
     def _fill_from_free(self, pages: float) -> float:
@@ -482,11 +409,11 @@ class Memory:
         if self.replacement == "two-list":
             kept = [reader for reader in self.readers if not reader.sequential]
             room = pages - sum(reader.resident() for reader in kept)
-            _forget([reader for reader in self.readers if reader.sequential], max(0.0, room))
+            forget([reader for reader in self.readers if reader.sequential], max(0.0, room))
             if room < 0:
-                _forget(kept, pages)
+                forget(kept, pages)
         else:
-            _forget(self.readers, pages)
+            forget(self.readers, pages)
 
     # ------------------------------------------------------------------ the migration's view
 
@@ -560,54 +487,3 @@ class Memory:
     def sync(self) -> float:
         """Collect the dirty log; return the pages newly to be sent."""
         return sum(pages.sync() for pages in self.sets())
-
-
-def _forget(readers: Sequence[ReadSet], pages: float) -> None:
-    """Let these readers forget in the same proportion until what is resident fits these pages."""
-    touches = [reader.remembered for reader in readers]
-    share = 0.0
-    if pages > 0:
-        # Of a concave curve, the tangent at 1 reaches `pages` before the curve does.
-        curves = [reader.curve(count) for reader, count in zip(readers, touches, strict=True)]
-        excess = sum(resident for resident, _ in curves) - pages
-        slope = sum(rise * count for (_, rise), count in zip(curves, touches, strict=True))
-        start = max(1 - excess / slope if slope > 0 else 0.0, pages / sum(touches))
-        share = _reach(readers, [0.0] * len(readers), touches, target=pages, start=start)
-    for reader, touched in zip(readers, touches, strict=True):
-        reader.remembered = share * touched
-
-
-def _reach(
-    readers: Sequence[ReadSet],
-    remembered: Sequence[float],
-    touches: Sequence[float],
-    *,
-    target: float,
-    start: float,
-) -> float:
-    """Return the share of the touches at which so many pages are resident, from below.
-
-    What is resident is concave in the share, so Newton's method never passes the target.
-    """
-    share = start
-    for _ in range(NEWTON_STEPS):
-        value = slope = 0.0
-        for reader, base, count in zip(readers, remembered, touches, strict=True):
-            resident, rise = reader.curve(base + share * count)
-            value += resident
-            slope += rise * count
-        gap = target - value
-        if gap <= 1e-12 * target or slope <= 0:
-            break
-        share += gap / slope
-    return share
-
-
-def _proportional(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether two lists are the same but for a factor."""
-    if len(a) < 2:
-        return True
-    total_a, total_b = sum(a), sum(b)
-    if total_a <= 0 or total_b <= 0:
-        return False
-    return all(abs(x / total_a - y / total_b) < 1e-9 for x, y in zip(a, b, strict=True))

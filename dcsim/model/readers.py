@@ -1,0 +1,136 @@
+"""Who reads which files, and what of them the page cache remembers. Pages; pure.
+
+The cache is least-recently-used. A reader's *remembered* touches say what is resident: pages of a
+class that were among them. Reading adds to them while frames last; when none is left, all readers
+forget in the same proportion until what is resident fits. That is Che's approximation, with the
+characteristic time as state: touches remembered = rate * time, residency = n * (1 -
+exp(-touches/n)).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dcsim.model.touch import TouchClass
+
+NEWTON_STEPS = 100
+"""More than any cache needs: a dozen or so are usual."""
+
+
+@dataclass(slots=True)
+class ReadSet:
+    """A set of file pages that one activity reads, and how much of it the cache remembers."""
+
+    classes: tuple[TouchClass, ...]
+    read_ahead: int = 1
+    remembered: float = 0.0
+
+    def resident(self, touches: float | None = None) -> float:
+        """Return the pages resident when so many touches are remembered."""
+        touches = self.remembered if touches is None else touches
+        return sum(c.distinct(touches) for c in self.classes)
+
+    def miss(self, touches: float | None = None) -> float:
+        """Return the chance that the next read misses."""
+        touches = self.remembered if touches is None else touches
+        return sum(c.share * c.miss(touches) for c in self.classes)
+
+    def curve(self, touches: float) -> tuple[float, float]:
+        """Return the pages resident when so many touches are remembered, and their rise a touch."""
+        resident = rise = 0.0
+        for part in self.classes:
+            own = touches * part.share
+            if part.law == "each":
+                resident += min(own, part.pages)
+                rise += part.share if own < part.pages else 0.0
+            else:
+                gone = math.expm1(-own / part.pages)
+                resident -= part.pages * gone
+                rise += part.share * (1 + gone)
+        return resident, rise
+
+    def steady_for(self, rate: float, miss: float, tolerance: float) -> float:
+        """Return for how many seconds of reads the chance of a miss stays within the tolerance."""
+        wait = math.inf
+        falling = 0.0
+        for part in self.classes:
+            if part.law == "each":
+                gap = part.pages - self.remembered * part.share
+                wait = min(wait, gap / (rate * part.share) if gap > 0 else math.inf)
+            else:
+                falling += part.share * part.share / part.pages * part.miss(self.remembered)
+        if falling > 0:
+            wait = min(wait, tolerance * miss / (falling * rate))
+        return wait
+
+    @property
+    def sequential(self) -> bool:
+        """Whether it is a sweep, whose read-ahead brings only pages that are read next."""
+        return self.classes[0].law == "each"
+
+
+@dataclass(slots=True)
+class ReadOutcome:
+    """What an interval of reading came to, in pages.
+
+    `stalls` are the misses that were waited for, `brought` what came from storage with read-ahead,
+    and `recycled` the cache frames that were filled anew.
+    """
+
+    misses: list[float]
+    stalls: list[float]
+    brought: float
+    recycled: float
+
+
+def forget(readers: Sequence[ReadSet], pages: float) -> None:
+    """Let these readers forget in the same proportion until what is resident fits these pages."""
+    touches = [reader.remembered for reader in readers]
+    share = 0.0
+    if pages > 0:
+        # Of a concave curve, the tangent at 1 reaches `pages` before the curve does.
+        curves = [reader.curve(count) for reader, count in zip(readers, touches, strict=True)]
+        excess = sum(resident for resident, _ in curves) - pages
+        slope = sum(rise * count for (_, rise), count in zip(curves, touches, strict=True))
+        start = max(1 - excess / slope if slope > 0 else 0.0, pages / sum(touches))
+        share = reach(readers, [0.0] * len(readers), touches, target=pages, start=start)
+    for reader, touched in zip(readers, touches, strict=True):
+        reader.remembered = share * touched
+
+
+def reach(
+    readers: Sequence[ReadSet],
+    remembered: Sequence[float],
+    touches: Sequence[float],
+    *,
+    target: float,
+    start: float,
+) -> float:
+    """Return the share of the touches at which so many pages are resident, from below.
+
+    What is resident is concave in the share, so Newton's method never passes the target.
+    """
+    share = start
+    for _ in range(NEWTON_STEPS):
+        value = slope = 0.0
+        for reader, base, count in zip(readers, remembered, touches, strict=True):
+            resident, rise = reader.curve(base + share * count)
+            value += resident
+            slope += rise * count
+        gap = target - value
+        if gap <= 1e-12 * target or slope <= 0:
+            break
+        share += gap / slope
+    return share
+
+
+def proportional(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether two lists are the same but for a factor."""
+    if len(a) < 2:
+        return True
+    total_a, total_b = sum(a), sum(b)
+    if total_a <= 0 or total_b <= 0:
+        return False
+    return all(abs(x / total_a - y / total_b) < 1e-9 for x, y in zip(a, b, strict=True))
