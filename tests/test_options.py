@@ -379,14 +379,14 @@ STEPS: dict[str, Data] = {
     "map": {"select": ["clean-cache"], "returned": "destination"},
 }
 """A step for each way of telling, that costs something."""
-COSTS: Data = {"per_interaction": 50e-6, "per_page": 0.5e-6, "pages_per_interaction": 64}
+COSTS: Data = {"per_interaction": 50e-6, "per_page": 0.5e-6, "blocks_per_interaction": 64}
 STEP: dict[str, Any] = {
     "select": ["free", "cold-cache"],
     "share": 0.5,
     "limit": "mem-available",
     "reserve": 64.0 * MiB,
     "block_pages": 16,
-    "pages_per_interaction": 16,
+    "blocks_per_interaction": 16,
     "per_interaction": 5e-3,
     "per_page": 10e-6,
     "per_block": 20e-6,
@@ -400,7 +400,7 @@ def stepped(tell: str, **changes: object) -> Data:
     """A scenario whose policy is one step that tells so."""
     costs = {} if tell == "report" else dict(COSTS)
     if tell == "drop":
-        del costs["pages_per_interaction"]
+        del costs["blocks_per_interaction"]
     step = {"tell": tell, **costs, **STEPS[tell], **changes}
     if changes.get("select"):
         allowed = {"hint": ["free"], "report": ["free"], "drop": ["cold-cache"]}

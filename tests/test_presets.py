@@ -23,7 +23,7 @@ FROM_FILE = {"from_file": True}
 def duration(step: Step, pages: float) -> float:
     """Time of telling so many pages, by the formula of the facts [A.2]."""
     blocks = pages / step.block_pages
-    kicks = -(-blocks // step.pages_per_interaction)
+    kicks = -(-blocks // step.blocks_per_interaction)
     return pages * step.per_page + blocks * step.per_block + kicks * step.per_interaction
 
 
@@ -41,7 +41,7 @@ def test_legacy_inflation_takes_what_was_measured() -> None:
 
 def test_bounced_and_free_balloons_cost_the_same_a_page() -> None:
     """The balloon policies differ in what they select and when it returns, not in what it costs."""
-    costs = ("block_pages", "pages_per_interaction", "per_interaction", "per_page", "per_block")
+    costs = ("block_pages", "blocks_per_interaction", "per_interaction", "per_page", "per_block")
     names = ("balloon-held", "balloon-bounced", "balloon-free", "balloon-partial")
     steps = [Hinting.model_validate(name).steps[0] for name in names]
     assert len({tuple(getattr(step, cost) for cost in costs) for step in steps}) == 1
@@ -261,7 +261,7 @@ def test_limits_are_changed_key_by_key() -> None:
 
 
 STEP = {
-    "share": 1.0, "limit": "none", "reserve": 0.0, "block_pages": 1, "pages_per_interaction": 256,
+    "share": 1.0, "limit": "none", "reserve": 0.0, "block_pages": 1, "blocks_per_interaction": 256,
     "per_interaction": 0.0, "per_page": 0.0, "per_block": 0.0, "deflate_on_oom": True,
 }  # fmt: skip
 

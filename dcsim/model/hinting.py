@@ -42,7 +42,7 @@ class Step:
     reserve: float
     tell: Tell
     block_pages: int
-    pages_per_interaction: int
+    blocks_per_interaction: int
     per_interaction: float
     per_page: float
     per_block: float
@@ -55,7 +55,7 @@ class Step:
             return 0
         if self.tell == "drop":
             return 1  # the guest's own doing
-        return math.ceil(round(pages / (self.pages_per_interaction * self.block_pages), 9))
+        return math.ceil(round(pages / (self.blocks_per_interaction * self.block_pages), 9))
 
     def duration_s(self, pages: float) -> float:
         """Return how long telling so many pages takes, in seconds [A.2]."""

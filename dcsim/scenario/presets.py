@@ -26,7 +26,7 @@ _BALLOON: Final[Preset] = {
     "tell": "balloon",
     "reserve": "384MiB",
     "block_pages": 1,
-    "pages_per_interaction": 256,  # VIRTIO_BALLOON_ARRAY_PFNS_MAX [C.7]
+    "blocks_per_interaction": 256,  # VIRTIO_BALLOON_ARRAY_PFNS_MAX [C.7]
     "per_interaction": "393us",
     "per_page": "0.146us",  # allocation in the guest
     "per_block": "0.564us",  # 0.137 address translation + 0.427 madvise
@@ -40,7 +40,7 @@ _FREE_AND_COLD: Final[Preset] = {"select": ["free", "cold-cache"], "limit": "mem
 _LIST: Final[Preset] = {
     "tell": "list",
     "block_pages": 1,
-    "pages_per_interaction": 2**30,
+    "blocks_per_interaction": 2**30,
     "per_interaction": "393us",
     "per_page": "0.011us",
 }
@@ -52,7 +52,7 @@ _HINT: Final[Preset] = {
     "select": ["free"],
     "tell": "hint",
     "block_pages": 1024,
-    "pages_per_interaction": 1,
+    "blocks_per_interaction": 1,
     "per_page": "0.146us",
     "returned": "migration-end",
 }
@@ -131,7 +131,7 @@ HINTING: Final[dict[str, Preset]] = {
     },
 }
 
-_COSTS = {"block_pages", "pages_per_interaction", "per_interaction", "per_page", "per_block"}
+_COSTS = {"block_pages", "blocks_per_interaction", "per_interaction", "per_page", "per_block"}
 # What of a step means something for each way of telling, beside select, share and tell themselves.
 _MEANS: Final[dict[str, set[str]]] = {
     "list": _COSTS | {"returned"},
@@ -195,7 +195,7 @@ def check_step(step: Step) -> str | None:
         "reserve": step.reserve > 0,
         "deflate_on_oom": not step.deflate_on_oom,
         "block_pages": step.block_pages != 1,
-        "pages_per_interaction": step.pages_per_interaction != 256,
+        "blocks_per_interaction": step.blocks_per_interaction != 256,
         "per_interaction": step.per_interaction > 0,
         "per_page": step.per_page > 0,
         "per_block": step.per_block > 0,
