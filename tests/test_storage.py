@@ -69,7 +69,6 @@ def test_a_far_host_waits_longer() -> None:
 def test_without_shared_storage_a_read_is_served_at_home() -> None:
     """Guests on a local disk wait for it alone, and neither refault nor write over the network."""
     storage, net = world(LONELY)
-    assert not storage.shared
     assert storage.latency_s(1) == 5e-4
     assert storage.path(0, "vm", to_host=True) is None
     assert storage.path(0, "vm", to_host=False) is None
@@ -81,7 +80,6 @@ def test_without_shared_storage_a_read_is_served_at_home() -> None:
 def test_refaults_come_from_the_disk_to_the_host() -> None:
     """A refault crosses the storage's own service, then links to the host where the guest is."""
     storage, net = world()
-    assert storage.shared
     flow = storage.reader(5, "vm", on_rate=ignore)
     assert flow.links[0] == LEAF_SPINE.disk
     assert nodes(LEAF_SPINE, flow.links[1:])[0] == LEAF_SPINE.storage

@@ -123,7 +123,6 @@ class Guest:
         reports = any(step.tell == "report" for step in profile.policy.steps)
         self.reporting = profile.hintable if reports else 0.0
         self.balloon_gives_back = True
-        self.out_of_memory = False
         self.paces = [Pace() for _ in profile.activities]
         self.lost = dict.fromkeys(CAUSES, 0.0)
         self.degraded_s = {0.1: 0.0, 0.5: 0.0, 0.99: 0.0}
@@ -138,6 +137,7 @@ class Guest:
         self._pause_cause = "restart"
         self._weight = sum(a.weight for a in profile.activities)
         self._started = False
+        self._starved = False
         self._cpu = 1.0
         self._misses: list[float] = []
         self._base_misses: list[float] = []
@@ -211,7 +211,7 @@ class Guest:
 
     def ran_out(self) -> bool:
         """Whether it lacked memory that a balloon held and did not give back."""
-        return self.out_of_memory
+        return self._starved
 
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
@@ -348,7 +348,7 @@ class Guest:
         )
         if got < wanted * (1 - 1e-9) and self.memory.ballooned.count > 0:
             if not self.balloon_gives_back:
-                self.out_of_memory = True
+                self._starved = True
                 if self.stream is not None:
                     self.stream.stop()
             else:
@@ -453,9 +453,8 @@ class Guest:
             rate = activity.pace(level=self.level, share=share, stall_s=stall)
             if activity.do == "read":
                 reader = self.memory.readers[activity.index]
-                missing += (
-                    rate * reader.miss() * (1 if reader.sequential else reader.read_ahead) * PAGE
-                )
+                brought = 1 if reader.sequential else reader.read_ahead
+                missing += rate * self._misses[activity.index] * brought * PAGE
             elif activity.do == "write" and self.memory.writers[activity.index].to == "cache":
                 dirtied += self.dirty_pages(activity.index, rate) / WRITEBACK_AGE_S * PAGE
         if self._refault is not None:

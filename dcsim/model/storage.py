@@ -42,11 +42,6 @@ class Storage:
         self._streams = streams
         self._latency: dict[int, float] = {}
 
-    @property
-    def shared(self) -> bool:
-        """Whether there is a storage node at all."""
-        return self._node is not None
-
     def latency_s(self, host: int) -> float:
         """Return how long a host waits for one page: there, served, and back."""
         if host not in self._latency:

@@ -24,7 +24,9 @@ class Step(Spec):
     block_pages: Count = Field(
         default=1, ge=1, le=2**18, description="the unit told; a page list merges runs"
     )
-    blocks_per_interaction: Count = Field(default=256, ge=1, le=2**30)
+    blocks_per_interaction: Count = Field(
+        default=256, ge=1, le=2**30, description="blocks told in one exchange of guest and host"
+    )
     per_interaction: Duration = Field(
         default=0.0, description="time of one exchange of guest and host"
     )

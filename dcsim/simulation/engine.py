@@ -182,7 +182,8 @@ class _Run:
                 told = time.monotonic()
                 progress(self._progress(events))
         # Nothing is left to happen before the end: let the clock stand there.
-        env.run(until=stop_s) if env.now < stop_s else None
+        if env.now < stop_s:
+            env.run(until=stop_s)
         self._finish()
         if progress is not None:
             progress(self._progress(events))

@@ -337,7 +337,7 @@ def _places(
 
 def _weights(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
     """Return the weight of each kind of traffic; the kinds of a migration stream share one."""
-    found: dict[str, float] = {kind: weight for kind, weight in weights.items()}
+    found: dict[str, float] = dict(weights)
     migration = found.pop("migration", 1.0)
     return found | dict.fromkeys(MIGRATION_KINDS, migration)
 
