@@ -337,9 +337,8 @@ def _places(
 
 def _weights(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
     """Return the weight of each kind of traffic; the kinds of a migration stream share one."""
-    found: dict[str, float] = dict(weights)
-    migration = found.pop("migration", 1.0)
-    return found | dict.fromkeys(MIGRATION_KINDS, migration)
+    own: dict[str, float] = {kind: w for kind, w in weights.items() if kind != "migration"}
+    return own | dict.fromkeys(MIGRATION_KINDS, weights.get("migration", 1.0))
 
 
 def _policy(hinting: spec.Hinting) -> Policy:
