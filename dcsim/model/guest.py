@@ -37,6 +37,7 @@ WHY_NOT_LIVE = {
 }
 
 ProgressRecord = Callable[[str, float, float, float], None]
+PhaseRecord = Callable[..., None]
 
 
 class Sender(Protocol):
@@ -61,7 +62,6 @@ class Profile:
     pages: float
     vcpus: float
     activities: tuple[Activity, ...]
-    hintable: float
     policy: Policy
     migratable: Literal["live", "cold", "no"]
     because: str
@@ -91,6 +91,8 @@ class Guest:
         Relative change of a miss rate that is looked at again.
     record
         Called as ``record(name, from_s, to_s, progress)`` for intervals below full speed, or None.
+    record_phase
+        Called with a row of the phases table when a phase ends, or None.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Guest:
         levels: tuple[tuple[float, float], ...] = (),
         tolerance: float = 0.05,
         record: ProgressRecord | None = None,
+        record_phase: PhaseRecord | None = None,
     ) -> None:
         self.env = env
         self.network = network
@@ -113,15 +116,13 @@ class Guest:
         self.profile = profile
         self.memory = memory
         self.undisturbed: Memory | None = None
-        self.hintable = profile.hintable
         self.host: Host | None = None
         self.running = False
         self.level = 1.0
         self.write_fault_s = 0.0
         self.stream: Sender | None = None
         self.policy_threads = 0.0
-        reports = any(step.tell == "report" for step in profile.policy.steps)
-        self.reporting = profile.hintable if reports else 0.0
+        self.reporting = any(step.tell == "report" for step in profile.policy.steps)
         self.balloon_gives_back = True
         self.paces = [Pace() for _ in profile.activities]
         self.lost = dict.fromkeys(CAUSES, 0.0)
@@ -134,6 +135,9 @@ class Guest:
         self._levels = levels
         self._tolerance = tolerance
         self._record = record
+        self._record_phase = record_phase
+        self._phase = "before"
+        self._phase_from = self._done()
         self._pause_cause = "restart"
         self._weight = sum(a.weight for a in profile.activities)
         self._started = False
@@ -163,7 +167,8 @@ class Guest:
             yield self.env.timeout(start_s)
         self._started = True
         self._since = self.env.now
-        self.memory.report(self.reporting)
+        if self.reporting:
+            self.memory.report()
         self.resume()
         for time, level in self._levels:
             if time > self.env.now:
@@ -213,9 +218,39 @@ class Guest:
         """Whether it lacked memory that a balloon held and did not give back."""
         return self._starved
 
+    def enter(self, phase: str) -> None:
+        """Begin another phase, and write down what was done in the one before."""
+        self.pass_time()
+        if self._record_phase is None:
+            return
+        began, self._phase_from = self._phase_from, self._done()
+        if self._phase_from["at"] <= began["at"]:
+            self._phase = phase
+            return
+        self._record_phase(
+            guest=self.name,
+            phase=self._phase,
+            from_s=began["at"],
+            to_s=self._phase_from["at"],
+            **{key: self._phase_from[key] - began[key] for key in began if key != "at"},
+            free_pages=self.memory.free,
+            cache_pages=self.memory.cache.count + self.memory.written_cache,
+        )
+        self._phase = phase
+
+    def _done(self) -> dict[str, float]:
+        """Return the time, and what was done up to it."""
+        return {
+            "at": self.env.now,
+            "read_pages": self.read_pages,
+            "missed_pages": self.missed_pages,
+            "written_pages": self.written_pages,
+            "lost_work_s": sum(self.lost.values()),
+        }
+
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
-        self.pass_time()
+        self.enter("")
         for flow in (self._writeback, self._flush):
             if flow is not None:
                 self.writeback_bytes += self.network.account(flow)
@@ -305,7 +340,7 @@ class Guest:
         if self.stream is not None:
             self.memory.advance_log(writes=writes, recycled=outcome.recycled, sent=sent)
         if self.reporting:
-            self.memory.report(self.reporting)
+            self.memory.report(elapsed)
         self._pass_undisturbed(elapsed, outcome.brought)
         self._lose(elapsed, progress if self._weight else 1.0, lost)
 
@@ -346,7 +381,7 @@ class Guest:
             elapsed_s=elapsed,
             index=activity.index,
         )
-        if got < wanted * (1 - 1e-9) and self.memory.ballooned.count > 0:
+        if got < wanted * (1 - 1e-9) and self.memory.held_by_balloon > 0:
             if not self.balloon_gives_back:
                 self._starved = True
                 if self.stream is not None:

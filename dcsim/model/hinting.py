@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 from dcsim.units import PAGE
 
-HINTABLE_AFTER_DROP = 0.4
-"""Share of free memory in free 4 MiB blocks once cache was dropped, measured [M.9]."""
-HINTABLE_AFTER_DEFLATE = 0.12
-"""The same once a balloon was inflated and deflated, measured at 0.10 to 0.13 [M.9]."""
+DEFLATE_TIME = 0.56
+"""Time of deflating in share of inflating: 123 against 219 us for 256 pages [A.2]."""
+PARTS = 10
+"""Parts in which cache is given up, so that what is read again meanwhile is seen."""
 PREFETCH_PARTS = 20
 """Parts after each of which the pages read at the destination are counted as cached."""
 MAP_ENTRY_BYTES = 16.0
@@ -46,6 +46,7 @@ class Step:
     per_interaction: float
     per_page: float
     per_block: float
+    per_eviction: float
     returned: Literal["at-once", "migration-end", "destination", "on-use"]
     deflate_on_oom: bool
 
@@ -57,12 +58,21 @@ class Step:
             return 1  # the guest's own doing
         return math.ceil(round(pages / (self.blocks_per_interaction * self.block_pages), 9))
 
-    def duration_s(self, pages: float) -> float:
-        """Return how long telling so many pages takes, in seconds [A.2]."""
+    def duration_s(self, pages: float, *, evicted: float = 0.0) -> float:
+        """Return how long telling so many pages takes, in seconds [A.2].
+
+        Parameters
+        ----------
+        pages
+            All of them.
+        evicted
+            Of them, cache that has to go first.
+        """
         return (
             pages * self.per_page
             + pages / self.block_pages * self.per_block
             + self.interactions(pages) * self.per_interaction
+            + evicted * self.per_eviction
         )
 
 
@@ -110,24 +120,33 @@ class Hints:
             free, clean, written = self._select(step)
             if written > 0:
                 yield from self.guest.write_back()
-            pages = (free if step.tell == "balloon" else 0.0) + clean + written
-            yield from self._work(step, pages, until_s=until_s)
-            if self.guest.env.now >= until_s:
-                return
-            memory = self.guest.memory
-            self.guest.pass_time()
-            dropped = memory.evict(clean) + memory.drop_written(written)
-            self.dropped += dropped
-            if step.tell == "balloon":
-                taken = memory.inflate(min(free, memory.spare - dropped) + dropped)
-                self.ballooned += taken
-                self.guest.balloon_gives_back = step.deflate_on_oom
-                if step.returned == "at-once":
-                    yield from self._work(step, taken)
-                    self._deflate()
-            else:
-                self._fragment(dropped, HINTABLE_AFTER_DROP)
-            self.guest.look()
+            balloon = step.tell == "balloon"
+            pages = (free if balloon else 0.0) + clean + written
+            self.interactions += step.interactions(pages)
+            parts = PARTS if step.duration_s(pages, evicted=clean + written) > 0 else 1
+            for _ in range(parts):
+                yield from self._spend(
+                    step.duration_s(pages, evicted=clean + written) / parts, until_s=until_s
+                )
+                if self.guest.env.now >= until_s:
+                    return
+                self._take(step, free / parts, clean / parts, written / parts)
+            if balloon and step.returned == "at-once":
+                yield from self._deflate(step)
+
+    def _take(self, step: Step, free: float, clean: float, written: float) -> None:
+        """Let a balloon take free pages and cache, or the guest drop the latter."""
+        memory = self.guest.memory
+        self.guest.pass_time()
+        wanted = free + clean + written
+        gone = memory.drop_written(written)
+        # a balloon takes what is free before cache has to go for it
+        gone += memory.evict(clean if free == 0 else max(0.0, wanted - memory.spare))
+        self.dropped += gone
+        if step.tell == "balloon":
+            self.ballooned += memory.inflate(min(wanted, memory.spare))
+            self.guest.balloon_gives_back = step.deflate_on_oom
+        self.guest.look()
 
     def _select(self, step: Step) -> tuple[float, float, float]:
         """Return a step's pages: free, clean cache, and cached pages that are being written."""
@@ -148,12 +167,9 @@ class Hints:
             written = min(written, left - clean)
         return free, clean, written
 
-    def _work(
-        self, step: Step, pages: float, *, until_s: float = math.inf
-    ) -> Generator[simpy.Event]:
-        """Spend the time that telling so many pages takes, on one of the guest's CPUs."""
-        self.interactions += step.interactions(pages)
-        duration = min(step.duration_s(pages), max(0.0, until_s - self.guest.env.now))
+    def _spend(self, duration: float, *, until_s: float = math.inf) -> Generator[simpy.Event]:
+        """Let one of the guest's CPUs work for the policy."""
+        duration = min(duration, max(0.0, until_s - self.guest.env.now))
         if duration > 0:
             self.guest.policy_threads += 1
             self.guest.look()
@@ -161,17 +177,14 @@ class Hints:
             self.guest.policy_threads -= 1
             self.guest.look()
 
-    def _deflate(self) -> None:
+    def _deflate(self, step: Step) -> Generator[simpy.Event]:
+        """Let the balloon give all back, as the guest's driver frees page after page."""
+        pages = self.guest.memory.held_by_balloon
+        self.interactions += step.interactions(pages)
+        yield from self._spend(DEFLATE_TIME * step.duration_s(pages))
         self.guest.pass_time()
-        self._fragment(self.guest.memory.deflate(), HINTABLE_AFTER_DEFLATE)
+        self.guest.memory.deflate()
         self.guest.look()
-
-    def _fragment(self, pages: float, hintable: float) -> None:
-        """Of free memory that now has these pages in it, a smaller share is in whole blocks."""
-        guest = self.guest
-        if pages > 0 and guest.hintable > hintable:
-            share = min(1.0, pages / guest.memory.free)
-            guest.hintable += share * (hintable - guest.hintable)
 
     # ------------------------------------------------------------------ while the log is on
 
@@ -184,8 +197,7 @@ class Hints:
                 self.guest.disturb()
             told = 0.0
             if "free" in step.select:
-                told += memory.free_zero.skip(memory.free_zero.count)
-                told += memory.free_stale.skip(memory.free_stale.count)
+                told += memory.skip_free()
             if "clean-cache" in step.select or "cold-cache" in step.select:
                 part = memory.cold if "cold-cache" in step.select else memory.cache.count
                 cache = memory.cache.skip(step.share * part)
@@ -215,7 +227,7 @@ class Hints:
         """Tell free blocks while the first pass runs: what is sent first is not saved."""
         for step in self._steps("hint"):
             self.guest.pass_time()
-            pages = self.guest.memory.free * self.guest.hintable
+            pages = self.guest.memory.hintable
             # Blocks are told one by one; on average a page is told at half of the time it takes.
             yield self.guest.env.timeout(step.duration_s(pages) / 2)
             if self.guest.stream is not None and self.guest.running:
@@ -234,7 +246,7 @@ class Hints:
         memory = self.guest.memory
         if memory.held == 0:
             self.guest.disturb()
-            memory.hold(min(memory.spare, memory.free * self.guest.hintable))
+            memory.hold(memory.hintable)
         told = memory.tell_held()
         self.skipped += told
         self.interactions += step.interactions(told)
@@ -254,8 +266,7 @@ class Hints:
         """Deflate; read mapped pages from storage."""
         for step in self._steps("balloon"):
             if step.returned == "destination":
-                yield from self._work(step, self.guest.memory.ballooned.count)
-                self._deflate()
+                yield from self._deflate(step)
         if self._steps("map"):
             yield from self._prefetch()
 

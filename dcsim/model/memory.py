@@ -1,9 +1,13 @@
 """What a guest's memory is made of. Pages are counts, as floats; no clock.
 
 Frames are kept by contents: free and zero, free and stale, clean cache, kernel, anonymous,
-ballooned, held by a hint, and one set for each class of pages that is written. Frames move between
-them as the guest allocates, reads, frees, and as policies take and return them; their number never
-changes.
+ballooned, held by a hint, and one set for each class of pages that is written. What is free lies in
+whole blocks of 4 MiB, or is loose. Frames move between sets as the guest allocates, reads, frees,
+and as policies take and return them; their number never changes.
+
+A migration scans memory in the order of addresses, round and round. Which contents lie where is
+either mixed evenly, or an order of *regions*: the pages of one are sent, evenly, before those of
+the next.
 """
 
 from __future__ import annotations
@@ -20,9 +24,25 @@ WRITEBACK_AGE_S = 30.0
 """Age at which the kernel writes a dirty page back: vm.dirty_expire_centisecs = 3000 [C.7]."""
 
 
+Place = Literal["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
+"""Contents that have a place of their own in an order of regions."""
+
+LOW_WATERMARK = 0.5
+"""The zones' low watermarks in share of all that the kernel keeps free, which is their high ones
+and the reserve of the lowest zone: 0.44 to 0.58 by its formulas for 512 MiB to 2 GiB [C.7]."""
+REPORT_PERIOD_S, REPORT_PART, REPORT_PAGES = 2.0, 1 / 16, 32 * 1024
+"""Free page reporting: time between two passes, part of each free list that one takes, and the
+pages of one request, 32 blocks of 4 MiB [C.7]."""
+WHOLE_AFTER_DROP = 0.05
+"""Share of the pages of dropped cache that make whole free blocks of 4 MiB: measured, 0.4 of free
+memory was in such blocks where 0.58 of it had been cache and nearly all of the rest was [M.9]."""
+WHOLE_AFTER_DEFLATE = 0.12
+"""The same of pages that a balloon took one by one and gave back: 0.10 to 0.13 measured [M.9]."""
 TURNOVER = 0.1
 """Share of the cache that one step of readers whose shares shift may turn over."""
 MOST_PARTS = 100
+LEAST_PAGES = 1e-6
+"""Fewer pages pending than this are none."""
 SLACK = 1e-9
 """Rounding, in share of the memory."""
 
@@ -63,9 +83,18 @@ class Memory:
         How many activities allocate.
     min_free
         Pages that the kernel keeps free.
+    hintable
+        Share of the free pages that lie in whole free blocks of 4 MiB; what is loose is, as far as
+        it goes, memory that was never used [M.9].
     replacement
         ``lru``: one list. ``two-list``: pages that are only swept through go before all others, as
         with the kernel's active and inactive lists [C.7].
+    kernel_high
+        Of the kernel's pages, those that lie apart: the memory map, at the end of memory.
+    order
+        Contents in the order of addresses; empty: all mixed evenly.
+    init_on_alloc
+        Whether the kernel zeroes pages when they are allocated.
 
     Raises
     ------
@@ -86,16 +115,29 @@ class Memory:
         readers: Sequence[tuple[tuple[TouchClass, ...], int, float]] = (),
         allocators: int = 1,
         min_free: float = 0.0,
+        hintable: float = 1.0,
         replacement: Literal["lru", "two-list"] = "lru",
+        kernel_high: float = 0.0,
+        order: Sequence[Place] = (),
+        init_on_alloc: bool = False,
     ) -> None:
         self.pages = pages
         self.min_free = min_free
         self.replacement = replacement
-        self.free_zero = Pages(free_zero, zero=True)
-        self.free_stale = Pages(free_stale)
-        self.kernel = Pages(kernel)
+        self.init_on_alloc = init_on_alloc
+        loose = (1 - hintable) * (free_zero + free_stale)
+        self.loose_zero = Pages(min(loose, free_zero), zero=True)
+        self.loose_stale = Pages(loose - self.loose_zero.count)
+        self.free_zero = Pages(free_zero - self.loose_zero.count, zero=True)
+        self.free_stale = Pages(free_stale - self.loose_stale.count)
+        # in the order in which they are taken
+        self.free_sets = (self.loose_stale, self.loose_zero, self.free_stale, self.free_zero)
+        self._hintable = hintable
+        self.kernel = Pages(kernel - kernel_high)
+        self.kernel_high = Pages(kernel_high)
         self.anonymous_zero = Pages(anonymous_zero, zero=True)
         self.ballooned = Pages(zero=True)
+        self.ballooned_zero = Pages(zero=True)
         self.hinted = Pages()
         self.hinted_zero = Pages(zero=True)
         self.allocated = [Pages() for _ in range(max(1, allocators))]
@@ -107,7 +149,6 @@ class Memory:
         for writer in self.writers:
             written[writer.to] += sum(c.frames.count for c in writer.classes)
         self.cache = Pages(max(0.0, cache - written["cache"]))
-        self._fragmented = 0.0
         rest = (
             pages - free_zero - free_stale - max(cache, written["cache"]) - kernel - anonymous_zero
         )
@@ -117,6 +158,34 @@ class Memory:
         self.readers = [ReadSet(classes, ahead) for classes, ahead, _ in readers]
         self._remember([rate for _, _, rate in readers])
         self.oom_pages = 0.0
+        self.regions = self._regions(order)
+        self.cursor = 0
+
+    def _regions(self, order: Sequence[Place]) -> tuple[tuple[Pages, ...], ...]:
+        """Return the sets of each region, in the order of addresses."""
+        if not order:
+            return (tuple(self.sets()),)
+        written = {
+            to: [(c.frames,) for w in self.writers if w.to == to for c in w.classes]
+            for to in ("anonymous", "cache")
+        }
+        at: dict[Place, list[tuple[Pages, ...]]] = {
+            "kernel": [(self.kernel,)],
+            # what a balloon took, or what was dropped, lies among the cache that is left
+            "cache": [
+                *written["cache"],
+                (self.cache, self.ballooned, self.loose_stale, self.loose_zero),
+            ],
+            "anonymous": [
+                *written["anonymous"],
+                (self.anonymous, self.anonymous_zero),
+                tuple(self.allocated),
+            ],
+            "free-stale": [(self.free_stale, self.hinted)],
+            "free-zero": [(self.free_zero, self.hinted_zero, self.ballooned_zero)],
+            "kernel-high": [(self.kernel_high,)],
+        }
+        return tuple(region for place in order for region in at[place])
 
     def _remember(self, rates: Sequence[float]) -> None:
         """Start with the residency that long reading at these rates leaves in the cache."""
@@ -130,8 +199,10 @@ class Memory:
 
     def sets(self) -> Iterator[Pages]:
         """Every set of frames, in a fixed order."""
-        yield from (self.free_zero, self.free_stale, self.cache, self.kernel, self.anonymous)
-        yield from (self.anonymous_zero, self.ballooned, self.hinted, self.hinted_zero)
+        yield from self.free_sets
+        yield from (self.cache, self.kernel, self.anonymous, self.anonymous_zero)
+        yield from (self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero)
+        yield self.kernel_high
         yield from self.allocated
         for writer in self.writers:
             for written in writer.classes:
@@ -142,7 +213,7 @@ class Memory:
     @property
     def free(self) -> float:
         """Free pages."""
-        return self.free_zero.count + self.free_stale.count
+        return sum(pages.count for pages in self.free_sets)
 
     @property
     def transient(self) -> Pages:
@@ -173,7 +244,7 @@ class Memory:
     def available(self) -> float:
         """MemAvailable, by the kernel's formula without reclaimable slab [C.7]."""
         cache = self.cache.count + self.written_cache
-        low = self.min_free
+        low = LOW_WATERMARK * self.min_free
         return max(0.0, self.free - self.min_free + cache - min(cache / 2, low))
 
     # ------------------------------------------------------------------ the guest's own doing
@@ -259,9 +330,7 @@ class Memory:
 
     def _fill_from_free(self, pages: float) -> float:
         """Fill free frames, then those a hint holds, with file pages; return how many."""
-        spare = min(pages, self.spare)
-        done = self.free_stale.move(spare, self.cache, written=True)
-        done += self.free_zero.move(spare - done, self.cache, written=True)
+        done = self._take_free(min(pages, self.spare), self.cache)
         # Reclaim for the cache is pressure too: the hint's shrinker gives blocks back [C.6].
         done += self.hinted.move(pages - done, self.cache, written=True)
         return done + self.hinted_zero.move(pages - done, self.cache, written=True)
@@ -288,31 +357,45 @@ class Memory:
         while pages - got > 1e-6:
             step = self.take_frames(pages - got, live)
             # what is freed in the interval is there to be allocated in it
-            back = live.move(min(max(0.0, freed), live.count), self.free_stale)
+            back = self._free(live, min(max(0.0, freed), live.count))
             got += step
             freed -= back
             if step + back <= 1e-9:
                 return got
-        live.move(max(0.0, freed), self.free_stale)
+        self._free(live, max(0.0, freed))
         return got
+
+    def _free(self, live: Pages, pages: float) -> float:
+        """Free pages of a process, which have their contents still; return how many."""
+        pages = min(pages, live.count)
+        loose = live.move((1 - self._hintable) * pages, self.loose_stale)
+        return loose + live.move(pages - loose, self.free_stale)
 
     def take_frames(self, pages: float, to: Pages) -> float:
         """Take frames and write them: free ones, then cache, then what a hint holds."""
-        got = 0.0
-        spare = min(pages, self.spare)
-        got += self.free_stale.move(spare, to, written=True)
-        got += self.free_zero.move(spare - got, to, written=True)
+        got = self._take_free(min(pages, self.spare), to)
         if got < pages:
             self.evict(pages - got + max(0.0, self.min_free - self.free))
-            got += self.free_stale.move(min(pages - got, self.spare), to, written=True)
+            got += self._take_free(min(pages - got, self.spare), to)
         if got < pages:
             got += self.hinted.move(pages - got, to, written=True)
             got += self.hinted_zero.move(pages - got, to, written=True)
         return got
 
+    def _take_free(self, pages: float, to: Pages) -> float:
+        """Write so many free pages, loose ones first; return how many."""
+        loose = self.loose_stale.count + self.loose_zero.count
+        share = min(1.0, pages / loose) if loose > 0 else 0.0
+        got = sum(
+            part.move(share * part.count, to, written=True)
+            for part in (self.loose_stale, self.loose_zero)
+        )
+        got += self.free_stale.move(pages - got, to, written=True)
+        return got + self.free_zero.move(pages - got, to, written=True)
+
     def deflate_on_oom(self, pages: float) -> float:
         """Give ballooned pages back to a guest that has run out; return how many."""
-        got = self.ballooned.move(pages, self.free_zero)
+        got = self.deflate(pages)
         self.oom_pages += got
         return got
 
@@ -320,7 +403,7 @@ class Memory:
 
     def evict(self, pages: float) -> float:
         """Turn clean cache, coldest first, into free and stale pages; return how many."""
-        done = self.cache.move(pages, self.free_stale)
+        done = self._drop(self.cache, pages)
         self._forget_to(self.cache.count)
         return done
 
@@ -341,25 +424,51 @@ class Memory:
         done = 0.0
         for writer in self.writers:
             if writer.to == "cache":
-                done += sum(
-                    c.frames.move(share * c.frames.count, self.free_stale) for c in writer.classes
-                )
+                done += sum(self._drop(c.frames, share * c.frames.count) for c in writer.classes)
         return done
+
+    def _drop(self, cache: Pages, pages: float) -> float:
+        """Free cached pages, few of which make whole blocks; return how many."""
+        pages = min(pages, cache.count)
+        whole = cache.move(WHOLE_AFTER_DROP * pages, self.free_stale)
+        return whole + cache.move(pages - whole, self.loose_stale)
 
     def inflate(self, pages: float) -> float:
         """Let a balloon take free pages, which then read as zero; return how many."""
-        taken = self.free_stale.move(pages, self.ballooned)
-        return taken + self.free_zero.move(pages - taken, self.ballooned)
+        taken = 0.0
+        for free in self.free_sets:
+            to = self.ballooned_zero if free.zero else self.ballooned
+            taken += free.move(pages - taken, to)
+        return taken
 
-    def deflate(self) -> float:
-        """Return all ballooned pages, zero; return how many."""
-        return self.ballooned.move(self.ballooned.count, self.free_zero)
+    def deflate(self, pages: float = math.inf) -> float:
+        """Return ballooned pages, zero, few of which make whole blocks; return how many."""
+        done = 0.0
+        for ballooned in (self.ballooned, self.ballooned_zero):
+            back = min(pages - done, ballooned.count)
+            done += ballooned.move(WHOLE_AFTER_DEFLATE * back, self.free_zero)
+            done += ballooned.move((1 - WHOLE_AFTER_DEFLATE) * back, self.loose_zero)
+        return done
+
+    @property
+    def held_by_balloon(self) -> float:
+        """Pages that a balloon has."""
+        return self.ballooned.count + self.ballooned_zero.count
+
+    @property
+    def hintable(self) -> float:
+        """Free pages in whole blocks, but for those that the kernel keeps [M.9]."""
+        return max(0.0, self.free_stale.count + self.free_zero.count - self.min_free)
 
     def hold(self, pages: float) -> float:
-        """Lock free pages away for a hint; return how many."""
-        share = min(1.0, pages / self.free) if self.free > 0 else 0.0
-        taken = self.free_stale.move(share * self.free_stale.count, self.hinted)
-        return taken + self.free_zero.move(share * self.free_zero.count, self.hinted_zero)
+        """Lock free pages in whole blocks away for a hint, never used ones first; return how many.
+
+        Where the kernel zeroes what it allocates, they are written by that, and zero [M.9].
+        """
+        zeroed = self.init_on_alloc
+        taken = self.free_zero.move(pages, self.hinted_zero, written=zeroed)
+        to = self.hinted_zero if zeroed else self.hinted
+        return taken + self.free_stale.move(pages - taken, to, written=zeroed)
 
     @property
     def held(self) -> float:
@@ -377,12 +486,23 @@ class Memory:
         self.hinted.move(self.hinted.count, self.free_zero if arrived else self.free_stale)
         if arrived:
             self.free_stale.move(min(self.free_stale.absent, self.free_stale.count), self.free_zero)
+            self.loose_stale.move(
+                min(self.loose_stale.absent, self.loose_stale.count), self.loose_zero
+            )
 
-    def report(self, share: float) -> None:
-        """Report this share of what became free to the host, which takes its contents away."""
-        fresh = max(0.0, self.free_stale.count - self._fragmented)
-        self.free_stale.move(share * fresh, self.free_zero)
-        self._fragmented = self.free_stale.count
+    def skip_free(self) -> float:
+        """Take all free pages out of the stream; return how many were still to be sent."""
+        return sum(pages.skip(pages.count) for pages in self.free_sets)
+
+    def report(self, elapsed_s: float = math.inf) -> None:
+        """Report free blocks to the host, which takes their contents away.
+
+        A pass every two seconds takes a sixteenth of them, and as many as one request holds [C.7].
+        """
+        passes = elapsed_s / REPORT_PERIOD_S
+        share = 1 - (1 - REPORT_PART) ** passes
+        pages = max(share * self.free_stale.count, passes * REPORT_PAGES)
+        self.free_stale.move(pages, self.free_zero)
 
     def refill(self, pages: float, *, like: Memory) -> None:
         """Fill free frames with file pages read ahead; residency becomes as in another memory."""
@@ -394,7 +514,8 @@ class Memory:
     def restart(self) -> None:
         """Start anew: nothing is cached, allocated short-term, held or ballooned."""
         self.release(arrived=True)
-        for pages in (self.cache, *self.allocated, self.ballooned, self.free_stale):
+        self.deflate()
+        for pages in (self.cache, *self.allocated, *self.free_sets[:-1]):
             pages.move(pages.count, self.free_zero)
         for writer in self.writers:
             if writer.to == "cache":
@@ -419,18 +540,43 @@ class Memory:
 
     def start_log(self, *, per_chunk: bool) -> None:
         """Switch the dirty log on: every page is to be sent."""
+        self.cursor = 0
         for pages in self.sets():
             pages.start_log(per_chunk=per_chunk)
 
-    def pending(self) -> tuple[float, float, float]:
-        """Return the pages to be sent: with contents, zero, and zero as a balloon took them."""
-        normal = zero = 0.0
-        for pages in self.sets():
-            if pages.zero:
+    @property
+    def pending(self) -> float:
+        """Pages to be sent."""
+        return sum(pages.pending for pages in self.sets())
+
+    def pending_here(self) -> tuple[float, float, float]:
+        """Return the pages to be sent of the region at the cursor.
+
+        Returns
+        -------
+        tuple of float
+            Those with contents; those that are zero; those that are zero because a balloon took
+            them, page by page, from what had been used.
+        """
+        normal = zero = ballooned = 0.0
+        for pages in self.regions[self.cursor]:
+            if pages is self.ballooned:
+                ballooned = pages.pending
+            elif pages.zero:
                 zero += pages.pending
             else:
                 normal += pages.pending
-        return normal, zero - self.ballooned.pending, self.ballooned.pending
+        return normal, zero, ballooned
+
+    def next_region(self) -> bool:
+        """Move the cursor to the next region with pages to be sent; return whether there is one."""
+        count = len(self.regions)
+        for step in range(1, count):
+            at = (self.cursor + step) % count
+            if sum(pages.pending for pages in self.regions[at]) > LEAST_PAGES:
+                self.cursor = at
+                return True
+        return False
 
     def advance_log(self, *, writes: Sequence[float], recycled: float, sent: float) -> list[float]:
         """Let an interval pass in which pages were written and pending pages were sent.
@@ -442,7 +588,7 @@ class Memory:
         recycled
             Cache frames filled anew.
         sent
-            Pending pages sent, of all sets in proportion.
+            Pending pages sent of the region at the cursor, of its sets in proportion.
 
         Returns
         -------
@@ -450,38 +596,43 @@ class Memory:
             For each write set, the writes that hit a write-protected page.
         """
         share = self._share_sent(sent)
+        here = self.regions[self.cursor] if share > 0 else ()
+        going = {id(pages) for pages in here}
         faults = []
         written = set()
         for writer, touches in zip(self.writers, writes, strict=True):
             faults.append(0.0)
             for part in writer.classes:
-                own = touches * part.touch.share
                 frames = part.frames
                 faults[-1] += frames.advance(
-                    touches=own, sent=share * frames.pending, law=part.touch.law
+                    touches=touches * part.touch.share,
+                    sent=share * frames.pending if id(frames) in going else 0.0,
+                    law=part.touch.law,
                 )
                 written.add(id(frames))
-        for pages in self.sets():
-            if id(pages) not in written:
-                touches = recycled if pages is self.cache else 0.0
-                pages.advance(touches=touches, sent=share * pages.pending, law="each")
+        for pages in here:
+            if id(pages) not in written and pages is not self.cache:
+                pages.advance(touches=0.0, sent=share * pages.pending, law="each")
+        sent_cache = share * self.cache.pending if id(self.cache) in going else 0.0
+        self.cache.advance(touches=recycled, sent=sent_cache, law="each")
         return faults
 
     def faults(self, index: int, touches: float, *, sent: float = 0.0) -> float:
         """Return how many write-protected pages so many touches of a write set would hit."""
         share = self._share_sent(sent)
+        here = self.regions[self.cursor]
         return sum(
             part.frames.faults(
                 touches=touches * part.touch.share,
-                sent=share * part.frames.pending,
+                sent=share * part.frames.pending if part.frames in here else 0.0,
                 law=part.touch.law,
             )
             for part in self.writers[index].classes
         )
 
     def _share_sent(self, sent: float) -> float:
-        """Return the share of what is pending that so many pages are."""
-        total = sum(self.pending()) if sent > 0 else 0.0
+        """Return the share of what is pending at the cursor that so many pages are."""
+        total = sum(self.pending_here()) if sent > 0 else 0.0
         return min(1.0, sent / total) if total > 0 else 0.0
 
     def sync(self) -> float:

@@ -90,6 +90,7 @@ class Migration:
         if self.patience.control_plane_s > 0:
             yield env.timeout(self.patience.control_plane_s)
         asked = env.now
+        guest.enter("policy")
         yield from self.hints.before_log(until_s=self.deadline_s)
         listing = self.hints.listing_s()
         if listing > 0:
@@ -139,7 +140,7 @@ class Migration:
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
         guest, settings = self.guest, self.settings
-        guest.pass_time()
+        guest.enter("migration")
         guest.memory.start_log(per_chunk=settings.dirty_log == "per-chunk")
         key = self.world.streams.uniform_hash("ecmp", guest.name, "migration")
         path = self.world.routes.route(self.source.node, self.destination.node, key)
@@ -160,22 +161,25 @@ class Migration:
         guest.look()
         began, before = env.now, self.sent_bytes
         pages_before = stream.normal + stream.zero
-        pending = sum(guest.memory.pending())
+        pending = guest.memory.pending
         if entries > 0:
             yield stream.send_raw(entries, limited=True)
         fits_s = settings.downtime_limit if settings.window > 0 else 0.0
-        yield stream.send_round(kind, fits_s=fits_s, until_s=self.deadline_s)
-        yield from self.window_end(stream, began)
+        yield from stream.send_round(kind, fits_s=fits_s, until_s=self.deadline_s)
+        if settings.window > 0 and not guest.ran_out():
+            # decisions fall at the end of the window; until then it goes on sending
+            yield from stream.send_round(kind, fits_s=0.0, until_s=self.window_end(began))
         guest.pass_time()
         stream.end_round()
-        left = sum(guest.memory.pending()) * PAGE
+        left = guest.memory.pending * PAGE
         new = guest.memory.sync()
         guest.look()
         elapsed = env.now - began
         sent = self.sent_bytes - before
-        bandwidth = (
-            stream.flow.rate if settings.window > 0 else sent / elapsed if elapsed > 0 else math.inf
-        )
+        if settings.window > 0:
+            bandwidth = stream.bandwidth()
+        else:
+            bandwidth = sent / elapsed if elapsed > 0 else math.inf
         threshold = bandwidth * settings.downtime_limit
         if elapsed > 0 and env.now < self.deadline_s:
             self.dirty_rate = new * PAGE / elapsed
@@ -185,27 +189,22 @@ class Migration:
         left += new * PAGE
         return left, left <= threshold
 
-    def window_end(self, stream: Stream, began: float) -> Generator[simpy.Event, Any]:
-        """Go on sending to the end of the bandwidth window, or until nothing is left."""
+    def window_end(self, began: float) -> float:
+        """Return when the present bandwidth window ends; the first of a round is a whole one."""
         window = self.settings.window
-        if window <= 0 or stream.flow.rate <= 0:
-            return
         passed = (self.world.env.now - self.stream_s) / window
         first = math.floor((began - self.stream_s) / window + 1e-9) + 1
-        wait = (max(first, math.ceil(passed - 1e-9)) - passed) * window
-        wait = min(wait, self.world.network.left(stream.flow) / stream.flow.rate)
-        if wait > 0:
-            yield self.world.env.timeout(wait)
+        return self.stream_s + max(first, math.ceil(passed - 1e-9)) * window
 
     def switch_over(self, stream: Stream) -> Generator[simpy.Event, Any]:
         """Send the rest, the guest paused, without the cap; start it at the destination."""
         env, guest = self.world.env, self.guest
         began = env.now
         guest.memory.sync()
-        pending = sum(guest.memory.pending())
+        pending = guest.memory.pending
         pages_before = stream.normal + stream.zero
         before = self.sent_bytes
-        yield stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
+        yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
         guest.pass_time()
         stream.end_round()
         yield stream.send_raw(self.settings.device_state, limited=False)
@@ -279,6 +278,7 @@ class Migration:
 
     def end(self, outcome: str, reason: str = "") -> None:
         """Note the outcome."""
+        self.guest.enter("after")
         self.outcome, self.reason = outcome, reason
         self.ended_s = self.world.env.now
         self.world.event(
@@ -386,4 +386,4 @@ class Migration:
     def _left_bytes(self) -> float:
         if self.stream is None:
             return self.guest.memory_bytes
-        return sum(self.guest.memory.pending()) * PAGE
+        return self.guest.memory.pending * PAGE

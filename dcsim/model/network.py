@@ -40,7 +40,7 @@ class Flow:
     """
 
     __slots__ = (
-        "_due", "_left", "_listener", "_margin", "_since", "_version", "_waiter",
+        "_beyond", "_due", "_left", "_listener", "_margin", "_since", "_version", "_waiter",
         "bottleneck", "cap", "kind", "links", "rate", "sent", "sent_of_kind", "shares", "weight",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class Flow:
             math.inf
         )  # bytes until the waiter's transfer is all sent; inf: an open-ended flow
         self._margin = 0.0
+        self._beyond = 0.0
         self._waiter: simpy.Event | None = None
         self._version = 0
         self._due = math.inf
@@ -190,16 +191,32 @@ class Network:
             self._touch(flow)
 
     def send(
-        self, flow: Flow, size: float, *, margin_s: float = 0.0, until_s: float = math.inf
+        self,
+        flow: Flow,
+        size: float,
+        *,
+        margin_s: float = 0.0,
+        beyond: float = 0.0,
+        until_s: float = math.inf,
     ) -> simpy.Event:
-        """Send so many bytes; the event fires when the rest would take `margin_s` at the rate then.
+        """Send so many bytes; the event fires when they are sent, or a condition holds before.
 
-        The flow goes on with what is left. It also fires at time `until_s`, whatever is left by
-        then.
+        Parameters
+        ----------
+        flow
+            What sends; it goes on with what is left when the event fires early.
+        size
+            Bytes.
+        margin_s
+            The event fires when the rest would take so long at the rate then.
+        beyond
+            Bytes that count as part of that rest, though they are not sent now.
+        until_s
+            The event fires at this time, whatever is left.
         """
         self.account(flow)
         flow._left = size
-        flow._margin = margin_s
+        flow._margin, flow._beyond = margin_s, beyond
         flow._waiter = self.env.event()
         flow._due = until_s
         self._schedule(flow)
@@ -211,11 +228,13 @@ class Network:
             flow._due = self.env.now
             self._schedule(flow)
 
-    def set_left(self, flow: Flow, size: float, *, margin_s: float) -> None:
-        """Change what a transfer under way has still to send, in bytes, and its margin."""
+    def set_left(
+        self, flow: Flow, size: float, *, margin_s: float = 0.0, beyond: float = 0.0
+    ) -> None:
+        """Change what a transfer under way has still to send, and when it is enough; see `send`."""
         self.account(flow)
         flow._left = size
-        flow._margin = margin_s
+        flow._margin, flow._beyond = margin_s, beyond
         if flow._waiter is not None:
             self._schedule(flow)
 
@@ -392,7 +411,10 @@ class Network:
         if flow._left <= 0:
             due = self.env.now
         elif flow.rate > 0:
-            due = min(due, self.env.now + max(0.0, flow._left / flow.rate - flow._margin))
+            wait = flow._left / flow.rate
+            if flow._margin > 0:
+                wait = min(wait, max(0.0, wait + flow._beyond / flow.rate - flow._margin))
+            due = min(due, self.env.now + wait)
         if due < math.inf:
             self._ticket += 1
             heappush(self._due, (max(due, self.env.now), self._ticket, flow._version, flow))
@@ -418,7 +440,7 @@ class Network:
             if version == flow._version and flow._waiter is not None:
                 self.account(flow)
                 # What the clock cannot resolve at this rate is sent as well.
-                if flow._margin == 0 and flow._left < 1e-3 + 4 * math.ulp(self.env.now) * flow.rate:
+                if flow._left < 1e-3 + 4 * math.ulp(self.env.now) * flow.rate:
                     flow.sent += max(0.0, flow._left)
                     flow.sent_of_kind += max(0.0, flow._left)
                     flow._left = 0.0

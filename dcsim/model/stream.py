@@ -1,13 +1,14 @@
 """The sending thread of a migration: pages in, bytes out. Seconds, bytes and pages.
 
 A page sent costs its bytes and a header on the wire; a zero page a few bytes, and the time to scan
-it. What is pending is sent in proportion: pages of every kind are taken to be mixed evenly in the
-order of addresses.
+it. What is pending of one region of memory is sent in proportion, as if evenly mixed; regions are
+sent one after another.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,7 @@ class Settings:
 
     hypervisor: str
     max_bandwidth: float
+    flush_pages: float
     downtime_limit: float
     window: float
     page_header: float
@@ -44,13 +46,23 @@ class Settings:
     cold_restart: float
     max_rounds: float
 
+    @property
+    def effective_bandwidth(self) -> float:
+        """The cap as it works: each window's quota is overrun to the next flush [M.4]."""
+        quota = self.max_bandwidth * self.window
+        flush = self.flush_pages * (PAGE + self.page_header)
+        if not 0 < quota < math.inf or flush <= 0:
+            return self.max_bandwidth
+        return math.ceil(quota / flush - 1e-9) * flush / self.window
+
 
 class Stream:
     """The sending thread of one migration: pages in, bytes out.
 
-    Its time for a page bounds the flow. Pages sent overlap with the wire; zero pages scanned do not
-    but hide under a bandwidth cap filled anyway. Ballooned pages lie together, and windows
-    over them go unfilled: their scan always adds [M.12].
+    It goes through the regions of memory in the order of addresses, round and round. Its time for a
+    page bounds the flow. Pages sent overlap with the wire; zero pages scanned do not but hide under
+    a bandwidth cap filled anyway: those of a region of zeros in the time that one window leaves.
+    Ballooned pages lie together, and windows over them go unfilled: their scan always adds [M.12].
     """
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
@@ -60,19 +72,24 @@ class Stream:
         shares = path.shares or (1.0,) * len(path.links)
         capacities = [network.capacity[link] for link in path.links]
         self._wire = min((c / s for c, s in zip(capacities, shares, strict=True)), default=math.inf)
-        cap = min(settings.max_bandwidth, self._wire)
-        self.flow: Flow = network.open(path, kind="first pass", cap=cap)
+        self._capped = min(settings.effective_bandwidth, self._wire)
+        self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
         self.sent_of = {"first pass": 0.0, "re-sent": 0.0, "switch-over": 0.0}
         self.normal = self.zero = 0.0
         self._page_bytes = float(PAGE)
         self._zero_share = 0.0
+        self._scan_shown = 1.0
         self._collected = self._raw = 0.0
         self._limited = True
         self._fits_s: float | None = None
+        self._stopped = False
+        self._marks: list[tuple[float, float]] = []
+
+    # ------------------------------------------------------------------ rounds
 
     def send_round(
         self, kind: str, *, fits_s: float, until_s: float, limited: bool = True
-    ) -> simpy.Event:
+    ) -> Generator[simpy.Event]:
         """Send what is pending until the rest would take `fits_s` as whole pages, or until a time.
 
         Parameters
@@ -82,50 +99,114 @@ class Stream:
         fits_s
             Seconds; 0 to send all.
         until_s
-            Time at which the event fires whatever is left.
+            Time at which it ends whatever is left.
         limited
             Whether the bandwidth cap holds.
         """
         if kind != self.flow.kind:
             self._network.set_kind(self.flow, kind)
         self._limited = limited
-        size, cap = self._plan()
-        self._network.set_cap(self.flow, cap)
         self._fits_s = fits_s
-        return self._network.send(
-            self.flow, size, margin_s=fits_s * self._page_bytes / PAGE, until_s=until_s
-        )
+        self._mark()
+        while True:
+            size, cap, margin_s, beyond = self._plan()
+            self._network.set_cap(self.flow, cap)
+            yield self._network.send(
+                self.flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s
+            )
+            self._guest.pass_time()
+            ended = self._stopped or self._guest.env.now >= until_s
+            if ended or self._network.left(self.flow) > 0 or not self._go_on():
+                return
 
     def replan(self) -> None:
         """Look again at what is left of the round: pages were filled or taken out meanwhile."""
         if self._fits_s is None:
             return
-        size, cap = self._plan()
+        size, cap, margin_s, beyond = self._plan()
         if abs(size - self._network.left(self.flow)) > REPLAN * size:
-            self._network.set_left(self.flow, size, margin_s=self._fits_s * self._page_bytes / PAGE)
+            self._network.set_left(self.flow, size, margin_s=margin_s, beyond=beyond)
             self._network.set_cap(self.flow, cap)
 
     def end_round(self) -> None:
         """Stop looking at what is left."""
         self._fits_s = None
 
-    def _plan(self) -> tuple[float, float]:
-        """Return the bytes of what is pending, and the rate that the sending thread can keep up."""
+    def _go_on(self) -> bool:
+        """Go on to the next region with pages to be sent; return whether there is one."""
+        settings, memory = self._settings, self._guest.memory
+        size, thread_s, _ = self._work()
+        idle = max(0.0, 1 - thread_s / (size / self._capped)) if self._limited and size > 0 else 0.0
+        if not memory.next_region():
+            return False
+        self._mark()
+        _, zero, _ = memory.pending_here()
+        scan_s = zero * settings.scan_zero
+        hidden_s = min(scan_s, idle * settings.window)
+        self._scan_shown = 1 - hidden_s / scan_s if scan_s > 0 else 1.0
+        return True
+
+    def _plan(self) -> tuple[float, float, float, float]:
+        """Return what `Network.send` has to know of the region at the cursor.
+
+        Returns
+        -------
+        tuple of float
+            Bytes of what is pending there; the rate that the sending thread can keep up; the margin
+            in seconds and the bytes beyond that make the rest of the round fit.
+        """
+        size, thread_s, added_s = self._work()
+        cap = self._capped if self._limited else self._wire
+        if size > 0:
+            busy_s = max(size / cap, thread_s) + added_s
+            cap = size / busy_s if busy_s > 0 else math.inf
+        beyond = 0.0
+        if self._fits_s and len(self._guest.memory.regions) > 1:
+            beyond = self._guest.memory.pending * self._page_bytes - size
+        return size, cap, (self._fits_s or 0.0) * self._page_bytes / PAGE, beyond
+
+    def _work(self) -> tuple[float, float, float]:
+        """Return the bytes pending at the cursor, the thread's time for them, and what adds to it.
+
+        The time of what overlaps with the wire, and of what never does.
+        """
         settings = self._settings
-        normal, zero, ballooned = self._guest.memory.pending()
+        normal, zero, ballooned = self._guest.memory.pending_here()
         if not self._guest.profile.policy.zero_pages:
             normal, zero, ballooned = normal + zero + ballooned, 0.0, 0.0
         pages = normal + zero + ballooned
         size = normal * (PAGE + settings.page_header) + (zero + ballooned) * settings.zero_page
-        cap = min(settings.max_bandwidth, self._wire) if self._limited else self._wire
         if size > 0:
             self._page_bytes = size / pages
             self._zero_share = (zero + ballooned) / pages
-            scan_s = zero * settings.scan_zero
-            thread_s = scan_s + max(normal * settings.send_page, size / self._wire)
-            busy_s = max(size / cap, thread_s) + ballooned * settings.scan_ballooned
-            cap = size / busy_s if busy_s > 0 else math.inf
-        return size, cap
+        scan_s = zero * settings.scan_zero * self._scan_shown
+        thread_s = scan_s + max(normal * settings.send_page, size / self._wire)
+        return size, thread_s, ballooned * settings.scan_ballooned
+
+    # ------------------------------------------------------------------ accounts
+
+    def bandwidth(self) -> float:
+        """Return the bytes per second of the last window."""
+        now, window = self._guest.env.now, self._settings.window
+        if not self._marks or now - self._marks[-1][0] >= window:
+            return self.flow.rate
+        sent = self._network.account(self.flow)
+        since, then = self._marks[0]
+        for time, total in self._marks:
+            if time > now - window:
+                # between two marks the rate was even, or nearly
+                share = (now - window - since) / (time - since) if time > since else 1.0
+                then += max(0.0, share) * (total - then)
+                break
+            since, then = time, total
+        return (sent - then) / min(window, now - self._marks[0][0])
+
+    def _mark(self) -> None:
+        """Note what was sent by now: from here on, the rate is another."""
+        now, window = self._guest.env.now, self._settings.window
+        while len(self._marks) > 1 and self._marks[1][0] <= now - window:
+            del self._marks[0]
+        self._marks.append((now, self._network.account(self.flow)))
 
     def collect(self) -> float:
         """Return the pages sent since the last time this was asked."""
@@ -143,13 +224,13 @@ class Stream:
 
     def send_raw(self, size: float, *, limited: bool) -> simpy.Event:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
-        cap = min(self._settings.max_bandwidth, self._wire) if limited else self._wire
-        self._network.set_cap(self.flow, cap)
+        self._network.set_cap(self.flow, self._capped if limited else self._wire)
         self._raw += size
         return self._network.send(self.flow, size)
 
     def stop(self) -> None:
         """Send no more: who waits for the round waits no longer."""
+        self._stopped = True
         self._network.stop(self.flow)
 
     def close(self) -> None:

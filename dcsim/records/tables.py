@@ -191,6 +191,23 @@ SLOWDOWNS = Table(
     ),
 )
 
+PHASES = Table(
+    "phases",
+    "What each guest did before, during and after its migrations.",
+    _columns(
+        ("guest", "text", "", "the guest's name"),
+        ("phase", "text", "", "before, policy, migration or after"),
+        ("from_s", "float", "s", "from this time"),
+        ("to_s", "float", "s", "to this time"),
+        ("read_pages", "float", "pages", "file pages read in it"),
+        ("missed_pages", "float", "pages", "of them not in the page cache"),
+        ("written_pages", "float", "pages", "writes done in it, in pages touched"),
+        ("lost_work_s", "float", "s", "undisturbed work not done in it"),
+        ("free_pages", "float", "pages", "free at its end"),
+        ("cache_pages", "float", "pages", "page cache at its end, pages being written included"),
+    ),
+)
+
 HOSTS = Table(
     "hosts",
     "One row a host.",
@@ -254,7 +271,9 @@ SUMMARY = Table(
     ),
 )
 
-TABLES: Final = (MIGRATIONS, ROUNDS, GUESTS, LINKS, LINK_RATES, SLOWDOWNS, HOSTS, EVENTS, SUMMARY)
+TABLES: Final = (
+    MIGRATIONS, ROUNDS, GUESTS, LINKS, LINK_RATES, SLOWDOWNS, PHASES, HOSTS, EVENTS, SUMMARY
+)  # fmt: skip
 BY_NAME: Final = {table.name: table for table in TABLES}
 
 _KEPT: Final = {

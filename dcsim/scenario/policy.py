@@ -32,6 +32,9 @@ class Step(Spec):
     )
     per_page: Duration = Field(default=0.0, description="guest time for each page taken")
     per_block: Duration = Field(default=0.0, description="host time for each block told")
+    per_eviction: Duration = Field(
+        default=0.0, description="balloon: guest time for each cache page that has to go for it"
+    )
     returned: Literal["at-once", "migration-end", "destination", "on-use"] = "at-once"
     deflate_on_oom: bool = Field(
         default=True, description="balloon: give pages back rather than kill"
@@ -63,6 +66,11 @@ class Migration(Spec):
     hypervisor: str = Field(default="qemu-10", max_length=200)
     max_bandwidth: Annotated[Rate, Positive] | None = Field(
         description="cap of the stream; unset: none"
+    )
+    flush_pages: Count = Field(
+        ge=0,
+        le=2**20,
+        description="each window's quota of the cap is overrun to the next so many pages; 0: exact",
     )
     downtime_limit: Duration = Field(description="pause that the stop rule aims at")
     window: Duration = Field(

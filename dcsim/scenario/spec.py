@@ -46,7 +46,7 @@ __all__ = [
     "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload",
 ]  # fmt: skip
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 """Changes whenever the same scenario comes to mean something else."""
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import Field, WithJsonSchema, model_validator
 
 from dcsim.scenario.base import Spec, wrong
 from dcsim.scenario.quantities import Count, Demand, Duration, Extent, Positive, Share, written
+
+Place = Literal["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
+PLACES: Final = get_args(Place)
 
 _PATTERN_FIELDS = {"hot-cold": {"hot_share", "hot_rate"}, "zipf": {"alpha"}}
 
@@ -147,6 +150,17 @@ class Workload(Spec):
     memory: Makeup = Makeup()
     hintable: Share = Field(default=0.9, description="share of free memory in free 4 MiB blocks")
     min_free: Share = Field(default=0.01, description="share of memory that the kernel keeps free")
+    init_on_alloc: bool = Field(
+        default=False, description="the kernel zeroes pages when they are allocated"
+    )
+    order: list[Place] = Field(
+        default=[],
+        max_length=6,
+        description="contents in the order of addresses, each once; empty: all mixed evenly",
+    )
+    kernel_high: Share = Field(
+        default=0.0, description="order: share of memory that is kernel and lies apart, at its end"
+    )
     replacement: Literal["lru", "two-list"] = Field(
         default="lru",
         description="which cached page goes first: the one least recently used, or swept pages",
@@ -179,6 +193,19 @@ class Workload(Spec):
                     f"but {kind} is {100 * max(room[kind], 0):.4g}% of it"
                 )
         return None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        missing = [place for place in PLACES if place not in self.order]
+        if self.order and missing:
+            raise wrong(
+                f"names every kind of contents once; missing: {', '.join(missing)}", "order"
+            )
+        if self.kernel_high > 0 and not self.order:
+            raise wrong("means nothing without an order", "kernel_high")
+        if self.kernel_high > self.memory.kernel + 1e-9:
+            raise wrong(f"is more than the kernel's {self.memory.kernel:.3g}", "kernel_high")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -147,6 +147,7 @@ class _Run:
                 levels=plan.levels,
                 tolerance=prepared.tolerance,
                 record=self._slowdown if recorder.keeps("slowdowns") else None,
+                record_phase=self._phase if recorder.keeps("phases") else None,
             )
             for plan in prepared.guests
         ]
@@ -226,6 +227,9 @@ class _Run:
 
     def _slowdown(self, guest: str, from_s: float, to_s: float, progress: float) -> None:
         self.recorder.add("slowdowns", guest=guest, from_s=from_s, to_s=to_s, progress=progress)
+
+    def _phase(self, **row: float | str) -> None:
+        self.recorder.add("phases", **row)
 
     def _finish(self) -> None:
         """Let everything reach the end, and write the tables of what there is."""

@@ -235,7 +235,6 @@ def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, Gu
         pages=pages,
         vcpus=group.vcpus,
         activities=tuple(activities),
-        hintable=work.hintable,
         policy=_policy(group.hinting or default),
         migratable=group.migratable,
         because=group.because or "",
@@ -258,6 +257,10 @@ def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, Gu
             "kernel": sample.kernel * pages,
             "anonymous_zero": sample.anonymous_zero * pages,
             "min_free": work.min_free * pages,
+            "hintable": work.hintable,
+            "kernel_high": work.kernel_high * pages,
+            "order": tuple(work.order),
+            "init_on_alloc": work.init_on_alloc,
         }
         levels = _levels(work.load, name, streams, horizon_s)
         return GuestPlan(
