@@ -18,7 +18,7 @@ INTERRUPTED: Final = 130
 
 _ORDER: Final = (
     *("validate", "show", "schema", "list", "init"),
-    *("run", "compare", "rerun", "report", "explain"),
+    *("run", "compare", "rerun", "verify", "report", "explain"),
 )  # as help shows the commands, whichever module was imported first
 
 __all__ = ["application", "main"]
@@ -26,7 +26,14 @@ __all__ = ["application", "main"]
 
 def application() -> typer.Typer:
     """Return the application with all its commands."""
-    from dcsim.cli import asking, comparing, imports, looking, running  # noqa: F401  they join it
+    from dcsim.cli import (  # noqa: F401  they join it
+        asking,
+        comparing,
+        imports,
+        looking,
+        running,
+        verifying,
+    )
     from dcsim.cli.app import app
 
     app.registered_commands.sort(key=lambda command: _ORDER.index(str(command.name)))

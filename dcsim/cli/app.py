@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 ERROR: Final = 1
 USAGE: Final = 2
+NOT_SO: Final = 3
 SOME_FAILED: Final = 4
 EXIT_CODES: Final = {
     0: "all is well",
     ERROR: "an error while running, or a result that was not reproduced",
     USAGE: "wrong usage, or an invalid scenario",
+    NOT_SO: "what was asked for does not hold",
     SOME_FAILED: "some runs of a study failed; the others are there",
     INTERRUPTED: "interrupted with Ctrl-C",
 }
