@@ -22,7 +22,7 @@ from dcsim.units import PAGE
 
 DEFLATE_TIME = 0.56
 """Time of deflating in share of inflating: 123 against 219 us for 256 pages [A.2]."""
-PARTS = 10
+PARTS = 5
 """Parts in which cache is given up, so that what is read again meanwhile is seen."""
 PREFETCH_PARTS = 20
 """Parts after each of which the pages read at the destination are counted as cached."""
@@ -123,14 +123,17 @@ class Hints:
             balloon = step.tell == "balloon"
             pages = (free if balloon else 0.0) + clean + written
             self.interactions += step.interactions(pages)
-            parts = PARTS if step.duration_s(pages, evicted=clean + written) > 0 else 1
+            duration = step.duration_s(pages, evicted=clean + written)
+            parts = PARTS if duration > 0 else 1
+            self._work(1)
             for _ in range(parts):
-                yield from self._spend(
-                    step.duration_s(pages, evicted=clean + written) / parts, until_s=until_s
-                )
+                yield from self._pass(duration / parts, until_s=until_s)
                 if self.guest.env.now >= until_s:
-                    return
+                    break
                 self._take(step, free / parts, clean / parts, written / parts)
+            self._work(-1)
+            if self.guest.env.now >= until_s:
+                return
             if balloon and step.returned == "at-once":
                 yield from self._deflate(step)
 
@@ -167,24 +170,27 @@ class Hints:
             written = min(written, left - clean)
         return free, clean, written
 
-    def _spend(self, duration: float, *, until_s: float = math.inf) -> Generator[simpy.Event]:
-        """Let one of the guest's CPUs work for the policy."""
-        duration = min(duration, max(0.0, until_s - self.guest.env.now))
+    def _work(self, threads: float) -> None:
+        """Begin (or, negative, end) to take one of the guest's CPUs for the policy."""
+        self.guest.pass_time()
+        self.guest.policy_threads += threads
+        self.guest.look()
+
+    def _pass(self, duration: float, *, until_s: float = math.inf) -> Generator[simpy.Event]:
+        """Let this time pass, but not beyond `until_s`."""
+        duration = min(duration, until_s - self.guest.env.now)
         if duration > 0:
-            self.guest.policy_threads += 1
-            self.guest.look()
             yield self.guest.env.timeout(duration)
-            self.guest.policy_threads -= 1
-            self.guest.look()
 
     def _deflate(self, step: Step) -> Generator[simpy.Event]:
         """Let the balloon give all back, as the guest's driver frees page after page."""
         pages = self.guest.memory.held_by_balloon
         self.interactions += step.interactions(pages)
-        yield from self._spend(DEFLATE_TIME * step.duration_s(pages))
+        self._work(1)
+        yield from self._pass(DEFLATE_TIME * step.duration_s(pages))
         self.guest.pass_time()
         self.guest.memory.deflate()
-        self.guest.look()
+        self._work(-1)
 
     # ------------------------------------------------------------------ while the log is on
 

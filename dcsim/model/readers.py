@@ -30,12 +30,26 @@ class ReadSet:
     def resident(self, touches: float | None = None) -> float:
         """Return the pages resident when so many touches are remembered."""
         touches = self.remembered if touches is None else touches
-        return sum(c.distinct(touches) for c in self.classes)
+        total = 0.0
+        for part in self.classes:  # what runs look at most often: no calls in it
+            own = touches * part.share
+            if part.law == "each":
+                total += own if own < part.pages else part.pages
+            else:
+                total -= part.pages * math.expm1(-own / part.pages)
+        return total
 
     def miss(self, touches: float | None = None) -> float:
         """Return the chance that the next read misses."""
         touches = self.remembered if touches is None else touches
-        return sum(c.share * c.miss(touches) for c in self.classes)
+        total = 0.0
+        for part in self.classes:
+            own = touches * part.share
+            if part.law == "random":
+                total += part.share * math.exp(-own / part.pages)
+            elif own < part.pages:
+                total += part.share
+        return total
 
     def curve(self, touches: float) -> tuple[float, float]:
         """Return the pages resident when so many touches are remembered, and their rise a touch."""

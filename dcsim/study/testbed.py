@@ -176,7 +176,13 @@ class Testbed(Spec):
         kernel += anonymous / ENTRIES + cache / CACHE_SLAB
         zero = min(kernel, self.zero_pages_per_mib * ram)
         free = ram * PAGES_PER_MIB + self.rom_pages - kernel - anonymous - cache
-        free = max(0.0, free - self.background_pages)
+        free -= self.background_pages
+        if free < -0.02 * ram * PAGES_PER_MIB:  # the kernel makes do with a little less
+            raise ValueError(
+                f"anon_mib and cache_mib do not fit into {ram:g} MiB of RAM beside the kernel: "
+                f"{-free / PAGES_PER_MIB:.0f} MiB are lacking"
+            )
+        free = max(0.0, free)
         left_by_boot = max(0.0, self.boot_pages - anonymous - cache)
         stale = self.stale_pages + max(left_by_boot, config.garbage_mib * PAGES_PER_MIB)
         return {
