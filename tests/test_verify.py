@@ -85,15 +85,15 @@ def test_a_file_gives_its_records_in_order(tmp_path: Path) -> None:
 
 
 def test_every_fault_of_a_file_is_told_with_its_line(tmp_path: Path) -> None:
-    """A line that is no JSON, a value out of its range and an unknown policy: all at once."""
-    faulty = [{"config": SMALL | {"ram_mib": -1}}, {"config": SMALL | {"policy": "ballon-free"}}]
+    """A line that is no JSON, a value out of its range and one that is missing: all at once."""
+    nameless = {key: value for key, value in SMALL.items() if key != "name"}
+    faulty = [{"config": SMALL | {"ram_mib": -1}}, {"config": nameless}]
     path = write(tmp_path / "runs.jsonl", *faulty)
     path.write_text("{no json\n" + path.read_text())
     with pytest.raises(ScenarioError) as error:
         measurements.read(path)
     assert [issue.line for issue in error.value.issues] == [1, 2, 3]
-    assert error.value.issues[1].path == "config.ram_mib"
-    assert "did you mean 'balloon-free'?" in str(error.value)
+    assert [issue.path for issue in error.value.issues[1:]] == ["config.ram_mib", "config.name"]
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -235,12 +235,23 @@ def test_first_repetitions_and_fast_links_are_not_asked_of() -> None:
     assert verification.broken == []
 
 
-def test_a_configuration_that_makes_no_scenario_is_a_row() -> None:
-    """More process memory than RAM: the others are compared all the same."""
-    verification = compare(record(SMALL | {"anon_mib": 64}), {"config": SMALL | {"anon_mib": 999}})
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"anon_mib": 999}, "do not fit into 256 MiB"),
+        ({"policy": "ballon-free"}, "did you mean 'balloon-free'?"),
+        ({"dirty": {"mode": "random", "rate": 1, "ws_mib": 1}}, "legal are off, uni, hot and seq"),
+        ({"read": {"mode": "random", "rate": 1}}, "legal are off, uni, zipf and seq"),
+    ],
+)
+def test_a_configuration_that_makes_no_scenario_is_a_row(
+    changes: dict[str, Any], message: str
+) -> None:
+    """It says why; the others are compared all the same."""
+    verification = compare(record(SMALL), {"config": SMALL | changes})
     failed = verification.comparisons[1]
     assert failed.model.outcome == "failed"
-    assert failed.message
+    assert message in failed.message
     assert verification.comparisons[0].model.outcome == "completed"
 
 

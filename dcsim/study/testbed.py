@@ -305,22 +305,32 @@ def _two_hosts(config: Config, pages: float) -> dict[str, Any]:
         "latency": 0.0,
         "host": {"cores": 64, "memory": 2 * pages * PAGE},
         "storage": {
-            "iops": config.disk_iops,
-            "bandwidth": config.disk_mibps * MiB,
-            "latency": 1 / config.disk_iops,
+            "iops": config.disk_iops or 1e9,
+            "bandwidth": config.disk_mibps * MiB or 1e12,
+            "latency": 1 / config.disk_iops if config.disk_iops else 0.0,
             "link": 1e12,
         },
     }
 
 
 def _write_pattern(dirty: Dirtying) -> dict[str, Any]:
-    if dirty.mode == "hot":
-        share = dirty.hot_mib / dirty.ws_mib
-        return {"kind": "hot-cold", "hot_share": share, "hot_rate": dirty.hot_frac}
-    return {"kind": {"uni": "uniform", "seq": "sequential"}[dirty.mode]}
+    match dirty.mode:
+        case "uni":
+            return {"kind": "uniform"}
+        case "seq":
+            return {"kind": "sequential"}
+        case "hot":
+            share = dirty.hot_mib / dirty.ws_mib
+            return {"kind": "hot-cold", "hot_share": share, "hot_rate": dirty.hot_frac}
+    raise ValueError(
+        f"dirty.mode {dirty.mode[:80]!r} is not known; legal are off, uni, hot and seq"
+    )
 
 
 def _read_pattern(read: Reading) -> dict[str, Any]:
-    if read.mode == "seq":
-        return {"kind": "sequential"}
-    return {"kind": "zipf", "alpha": read.theta} if read.theta > 0 else {"kind": "uniform"}
+    match read.mode:
+        case "seq":
+            return {"kind": "sequential"}
+        case "uni" | "zipf":
+            return {"kind": "zipf", "alpha": read.theta} if read.theta else {"kind": "uniform"}
+    raise ValueError(f"read.mode {read.mode[:80]!r} is not known; legal are off, uni, zipf and seq")
