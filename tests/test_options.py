@@ -183,6 +183,14 @@ def crowded() -> Data:
     )
 
 
+def ordered() -> Data:
+    """A guest whose contents lie one after the other."""
+    data = rich(hinting="zero-page")
+    order = ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
+    data["guests"][0]["workload"] |= {"order": order}
+    return data
+
+
 def stuck() -> Data:
     """A guest that never converges."""
     data = scenario(guest(writer(2.0 * GiB, 0.5)), horizon=60.0)
@@ -283,6 +291,14 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Workload.name": (rich(), {"guests.0.workload.name": "other"}),
     "Workload.memory": (rich(), {"guests.0.workload.memory": makeup(cache=0.5)}),
     "Workload.hintable": (rich(hinting="free-page-hint"), {"guests.0.workload.hintable": 0.3}),
+    "Workload.hintable_zero": (
+        rich(hinting="free-page-hint"), {"guests.0.workload.hintable_zero": 0.1}
+    ),
+    "Workload.init_on_alloc": (
+        rich(hinting="free-page-hint"), {"guests.0.workload.init_on_alloc": True}
+    ),
+    "Workload.order": (ordered(), {"guests.0.workload.order": []}),
+    "Workload.kernel_high": (ordered(), {"guests.0.workload.kernel_high": 0.04}),
     "Workload.min_free": (rich(), {"guests.0.workload.min_free": 0.05}),
     "Workload.replacement": (
         busy(reader(50.0 * MiB, 0.3), reader(100.0 * MiB, 0.5, pattern="sequential")),
@@ -328,6 +344,7 @@ CASES: dict[str, tuple[Data, Data]] = {
             "dirty_log": "at-sync", "activation": 0.5, "announce": 0.5,
         }.items()
     },
+    "Migration.flush_pages": (rich(), {"migration.flush_pages": 4096}),
     "Migration.max_rounds": (stuck(), {"migration.max_rounds": 2}),
     "Migration.cold_restart": (cold(), {"migration.cold_restart": 30.0}),
     "Limits.per_cluster": (crowded(), {"operation.limits.per_cluster": 1}),
@@ -390,6 +407,7 @@ STEP: dict[str, Any] = {
     "per_interaction": 5e-3,
     "per_page": 10e-6,
     "per_block": 20e-6,
+    "per_eviction": 30e-6,
     "returned": "at-once",
     "deflate_on_oom": False,
 }

@@ -263,6 +263,7 @@ def test_limits_are_changed_key_by_key() -> None:
 STEP = {
     "share": 1.0, "limit": "none", "reserve": 0.0, "block_pages": 1, "blocks_per_interaction": 256,
     "per_interaction": 0.0, "per_page": 0.0, "per_block": 0.0, "deflate_on_oom": True,
+    "per_eviction": 0.0,
 }  # fmt: skip
 
 
@@ -287,6 +288,8 @@ STEP = {
         ("map", ["clean-cache"], "destination", {"deflate_on_oom": False}, "deflate_on_oom means"),
         ("drop", ["clean-cache"], "at-once", {"block_pages": 512}, "block_pages means nothing"),
         ("drop", ["clean-cache"], "at-once", {"per_block": 1e-6}, "per_block means nothing"),
+        ("drop", ["clean-cache"], "at-once", {"per_eviction": 1e-6}, "per_eviction means nothing"),
+        ("balloon", ["free"], "at-once", {"per_eviction": 1e-6}, "this step selects none"),
         ("balloon", ["free"], "at-once", {"reserve": 1e9}, "set limit"),
         ("balloon", ["free", "clean-cache"], "at-once", {"limit": "mem-free"}, "counts no cache"),
     ],

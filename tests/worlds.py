@@ -28,6 +28,7 @@ FLUID: Data = {"hypervisor": "fluid"}
 """Bytes over bandwidth and nothing else; a round ends when nothing is left."""
 QUICK: Data = {
     "max_bandwidth": None,
+    "flush_pages": 0,
     "scan_zero": 0.0,
     "scan_ballooned": 0.0,
     "send_page": 0.0,

@@ -83,9 +83,9 @@ class Memory:
         How many activities allocate.
     min_free
         Pages that the kernel keeps free.
-    hintable
-        Share of the free pages that lie in whole free blocks of 4 MiB; what is loose is, as far as
-        it goes, memory that was never used [M.9].
+    hintable, hintable_zero
+        Share of the free pages that lie in whole free blocks of 4 MiB: of those with old contents,
+        and of those that are zero.
     replacement
         ``lru``: one list. ``two-list``: pages that are only swept through go before all others, as
         with the kernel's active and inactive lists [C.7].
@@ -116,6 +116,7 @@ class Memory:
         allocators: int = 1,
         min_free: float = 0.0,
         hintable: float = 1.0,
+        hintable_zero: float = 1.0,
         replacement: Literal["lru", "two-list"] = "lru",
         kernel_high: float = 0.0,
         order: Sequence[Place] = (),
@@ -125,11 +126,10 @@ class Memory:
         self.min_free = min_free
         self.replacement = replacement
         self.init_on_alloc = init_on_alloc
-        loose = (1 - hintable) * (free_zero + free_stale)
-        self.loose_zero = Pages(min(loose, free_zero), zero=True)
-        self.loose_stale = Pages(loose - self.loose_zero.count)
-        self.free_zero = Pages(free_zero - self.loose_zero.count, zero=True)
-        self.free_stale = Pages(free_stale - self.loose_stale.count)
+        self.loose_zero = Pages((1 - hintable_zero) * free_zero, zero=True)
+        self.loose_stale = Pages((1 - hintable) * free_stale)
+        self.free_zero = Pages(hintable_zero * free_zero, zero=True)
+        self.free_stale = Pages(hintable * free_stale)
         # in the order in which they are taken
         self.free_sets = (self.loose_stale, self.loose_zero, self.free_stale, self.free_zero)
         self._hintable = hintable

@@ -169,6 +169,11 @@ class Result:
         return self.table("slowdowns")
 
     @property
+    def phases(self) -> pd.DataFrame:
+        """What each guest did before, during and after its migrations."""
+        return self.table("phases")
+
+    @property
     def hosts(self) -> pd.DataFrame:
         """One row a host."""
         return self.table("hosts")

@@ -149,6 +149,9 @@ class Workload(Spec):
     about: str = ""
     memory: Makeup = Makeup()
     hintable: Share = Field(default=0.9, description="share of free memory in free 4 MiB blocks")
+    hintable_zero: Share | None = Field(
+        default=None, description="the same of memory never used alone; unset: as hintable"
+    )
     min_free: Share = Field(default=0.01, description="share of memory that the kernel keeps free")
     init_on_alloc: bool = Field(
         default=False, description="the kernel zeroes pages when they are allocated"

@@ -258,6 +258,7 @@ def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, Gu
             "anonymous_zero": sample.anonymous_zero * pages,
             "min_free": work.min_free * pages,
             "hintable": work.hintable,
+            "hintable_zero": work.hintable if work.hintable_zero is None else work.hintable_zero,
             "kernel_high": work.kernel_high * pages,
             "order": tuple(work.order),
             "init_on_alloc": work.init_on_alloc,

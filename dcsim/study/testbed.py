@@ -86,7 +86,7 @@ class Testbed(Spec):
     loose_pages: float = Field(
         default=4_650,
         ge=0,
-        description="free pages outside whole blocks of 4 MiB (zero pages sent in H-fph)",
+        description="never used, outside whole blocks of 4 MiB (zero pages sent in H-fph)",
     )
     counted_pages: float = Field(
         default=750,
@@ -129,13 +129,14 @@ class Testbed(Spec):
         """Return the scenario of a measured configuration, as plain data in SI units."""
         pages = config.ram_mib * PAGES_PER_MIB + self.rom_pages
         makeup = self._makeup(config)
-        free = makeup["free_zero"] + makeup["free_stale"]
+        never_used = makeup["free_zero"]
         high = self.high_pages + self.high_pages_per_mib * config.ram_mib
         workload = {
             "name": "measured",
             "memory": {name: count / pages for name, count in makeup.items()},
             "min_free": _kept_free(config.ram_mib) / pages,
-            "hintable": max(0.0, 1 - self.loose_pages / free) if free > 0 else 0.0,
+            "hintable": 1.0,
+            "hintable_zero": max(0.0, 1 - self.loose_pages / never_used) if never_used else 0.0,
             "init_on_alloc": "init_on_alloc=0" not in config.append,
             "order": ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"],
             "kernel_high": high / pages,
