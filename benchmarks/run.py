@@ -11,7 +11,7 @@ import time
 
 import dcsim
 
-POLICIES = ("zero-page", "free-page-hint", "balloon-held")
+POLICIES = ("zero-page", "free-page-hint", "balloon-held", "guest-drop")
 
 
 def evacuation(*, k: int, migrations: int) -> dcsim.Scenario:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import repeat
 from typing import Protocol
 
 AT_CAP = -1
@@ -17,6 +18,9 @@ AT_CAP = -1
 
 TOLERANCE = 1e-9
 """Relative slack in comparisons of rates."""
+
+WHOLE = repeat(1.0)
+"""Shares on its links of a flow whose `shares` are None."""
 
 
 class Demand(Protocol):
@@ -50,30 +54,31 @@ def fill(flows: Sequence[Demand], residual: Mapping[int, float]) -> None:
         What each of their links has left for them.
     """
     weight_on: dict[int, float] = {}
-    crossing: dict[int, list[Demand]] = {}
-    for flow in flows:
-        shares = flow.shares
-        for i, link in enumerate(flow.links):
-            load = flow.weight if shares is None else flow.weight * shares[i]
-            weight_on[link] = weight_on.get(link, 0.0) + load
-            crossing.setdefault(link, []).append(flow)
+    crossing: dict[int, list[int]] = {}
+    for i, flow in enumerate(flows):
+        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
+            if link in weight_on:
+                weight_on[link] += flow.weight * share
+                crossing[link].append(i)
+            else:
+                weight_on[link] = flow.weight * share
+                crossing[link] = [i]
     left = {link: max(0.0, residual[link]) for link in weight_on}
     full_at = [(left[link] / weight, link) for link, weight in weight_on.items() if weight > 0]
     heapify(full_at)
     by_cap = sorted((flow.cap / flow.weight, i) for i, flow in enumerate(flows))
     waiting = dict.fromkeys(range(len(flows)))
-    index = {id(flow): i for i, flow in enumerate(flows)}
 
     def settle(i: int, level: float, bottleneck: int) -> None:
         flow = flows[i]
-        flow.rate = flow.cap if bottleneck == AT_CAP else level * flow.weight
+        flow.rate = rate = flow.cap if bottleneck == AT_CAP else level * flow.weight
         flow.bottleneck = bottleneck
         del waiting[i]
-        shares = flow.shares
-        for j, link in enumerate(flow.links):
-            share = 1.0 if shares is None else shares[j]
-            left[link] = max(0.0, left[link] - flow.rate * share)
-            weight_on[link] -= flow.weight * share
+        weight = flow.weight
+        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
+            rest = left[link] - rate * share
+            left[link] = rest if rest > 0.0 else 0.0
+            weight_on[link] -= weight * share
 
     next_cap = 0
     while waiting:
@@ -85,7 +90,7 @@ def fill(flows: Sequence[Demand], residual: Mapping[int, float]) -> None:
             settle(capped, cap_level, AT_CAP)
             continue
         heappop(full_at)
-        members = [index[id(flow)] for flow in crossing[link] if index[id(flow)] in waiting]
+        members = [i for i in crossing[link] if i in waiting]
         if not members:
             continue
         level = left[link] / weight_on[link] if weight_on[link] > 0 else link_level
@@ -114,8 +119,8 @@ def violations(
     load = [0.0] * len(capacity)
     top = [0.0] * len(capacity)
     for flow in flows:
-        for i, link in enumerate(flow.links):
-            load[link] += flow.rate * (1.0 if flow.shares is None else flow.shares[i])
+        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
+            load[link] += flow.rate * share
             top[link] = max(top[link], flow.rate / flow.weight)
     wrong = [
         f"link {i} carries {load[i]:.6g} of {capacity[i]:.6g} B/s"

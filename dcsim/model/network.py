@@ -16,7 +16,7 @@ from typing import Any
 import simpy
 
 from dcsim.errors import InvariantError
-from dcsim.model.fairshare import AT_CAP, TOLERANCE, fill, violations
+from dcsim.model.fairshare import AT_CAP, TOLERANCE, WHOLE, fill, violations
 from dcsim.model.routing import Path
 
 SETTLE_PRIORITY = 9
@@ -157,9 +157,9 @@ class Network:
         if flow.bottleneck != AT_CAP:
             self._held_by[flow.bottleneck] -= 1
         self._note(flow, -flow.rate)
-        for i, link in enumerate(flow.links):
+        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
             del self._on_link[link][flow]
-            self.load[link] -= flow.rate * (1.0 if flow.shares is None else flow.shares[i])
+            self.load[link] -= flow.rate * share
             if not self._on_link[link]:
                 self.load[link] = 0.0
             self._freed[link] = None
@@ -270,8 +270,7 @@ class Network:
 
     def _flush(self, flow: Flow) -> None:
         if flow.sent_of_kind > 0:
-            for i, link in enumerate(flow.links):
-                share = 1.0 if flow.shares is None else flow.shares[i]
+            for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
                 key = (link, flow.kind)
                 self.carried[key] = self.carried.get(key, 0.0) + flow.sent_of_kind * share
             flow.sent_of_kind = 0.0
@@ -280,9 +279,8 @@ class Network:
         """Record that the flow's kind uses so much more or less of its links."""
         if self._record is None or change == 0:
             return
-        for i, link in enumerate(flow.links):
+        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
             key = (link, flow.kind)
-            share = 1.0 if flow.shares is None else flow.shares[i]
             rate = self._kind_rate.get(key, 0.0) + change * share
             self._kind_rate[key] = rate = rate if rate > 1e-6 else 0.0
             self._record(link, flow.kind, self.env.now, rate)
@@ -374,9 +372,10 @@ class Network:
         bottlenecks: dict[int, float] = {}
         for flow in solving:
             level = flow.rate / flow.weight
-            for i, link in enumerate(flow.links):
-                inside[link] += flow.rate * (1.0 if flow.shares is None else flow.shares[i])
-                top[link] = max(top[link], level)
+            for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
+                inside[link] += flow.rate * share
+                if level > top[link]:
+                    top[link] = level
             if flow.bottleneck != AT_CAP:
                 bottlenecks[flow.bottleneck] = max(bottlenecks.get(flow.bottleneck, 0.0), level)
         for link in dict.fromkeys([*links, *freed]):
@@ -397,10 +396,9 @@ class Network:
         return joining
 
     def _add_load(self, flow: Flow, rate: float) -> None:
-        for i, link in enumerate(flow.links):
-            self.load[link] = max(
-                0.0, self.load[link] + rate * (1.0 if flow.shares is None else flow.shares[i])
-            )
+        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
+            load = self.load[link] + rate * share
+            self.load[link] = load if load > 0.0 else 0.0
 
     # ------------------------------------------------------------------ completions
 

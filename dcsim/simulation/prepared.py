@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from heapq import heapify, heappop, heappush
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario import spec
-from dcsim.scenario.checks import check
+from dcsim.scenario.checks import check, matching
 from dcsim.scenario.document import dotted
 from dcsim.scenario.topology import Network, build
 from dcsim.units import PAGE, format_size
@@ -106,13 +105,15 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         raise ScenarioError(problems)
     network = build(scenario.topology)
     guests: list[GuestPlan] = []
-    free = [scenario.topology.host.memory] * len(network.hosts)
+    names = {network.node_names[host]: host for host in network.hosts}
+    free = [scenario.topology.host.memory] * len(names)
     settings: dict[str, Settings] = {}
     for i, group in enumerate(scenario.guests):
         name = group.group
         settings[name] = _settings(group.migration or scenario.migration)
         profile, plan = _profile(group, scenario.hinting)
-        hosts = _places(network, group, free, streams, f"guests[{i}].place", problems)
+        candidates = [names[host] for host in matching(group.place.pattern, names)]
+        hosts = _places(candidates, group, free, streams, f"guests[{i}].place", problems)
         for n, host in enumerate(hosts):
             guests.append(plan(f"{name}-{n}", profile, host, streams, scenario.horizon))
     if problems:
@@ -301,7 +302,7 @@ def _levels(
 
 
 def _places(
-    network: Network,
+    candidates: list[int],
     group: spec.GuestGroup,
     free: list[float],
     streams: Streams,
@@ -309,17 +310,17 @@ def _places(
     problems: list[Issue],
 ) -> list[int]:
     """Choose the host of each guest of a group, and take its memory there."""
-    pattern = group.place.pattern
-    hosts = [i for i in network.hosts if fnmatchcase(network.node_names[i], pattern)]
     by_room = group.place.by == "spread"
-    room = [(-free[host] if by_room else 0.0, host) for host in hosts if free[host] >= group.memory]
+    fitting = (host for host in candidates if free[host] >= group.memory)
+    room = [(-free[host] if by_room else 0.0, host) for host in fitting]
     heapify(room)
     draws = streams.stream("placement", group.group) if group.place.by == "random" else None
     chosen: list[int] = []
     for n in range(group.count):
         if not room:
             size = format_size(group.memory)
-            message = f"guest {n} of {group.count} ({size}) fits on no host of '{pattern}' any more"
+            where = f"no host of '{group.place.pattern}' any more"
+            message = f"guest {n} of {group.count} ({size}) fits on {where}"
             problems.append(Issue(path=path, message=message))
             return chosen
         index = 0 if draws is None else int(draws.integers(len(room)))

@@ -1,25 +1,37 @@
-"""The model's laws against page-by-page references and other solvers, at length and with noise.
+"""The model's laws against page-by-page references, other solvers and queueing theory, at length.
 
 What `tests/test_touch.py`, `test_memory.py`, `test_fairshare.py` and `test_network.py` check in
-passing is checked here with samples large enough for tolerances of a per cent or two.
+passing is checked here with samples large enough for tolerances of a per cent or two, and through
+whole runs.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import simpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dcsim.model.fairshare import fill, violations
 from dcsim.model.memory import Memory
+from dcsim.model.network import Network
+from dcsim.model.routing import Routes
 from dcsim.model.touch import Pages, TouchClass, classes_of
+from dcsim.scenario.spec import FatTree, LeafSpine
+from dcsim.scenario.topology import build
+from dcsim.units import PAGE, GiB
 from tests.test_fairshare import Asking, by_linear_programmes
-from tests.test_network import KINDS, Lab, along
+from tests.test_network import KINDS, Lab, along, network, settle
 from tests.twin import TwinCache, TwinPages, class_bounds, draw, draw_zipf
+from tests.worlds import FLUID, guest, no_move, only, reader, rows, scenario, solve, writer
 
 HOT_COLD = ([2000.0, 18_000.0], [0.8, 0.2])
 """Sizes of two classes, and the shares of touches that go to them."""
@@ -150,7 +162,109 @@ def test_rounds_shrink_geometrically_in_the_limit(linear: float) -> None:
     assert errors[2] < 1e-4
 
 
+@pytest.mark.parametrize("per_chunk", [False, True])
+@pytest.mark.parametrize("ratio", [0.1, 0.5, 1.0])
+def test_whole_precopies_through_the_engine(per_chunk: bool, ratio: float) -> None:
+    """A run's rounds are those of the pages one by one; at a ratio of 1 they saturate.
+
+    Tolerances are those of the law alone, above.
+    """
+    sizes, shares = HOT_COLD
+    pattern = {"kind": "hot-cold", "hot_share": sizes[0] / sum(sizes), "hot_rate": shares[0]}
+    stop, link = 200, GiB / PAGE  # pages, and pages a second
+    migration = {
+        **FLUID,
+        "dirty_log": "per-chunk" if per_chunk else "at-sync",
+        "downtime_limit": stop / link,
+        "max_rounds": 11,
+    }
+    busy = guest(writer(ratio * GiB, 1.0, pattern=pattern, work=0.0), memory=sum(sizes) * PAGE)
+    rounds = rows(solve(scenario(busy, migration=migration)), "rounds")
+    engine = [r["pending_pages"] for r in rounds if r["kind"] != "switch-over"]
+    rng = np.random.default_rng(23)
+    runs = [
+        precopy_by_page(rng, ratio=ratio, per_chunk=per_chunk, stop=stop, hint=0) for _ in range(8)
+    ]
+    common = min(len(engine), *(len(run) for run in runs))
+    assert max(len(engine), *(len(run) for run in runs)) - common <= 1
+    mean = np.mean([run[:common] for run in runs], axis=0)
+    noise = 4 * np.std([run[:common] for run in runs], axis=0) / math.sqrt(len(runs))
+    for ours, theirs, slack in zip(engine, mean, noise, strict=False):
+        assert ours == pytest.approx(theirs, rel=0.06 if per_chunk else 0.03, abs=slack)
+    assert sum(engine[:common]) == pytest.approx(mean.sum(), rel=0.01)
+
+
+@pytest.mark.parametrize("cap", [None, 0.25 * GiB])
+@pytest.mark.parametrize("ratio", [0.02, 0.3, 0.7, 0.95])
+def test_geometric_series_through_the_engine(ratio: float, cap: float | None) -> None:
+    """Dirtied in proportion to time: n rounds, V(1 - q^(n+1)) / (1 - q) bytes [B.5], V q^n last."""
+    memory, limit = 4.0 * GiB, 0.03
+    bandwidth = cap or float(GiB)
+    sweep = writer(ratio * bandwidth, 1.0, pattern="sequential", work=0.0)
+    migration = {**FLUID, "max_bandwidth": cap, "downtime_limit": limit}
+    row = only(solve(scenario(guest(sweep, memory=memory), migration=migration)))
+    count = math.ceil(math.log(bandwidth * limit / memory) / math.log(ratio))
+    rest = memory * ratio**count
+    total = memory * (1 - ratio ** (count + 1)) / (1 - ratio)
+    assert row["rounds"] == count
+    assert row["sent_bytes"] == pytest.approx(total, rel=1e-9)
+    # the switch-over is not held to the cap
+    assert row["downtime_s"] == pytest.approx(rest / GiB, rel=1e-9)
+    assert row["total_time_s"] == pytest.approx((total - rest) / bandwidth + rest / GiB, rel=1e-9)
+
+
+@pytest.mark.parametrize("block", [1, 64, 512])
+@pytest.mark.parametrize("gib", [1, 7])
+def test_inflation_through_the_engine(gib: int, block: int) -> None:
+    """P pages in runs of k: P*alloc + P/k*(translate + madvise) + ceil(P/(256 k))*kick [A.2].
+
+    What the balloon took crosses as 9 bytes a page, and is given back at the same price.
+    """
+    idle = guest(memory=8.0 * GiB, makeup={"free_stale": gib / 8})
+    held = {"use": "balloon-free", "reserve": 0.0, "block_pages": block}
+    migration = {**FLUID, "page_header": 8.0, "zero_page": 9.0}
+    row = only(solve(scenario(idle, hinting=held, migration=migration, settle=30.0)))
+    pages, rest = gib * GiB / PAGE, (8 - gib) * GiB / PAGE
+    kicks = math.ceil(pages / (256 * block))
+    inflation = pages * 0.146e-6 + pages / block * (0.137e-6 + 0.427e-6) + kicks * 393e-6
+    sent = rest * (PAGE + 8) + pages * 9
+    assert row["ballooned_pages"] == pytest.approx(pages, rel=1e-9)
+    assert row["policy_s"] == pytest.approx(inflation, rel=1e-9)
+    assert row["interactions"] == 2 * kicks
+    assert row["sent_bytes"] == pytest.approx(sent, rel=1e-9)
+    assert row["total_time_s"] == pytest.approx(inflation + sent / GiB, rel=1e-9)
+
+
 # ----------------------------------------------------------------------- the page cache
+
+
+@pytest.mark.parametrize("cache", [800, 3000, 6000])
+@pytest.mark.parametrize("kind", ["uniform", "hot-cold", "zipf"])
+def test_misses_of_a_run_against_an_exact_list(kind: Any, cache: int) -> None:
+    """What a guest misses in a run is what an LRU list of its size misses of the same reads."""
+    pages, touches = 8000, 200_000
+    rng = np.random.default_rng(cache)
+
+    def reads(count: int) -> NDArray[np.int64]:
+        if kind == "zipf":
+            return draw_zipf(rng, pages, 0.9, count)
+        classes = classes_of(pages=float(pages), kind=kind)
+        return draw(rng, [c.pages for c in classes], [c.share for c in classes], count)
+
+    twin = TwinCache(cache)
+    twin.read(rng.permutation(pages))
+    twin.read(reads(60_000))
+    exact = twin.read(reads(touches)).sum()
+    busy = guest(
+        reader(touches / 10 * PAGE, pages * PAGE, pattern=kind, work=0.0),
+        memory=2.0 * cache * PAGE,
+        makeup={"cache": 0.5},
+    )
+    row = only(solve(no_move(busy, until=10.0)), "guests")
+    assert row["read_pages"] == pytest.approx(touches, rel=1e-9)
+    assert row["missed_pages"] == pytest.approx(exact, rel=0.02, abs=4 * math.sqrt(exact))
+    if kind == "uniform":  # the list holds any page with the same chance
+        assert row["missed_pages"] == pytest.approx(touches * (1 - cache / pages), rel=1e-6)
 
 
 def mixed_reads(
@@ -264,3 +378,142 @@ def test_local_solves_in_racks(seed: int) -> None:
         if step > 300 and step % 3 == 0:
             lab.run(0.1)
     lab.end()
+
+
+def by_filling(flows: Sequence[Asking], capacity: Sequence[float]) -> list[float]:
+    """Raise all levels to the next cap or full link, stop those that are held there, repeat."""
+    on = np.array([[flow.on(link) for link in range(len(capacity))] for flow in flows])
+    weight = np.array([flow.weight for flow in flows])
+    cap = np.array([flow.cap for flow in flows])
+    rate, rising = np.zeros(len(flows)), np.ones(len(flows), bool)
+    while rising.any():
+        slope = (weight * rising) @ on
+        room = np.array(capacity) - rate @ on
+        to_full = np.divide(room, slope, out=np.full(len(room), np.inf), where=slope > 0)
+        to_cap = np.where(rising, (cap - rate) / weight, np.inf)
+        rise = max(0.0, min(to_full.min(), to_cap.min()))
+        rate += rise * weight * rising
+        full = to_full <= rise * (1 + 1e-12) + 1e-15
+        rising &= (to_cap > rise * (1 + 1e-12)) & ~(on[:, full] > 0).any(axis=1)
+    return rate.tolist()
+
+
+@st.composite
+def fabrics(draw: st.DrawFn) -> tuple[Routes, list[tuple[int, int, str, float]], list[int]]:
+    """Draw routes through a small fabric, flows between its hosts, and which of them end."""
+    links = {"goodput": 1.0, "latency": 0.0, "host_link": 10.0, "uplink": draw(st.floats(1, 12))}
+    storage = {"bandwidth": 10.0, "link": 10.0}
+    kind: Any = draw(st.sampled_from([FatTree, LeafSpine]))
+    size = {"k": 4} if kind is FatTree else {"leaves": 3, "hosts_per_leaf": 2, "spines": 2}
+    fabric = build(kind.model_validate({**links, **size, "storage": storage}))
+    routing: Any = draw(st.sampled_from(["ecmp", "even-split", "d-mod-k"]))
+    host = st.integers(0, len(fabric.hosts) - 1)
+    ends = st.tuples(host, host).filter(lambda pair: pair[0] != pair[1])
+    cap = st.one_of(st.just(math.inf), st.floats(0.1, 12))
+    count = draw(st.integers(2, 14))
+    flows = [(*draw(ends), draw(st.sampled_from(KINDS)), draw(cap)) for _ in range(count)]
+    ending = draw(st.lists(st.integers(0, count - 1), unique=True, max_size=count - 1))
+    return Routes(fabric, routing=routing), flows, ending
+
+
+@given(case=fabrics())
+@settings(max_examples=40)
+def test_max_min_in_fabrics(
+    case: tuple[Routes, list[tuple[int, int, str, float]], list[int]],
+) -> None:
+    """Weighted, capped and split flows come and go: progressive filling and programmes agree."""
+    routes, asked, ending = case
+    capacity = [min(c, 1e3) for c in routes.network.capacity_bytes_per_s]
+    weights = {"refault": 2.5, "re-sent": 0.5}
+    net = network(*capacity, weights=weights)
+    flows = []
+    for key, (source, target, kind, cap) in enumerate(asked):
+        flows.append(net.open(routes.route(source, target, key), kind=kind, cap=cap))
+        if key % 3 == 0:
+            settle(net)
+    settle(net)
+    for i in ending:
+        net.close(flows[i])
+        settle(net)
+    staying = [flow for i, flow in enumerate(flows) if i not in ending]
+    asking = [Asking(tuple(f.links), f.cap, f.weight, f.shares) for f in staying]
+    rates = [flow.rate for flow in staying]
+    assert rates == pytest.approx(by_filling(asking, capacity), rel=1e-6)
+    assert rates == pytest.approx(by_linear_programmes(asking, capacity), abs=1e-4)
+
+
+# ----------------------------------------------------------------------- a link as a queue
+
+
+def sojourns(
+    rng: np.random.Generator, sizes: NDArray[np.float64], *, load: float, cap: float = math.inf
+) -> NDArray[np.float64]:
+    """Return how long each of these transfers, arriving at random, takes over a link of 1 B/s."""
+    net = Network(simpy.Environment(), [1.0])
+    took = np.zeros(len(sizes))
+
+    def send(i: int, size: float) -> Generator[simpy.Event]:
+        began = net.env.now
+        flow = net.open(along(0), kind="first pass", cap=cap)
+        yield net.send(flow, size)
+        net.close(flow)
+        took[i] = net.env.now - began
+
+    def arrive() -> Generator[simpy.Event]:
+        gaps = rng.exponential(sizes.mean() / load, len(sizes))
+        for i, (gap, size) in enumerate(zip(gaps.tolist(), sizes.tolist(), strict=True)):
+            yield net.env.timeout(gap)
+            net.env.process(send(i, size))
+
+    net.env.process(arrive())
+    net.env.run()
+    return took
+
+
+def assert_mean(values: NDArray[np.float64], expected: float) -> None:
+    """Compare a mean with what is expected, to four standard errors of batches, 6 % at most."""
+    batches = values[len(values) // 50 :]  # not the first ones, which found the link idle
+    batches = batches[: len(batches) // 25 * 25].reshape(25, -1).mean(axis=1)
+    error = batches.std(ddof=1) / 5
+    assert 4 * error < 0.06 * expected
+    assert abs(batches.mean() - expected) < 4 * error
+
+
+SIZES = ("equal", "exponential", "hyperexponential")
+
+
+def drawn_sizes(rng: np.random.Generator, kind: str, count: int) -> NDArray[np.float64]:
+    """Draw sizes of mean 1000 bytes; squared coefficients of variation are 0, 1 and 4."""
+    if kind == "equal":
+        return np.full(count, 1000.0)
+    if kind == "exponential":
+        return rng.exponential(1000.0, count)
+    # balanced means: p1 / rate1 = p2 / rate2
+    first = (1 + math.sqrt(3 / 5)) / 2
+    means = np.where(rng.random(count) < first, 500 / first, 500 / (1 - first))
+    return rng.exponential(means)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_mean_slowdown_of_processor_sharing(kind: str) -> None:
+    """M/G/1-PS: 1 / (1 - load) whatever the sizes are like, for small and for large ones."""
+    load = 0.5
+    rng = np.random.default_rng(5)
+    sizes = drawn_sizes(rng, kind, 40_000)
+    slowdown = sojourns(rng, sizes, load=load) / sizes
+    assert_mean(slowdown, 1 / (1 - load))
+    if kind != "equal":
+        assert_mean(slowdown[sizes < np.median(sizes)], 1 / (1 - load))
+        assert_mean(slowdown[sizes >= np.median(sizes)], 1 / (1 - load))
+
+
+def test_capped_transfers_are_a_queue_of_several_servers() -> None:
+    """With caps of a quarter of the link as many are under way as in M/M/4: Erlang's formula."""
+    servers, load, mean = 4, 0.6, 1000.0
+    rng = np.random.default_rng(6)
+    sizes = rng.exponential(mean, 40_000)
+    took = sojourns(rng, sizes, load=load, cap=1 / servers)
+    offered = servers * load
+    head = sum(offered**i / math.factorial(i) for i in range(servers))
+    tail = offered**servers / math.factorial(servers) / (1 - load)
+    assert_mean(took, mean * (servers + tail / (head + tail) / (1 - load)))
