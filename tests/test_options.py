@@ -170,6 +170,12 @@ def graph() -> Data:
     }
 
 
+def over_channels() -> Data:
+    """A guest that moves over three channels whose threads have to work hard."""
+    hard = {"migration.scan_zero": 20e-6, "migration.send_page": 60e-6}
+    return changed(rich(), hard | {"migration.multifd": {"channels": 3}})
+
+
 def noisy() -> Data:
     """A guest whose load varies."""
     load = {"noise": 0.3, "every": 1.0, "points": [[3.0, 0.5]]}
@@ -347,6 +353,42 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Migration.flush_pages": (rich(), {"migration.flush_pages": 4096}),
     "Migration.max_rounds": (stuck(), {"migration.max_rounds": 2}),
     "Migration.cold_restart": (cold(), {"migration.cold_restart": 30.0}),
+    **{
+        f"Migration.{key}": (rich(), {f"migration.{key}": value})
+        for key, value in {
+            "multifd": True, "encryption": {"rate": 50.0 * MiB},
+        }.items()
+    },
+    "Migration.xbzrle": (stuck(), {"migration.xbzrle": {"delta": 11.0}}),
+    **{
+        f"Multifd.{key}": (over_channels(), {f"migration.multifd.{key}": value})
+        for key, value in {
+            "channels": 2, "packet": 64.0 * 1024, "packet_header": 1000.0, "page_header": 16.0,
+            "zero_page": 16.0, "zero_page_detection": "legacy",
+            "compression": {"ratio": 2.0, "per_page": 1e-6},
+        }.items()
+    },
+    "Compression.ratio": (over_channels(), {"migration.multifd.compression": {
+        "ratio": 3.0, "per_page": 1e-6}}),
+    "Compression.per_page": (
+        changed(over_channels(), {"migration.multifd.compression": "zstd"}),
+        {"migration.multifd.compression": {"ratio": 2.89, "per_page": 500e-6}},
+    ),
+    **{
+        f"Xbzrle.{key}": (
+            changed(stuck(), {"migration.xbzrle": {"delta": 2000.0, "cache": 600.0 * MiB}}),
+            {f"migration.xbzrle.{key}": value},
+        )
+        for key, value in {"cache": 16.0 * MiB, "delta": 1000.0, "encode": 100e-6}.items()
+    },
+    "Encryption.by": (
+        changed(rich(), {"migration.encryption": {"rate": 50.0 * MiB, "by": "sender"}}),
+        {"migration.encryption.by": "tunnel"},
+    ),
+    "Encryption.rate": (
+        changed(rich(), {"migration.encryption": {"rate": 50.0 * MiB}}),
+        {"migration.encryption.rate": 40.0 * MiB},
+    ),
     "Limits.per_cluster": (crowded(), {"operation.limits.per_cluster": 1}),
     "Limits.per_host_out": (crowded(), {"operation.limits.per_host_out": 1}),
     "Limits.per_host_in": (crowded(), {"operation.limits.per_host_in": 1}),

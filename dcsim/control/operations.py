@@ -285,6 +285,6 @@ class Operation:
 
 _NOTHING_SENT = (
     "total_time_s", "policy_s", "downtime_s", "unreachable_s", "sent_bytes", "first_pass_bytes",
-    "resent_bytes", "switchover_bytes", "prefetch_bytes", "normal_pages", "zero_pages",
-    "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "left_bytes",
+    "resent_bytes", "switchover_bytes", "prefetch_bytes", "normal_pages", "delta_pages",
+    "zero_pages", "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "left_bytes",
 )  # fmt: skip

@@ -149,7 +149,7 @@ class Migration:
         guest.stream = self.stream
         guest.write_fault_s = settings.write_fault
         for host in (self.source, self.destination):
-            host.run_threads(settings.thread_cores)
+            host.run_threads(self.stream.cores)
         return self.stream
 
     def round(
@@ -160,7 +160,7 @@ class Migration:
         self.rounds += 1
         guest.look()
         began, before = env.now, self.sent_bytes
-        pages_before = stream.normal + stream.zero
+        pages_before = stream.pages
         pending = guest.memory.pending
         if entries > 0:
             yield stream.send_raw(entries, limited=True)
@@ -183,9 +183,7 @@ class Migration:
         threshold = bandwidth * settings.downtime_limit
         if elapsed > 0 and env.now < self.deadline_s:
             self.dirty_rate = new * PAGE / elapsed
-        self.record_round(
-            kind, began, pending, sent, stream.normal + stream.zero - pages_before, new, threshold
-        )
+        self.record_round(kind, began, pending, sent, stream.pages - pages_before, new, threshold)
         left += new * PAGE
         return left, left <= threshold
 
@@ -202,7 +200,7 @@ class Migration:
         began = env.now
         guest.memory.sync()
         pending = guest.memory.pending
-        pages_before = stream.normal + stream.zero
+        pages_before = stream.pages
         before = self.sent_bytes
         yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
         guest.pass_time()
@@ -211,7 +209,7 @@ class Migration:
         stream.close()
         if self.settings.activation > 0:
             yield env.timeout(self.settings.activation)
-        sent, pages = self.sent_bytes - before, stream.normal + stream.zero - pages_before
+        sent, pages = self.sent_bytes - before, stream.pages - pages_before
         self.record_round("switch-over", began, pending, sent, pages, 0.0, 0.0)
 
     def settle_in(self) -> Generator[simpy.Event, Any]:
@@ -274,7 +272,7 @@ class Migration:
         self.guest.stream = None
         self.stream.close()
         for host in (self.source, self.destination):
-            host.run_threads(-self.settings.thread_cores)
+            host.run_threads(-self.stream.cores)
 
     def end(self, outcome: str, reason: str = "") -> None:
         """Note the outcome."""
@@ -372,6 +370,7 @@ class Migration:
             switchover_bytes=sent_of.get("switch-over", 0.0),
             prefetch_bytes=hints.fetched_bytes,
             normal_pages=0.0 if stream is None else stream.normal,
+            delta_pages=0.0 if stream is None else stream.deltas,
             zero_pages=0.0 if stream is None else stream.zero,
             skipped_pages=hints.skipped,
             mapped_pages=hints.mapped,

@@ -1,4 +1,4 @@
-"""The sending thread of a migration: pages in, bytes out. Seconds, bytes and pages.
+"""The sending threads of a migration: pages in, bytes out. Seconds, bytes and pages.
 
 A page sent costs its bytes and a header on the wire; a zero page a few bytes, and the time to scan
 it. What is pending of one region of memory is sent in proportion, as if evenly mixed; regions are
@@ -14,9 +14,11 @@ from typing import Literal
 
 import simpy
 
+from dcsim.model.deltas import DeltaCache
 from dcsim.model.guest import Guest
 from dcsim.model.network import Flow, Network
 from dcsim.model.routing import Path
+from dcsim.model.transport import Encryption, Multifd, Pending, Transport, Xbzrle
 from dcsim.units import PAGE
 
 REPLAN = 1e-3
@@ -45,6 +47,9 @@ class Settings:
     announce: float
     cold_restart: float
     max_rounds: float
+    multifd: Multifd | None
+    xbzrle: Xbzrle | None
+    encryption: Encryption | None
 
     @property
     def effective_bandwidth(self) -> float:
@@ -57,12 +62,11 @@ class Settings:
 
 
 class Stream:
-    """The sending thread of one migration: pages in, bytes out.
+    """The sending threads of one migration: pages in, bytes out.
 
-    It goes through the regions of memory in the order of addresses, round and round. Its time for a
-    page bounds the flow. Pages sent overlap with the wire; zero pages scanned do not but hide under
-    a bandwidth cap filled anyway: those of a region of zeros in the time that one window leaves.
-    Ballooned pages lie together, and windows over them go unfilled: their scan always adds [M.12].
+    They go through the regions of memory in the order of addresses, round and round. Their time for
+    a page bounds the flow, as `Transport` has it. Zero pages scanned hide under a bandwidth cap
+    filled anyway: those of a region of zeros in the time that one window leaves.
     """
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
@@ -71,13 +75,20 @@ class Stream:
         self._settings = settings
         shares = path.shares or (1.0,) * len(path.links)
         capacities = [network.capacity[link] for link in path.links]
+        self._transport = transport = Transport(settings)
         self._wire = min((c / s for c, s in zip(capacities, shares, strict=True)), default=math.inf)
+        self._wire = min(self._wire, transport.tunnel)
         self._capped = min(settings.effective_bandwidth, self._wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
         self.sent_of = {"first pass": 0.0, "re-sent": 0.0, "switch-over": 0.0}
-        self.normal = self.zero = 0.0
+        self.normal = self.zero = self.deltas = 0.0
         self._page_bytes = float(PAGE)
-        self._zero_share = 0.0
+        self._zero_share = self._delta_share = 0.0
+        self._cache: DeltaCache | None = None
+        if settings.xbzrle is not None:
+            self._cache = DeltaCache(guest.memory, settings.xbzrle.cache / PAGE)
+        busy = transport.threads_busy(self._first_pass(), wire=self._wire, cap=self._capped)
+        self.cores = settings.thread_cores * busy
         self._scan_shown = 1.0
         self._collected = self._raw = 0.0
         self._limited = True
@@ -106,6 +117,8 @@ class Stream:
         if kind != self.flow.kind:
             self._network.set_kind(self.flow, kind)
         self._limited = limited
+        if self._cache is not None and kind != "first pass" and self._fits_s is None:
+            self._cache.begin_round()
         self._fits_s = fits_s
         self._mark()
         while True:
@@ -134,15 +147,15 @@ class Stream:
 
     def _go_on(self) -> bool:
         """Go on to the next region with pages to be sent; return whether there is one."""
-        settings, memory = self._settings, self._guest.memory
+        memory = self._guest.memory
         size, thread_s, _ = self._work()
         idle = max(0.0, 1 - thread_s / (size / self._capped)) if self._limited and size > 0 else 0.0
         if not memory.next_region():
             return False
         self._mark()
         _, zero, _ = memory.pending_here()
-        scan_s = zero * settings.scan_zero
-        hidden_s = min(scan_s, idle * settings.window)
+        scan_s = self._transport.scan_s(zero)
+        hidden_s = min(scan_s, idle * self._settings.window)
         self._scan_shown = 1 - hidden_s / scan_s if scan_s > 0 else 1.0
         return True
 
@@ -166,22 +179,34 @@ class Stream:
         return size, cap, (self._fits_s or 0.0) * self._page_bytes / PAGE, beyond
 
     def _work(self) -> tuple[float, float, float]:
-        """Return the bytes pending at the cursor, the thread's time for them, and what adds to it.
+        """Return the bytes pending at the cursor, the threads' time for them, and what adds to it.
 
         The time of what overlaps with the wire, and of what never does.
         """
-        settings = self._settings
-        normal, zero, ballooned = self._guest.memory.pending_here()
-        if not self._guest.profile.policy.zero_pages:
-            normal, zero, ballooned = normal + zero + ballooned, 0.0, 0.0
-        pages = normal + zero + ballooned
-        size = normal * (PAGE + settings.page_header) + (zero + ballooned) * settings.zero_page
+        transport, memory = self._transport, self._guest.memory
+        found = self._cache.hits(memory.regions[memory.cursor]) if self._cache is not None else 0.0
+        pages = self._pending(*memory.pending_here(), found)
+        size = transport.size(pages)
         if size > 0:
-            self._page_bytes = size / pages
-            self._zero_share = (zero + ballooned) / pages
-        scan_s = zero * settings.scan_zero * self._scan_shown
-        thread_s = scan_s + max(normal * settings.send_page, size / self._wire)
-        return size, thread_s, ballooned * settings.scan_ballooned
+            count = pages.normal + pages.zero + pages.ballooned
+            self._page_bytes = size / count
+            self._zero_share = (pages.zero + pages.ballooned) / count
+            self._delta_share = pages.cached / count if transport.delta < transport.whole else 0.0
+        thread_s = transport.thread_s(pages, wire=self._wire, scan_shown=self._scan_shown)
+        return size, thread_s, transport.added_s(pages)
+
+    def _pending(self, normal: float, zero: float, ballooned: float, cached: float) -> Pending:
+        """Return what is to be sent as it is sent: zero pages whole, if nobody looks for them."""
+        if self._guest.profile.policy.zero_pages:
+            return Pending(normal, zero, ballooned, cached)
+        return Pending(normal + zero + ballooned, 0.0, 0.0, cached)
+
+    def _first_pass(self) -> Pending:
+        """Return all that is to be sent at first."""
+        memory = self._guest.memory
+        ballooned = memory.ballooned.pending
+        zero = sum(pages.pending for pages in memory.sets() if pages.zero) - ballooned
+        return self._pending(memory.pending - zero - ballooned, zero, ballooned, 0.0)
 
     # ------------------------------------------------------------------ accounts
 
@@ -218,13 +243,25 @@ class Stream:
         raw = min(self._raw, sent)
         self._raw -= raw
         pages = (sent - raw) / self._page_bytes
-        self.normal += pages * (1 - self._zero_share)
+        self.normal += pages * (1 - self._zero_share - self._delta_share)
         self.zero += pages * self._zero_share
+        self.deltas += pages * self._delta_share
+        if self._cache is not None and self.flow.kind != "first pass":
+            memory = self._guest.memory
+            pending = sum(memory.pending_here())
+            share = min(1.0, pages / pending) if pending > 0 else 0.0
+            self._cache.sent(share, memory.regions[memory.cursor])
         return pages
+
+    @property
+    def pages(self) -> float:
+        """Pages sent so far, in whatever form."""
+        return self.normal + self.deltas + self.zero
 
     def send_raw(self, size: float, *, limited: bool) -> simpy.Event:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
-        self._network.set_cap(self.flow, self._capped if limited else self._wire)
+        cap = self._capped if limited else self._wire
+        self._network.set_cap(self.flow, min(cap, self._transport.raw))
         self._raw += size
         return self._network.send(self.flow, size)
 

@@ -87,6 +87,7 @@ MIGRATIONS = Table(
         ("switchover_bytes", "float", "B", "sent while the guest was paused"),
         ("prefetch_bytes", "float", "B", "read from storage at the destination, not sent"),
         ("normal_pages", "float", "pages", "sent whole"),
+        ("delta_pages", "float", "pages", "sent as what had changed in them"),
         ("zero_pages", "float", "pages", "sent as a zero page"),
         ("skipped_pages", "float", "pages", "taken out of the stream by hints"),
         ("mapped_pages", "float", "pages", "sent as an entry of a disk map"),

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from dcsim.scenario import presets
 from dcsim.scenario.base import Spec, wrong
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size
+from dcsim.scenario.transport import OptionalEncryption, OptionalMultifd, Xbzrle
 
 
 class Step(Spec):
@@ -105,11 +106,25 @@ class Migration(Spec):
     max_rounds: Annotated[Count, Field(ge=1)] | None = Field(
         description="stop and copy after so many rounds; unset: no limit"
     )
+    multifd: OptionalMultifd = Field(
+        default=None, description="channels with threads of their own; unset: one sending thread"
+    )
+    xbzrle: Xbzrle | None = Field(default=None, description="deltas of pages sent again")
+    encryption: OptionalEncryption = Field(default=None, description="TLS, or a tunnel")
 
     @model_validator(mode="before")
     @classmethod
     def _resolve(cls, value: Any) -> Any:
         return presets.resolve_migration(value)
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.multifd is not None and self.xbzrle is not None:
+            raise wrong("does not go with multifd", "xbzrle")  # refused by QEMU [C.8]
+        tunnel = self.encryption is not None and self.encryption.by == "tunnel"
+        if self.multifd is not None and tunnel:
+            raise wrong("a tunnel carries one stream: no multifd", "encryption", "by")
+        return self
 
 
 class Limits(Spec):

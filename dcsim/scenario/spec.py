@@ -37,13 +37,15 @@ from dcsim.scenario.fabric import (
 )
 from dcsim.scenario.policy import Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, Size, written
+from dcsim.scenario.transport import Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
-    "MODEL_VERSION", "Activity", "Drain", "Fabric", "FatTree", "Graph", "GraphLink", "GraphNode",
-    "GuestGroup", "Hinting", "Host", "LeafSpine", "Limits", "Load", "Makeup", "Migration", "Move",
-    "Moves", "Operation", "Pattern", "Place", "Scenario", "Spec", "Step", "Storage", "ThreeTier",
-    "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload",
+    "MODEL_VERSION", "Activity", "Compression", "Drain", "Encryption", "Fabric", "FatTree", "Graph",
+    "GraphLink", "GraphNode", "GuestGroup", "Hinting", "Host", "LeafSpine", "Limits", "Load",
+    "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place", "Scenario",
+    "Spec", "Step", "Storage", "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites",
+    "Workload", "Xbzrle",
 ]  # fmt: skip
 
 MODEL_VERSION = 2

@@ -20,6 +20,7 @@ from dcsim.model.memory import Memory
 from dcsim.model.migration import Patience
 from dcsim.model.stream import Settings
 from dcsim.model.touch import TouchClass, classes_of
+from dcsim.model.transport import Compression, Encryption, Multifd, Xbzrle
 from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
@@ -354,10 +355,22 @@ def _policy(hinting: spec.Hinting) -> Policy:
     return Policy(hinting.name, hinting.zero_pages, steps)
 
 
+def _plain(kind: type[Any], part: spec.Spec | None) -> Any:
+    """Return a group of options as the model's dataclass of the same fields."""
+    if part is None:
+        return None
+    values = {name: getattr(part, name) for name in kind.__slots__}
+    if values.get("compression") is not None:
+        values["compression"] = _plain(Compression, values["compression"])
+    return kind(**values)
+
+
 def _settings(migration: spec.Migration) -> Settings:
     values = {name: getattr(migration, name) for name in Settings.__slots__}
     for name in ("max_bandwidth", "max_rounds"):
         values[name] = math.inf if values[name] is None else float(values[name])
+    for name, kind in (("multifd", Multifd), ("xbzrle", Xbzrle), ("encryption", Encryption)):
+        values[name] = _plain(kind, values[name])
     return Settings(**values)
 
 
