@@ -176,6 +176,11 @@ def over_channels() -> Data:
     return changed(rich(), hard | {"migration.multifd": {"channels": 3}})
 
 
+def on_huge_pages() -> Data:
+    """A guest that works hard, its memory in huge pages that a balloon splits."""
+    return changed(rich(), {"guests.0.huge_pages": {"on_arrival": 0.9}})
+
+
 def noisy() -> Data:
     """A guest whose load varies."""
     load = {"noise": 0.3, "every": 1.0, "points": [[3.0, 0.5]]}
@@ -389,6 +394,13 @@ CASES: dict[str, tuple[Data, Data]] = {
         changed(rich(), {"migration.encryption": {"rate": 50.0 * MiB}}),
         {"migration.encryption.rate": 40.0 * MiB},
     ),
+    "GuestGroup.huge_pages": (on_huge_pages(), {"guests.0.huge_pages": None}),
+    **{
+        f"HugePages.{key}": (on_huge_pages(), {f"guests.0.huge_pages.{key}": value})
+        for key, value in {
+            "share": 0.7, "run": 2.0**21, "slowdown": 0.5, "rebuild": 0.1 * GiB, "on_arrival": 0.5,
+        }.items()
+    },
     "Limits.per_cluster": (crowded(), {"operation.limits.per_cluster": 1}),
     "Limits.per_host_out": (crowded(), {"operation.limits.per_host_out": 1}),
     "Limits.per_host_in": (crowded(), {"operation.limits.per_host_in": 1}),

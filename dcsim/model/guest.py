@@ -18,6 +18,8 @@ import simpy
 from dcsim.model.activity import Activity, Pace, attribute, cpu_share
 from dcsim.model.hinting import Policy
 from dcsim.model.host import Host
+from dcsim.model.hugepages import HugePages
+from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.memory import WRITEBACK_AGE_S, Memory
 from dcsim.model.network import Flow, Network
 from dcsim.model.storage import Storage
@@ -65,6 +67,7 @@ class Profile:
     policy: Policy
     migratable: Literal["live", "cold", "no"]
     because: str
+    huge_pages: HugePageSettings | None = None
 
     @property
     def why_not_live(self) -> str:
@@ -124,6 +127,9 @@ class Guest:
         self.policy_threads = 0.0
         self.reporting = any(step.tell == "report" for step in profile.policy.steps)
         self.balloon_gives_back = True
+        self.huge: HugePages | None = None
+        if profile.huge_pages is not None:
+            self.huge = HugePages(profile.huge_pages, profile.pages)
         self.paces = [Pace() for _ in profile.activities]
         self.lost = dict.fromkeys(CAUSES, 0.0)
         self.degraded_s = {0.1: 0.0, 0.5: 0.0, 0.99: 0.0}
@@ -201,6 +207,8 @@ class Guest:
         host.moved_in += 1
         self.host = host
         self.moves += 1
+        if self.huge is not None:
+            self.huge.arrive()
 
     def write_back(self) -> Generator[simpy.Event]:
         """Write all dirty cache to storage, so that it may be taken."""
@@ -213,6 +221,20 @@ class Guest:
             self.network.close(flow)
             self.writeback_bytes += flow.sent
             self._flush = None
+
+    def inflate(self, pages: float, *, block_pages: int) -> float:
+        """Let a balloon take free pages in blocks of so many; return how many pages."""
+        taken = self.memory.inflate(pages)
+        if self.huge is not None:
+            self.huge.take(taken, block_pages=block_pages)
+        return taken
+
+    def deflate(self) -> float:
+        """Let a balloon return all it holds; return how many pages."""
+        returned = self.memory.deflate()
+        if self.huge is not None:
+            self.huge.give_back(returned)
+        return returned
 
     def ran_out(self) -> bool:
         """Whether it lacked memory that a balloon held and did not give back."""
@@ -302,6 +324,8 @@ class Guest:
         if elapsed <= 0 or not self._started:
             return
         self._since = now
+        if self.huge is not None:
+            self.huge.pass_time(elapsed)
         sent = self.stream.collect() if self.stream is not None else 0.0
         if not self.running:
             if self.stream is not None:
@@ -387,7 +411,9 @@ class Guest:
                 if self.stream is not None:
                     self.stream.stop()
             else:
-                self.memory.deflate_on_oom(wanted - got)
+                back = self.memory.deflate_on_oom(wanted - got)
+                if self.huge is not None:
+                    self.huge.give_back(back)
                 got += self.memory.take_frames(wanted - got, self.memory.allocated[activity.index])
         return got / wanted if got < wanted * (1 - 1e-9) else 1.0
 
@@ -438,21 +464,24 @@ class Guest:
         stalls = self._stalls(self._misses, latency)
         base_stalls = self._stalls(base, latency)
         base_share = cpu_share(vcpus=self.profile.vcpus, demand=self._cpu_demand(base_stalls))
-        demand = self._cpu_demand(stalls)
+        slowness = 1.0 if self.huge is None else self.huge.slowness
+        demand = self._cpu_demand(stalls, slowness)
         own_share = cpu_share(vcpus=self.profile.vcpus, demand=demand)
         with_policy = cpu_share(vcpus=self.profile.vcpus, demand=demand + self.policy_threads)
         self.host.demand_cpu(self, min(self.profile.vcpus, demand + self.policy_threads))
-        self._cpu = share = with_policy * self.host.cpu_factor
-        missing = self._ask_storage(stalls, share)
+        share = with_policy * self.host.cpu_factor
+        self._cpu = able = share / slowness
+        missing = self._ask_storage(stalls, able)
         served = 1.0
         if missing > 0 and self._refault is not None:
             served = min(1.0, self._refault.rate / missing)
         for i, (activity, pace) in enumerate(zip(self.profile.activities, self.paces, strict=True)):
             pace.base = activity.pace(level=self.level, share=base_share, stall_s=base_stalls[i])
-            pace.rate = activity.pace(level=self.level, share=share, stall_s=stalls[i])
+            pace.rate = activity.pace(level=self.level, share=able, stall_s=stalls[i])
             pace.causes = {
                 "cpu": activity.work_s * (1 / own_share / self.host.cpu_factor - 1 / base_share),
                 "inflation": activity.work_s * (1 / share - 1 / own_share / self.host.cpu_factor),
+                "huge_pages": activity.work_s * (1 / able - 1 / share),
                 "cache_miss": stalls[i] - base_stalls[i],
             }
             missed = activity.do == "read" and self._misses[activity.index] > 0
@@ -473,10 +502,10 @@ class Guest:
                 stalls[i] = misses[activity.index] * latency / pages
         return stalls
 
-    def _cpu_demand(self, stalls: list[float]) -> float:
-        """Return the CPU it would use were there enough, in cores."""
+    def _cpu_demand(self, stalls: list[float], slowness: float = 1.0) -> float:
+        """Return the CPU it would use were there enough, in cores, if work takes so much longer."""
         return sum(
-            a.pace(level=self.level, share=1.0, stall_s=s) * a.work_s
+            a.pace(level=self.level, share=1 / slowness, stall_s=s) * a.work_s * slowness
             for a, s in zip(self.profile.activities, stalls, strict=True)
         )
 
@@ -532,6 +561,8 @@ class Guest:
         wait = self._until_misses_change(self.memory, self._misses, rates)
         if self.undisturbed is not None:
             wait = min(wait, self._until_misses_change(self.undisturbed, self._base_misses, rates))
+        if self.huge is not None:
+            wait = min(wait, self.huge.steady_for(self._tolerance))
         if wait < math.inf:
             self._look_at = self.env.now + max(wait, SHORTEST_LOOK_S)
             timer = self.env.timeout(self._look_at - self.env.now, value=self._look_at)

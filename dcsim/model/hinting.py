@@ -147,7 +147,8 @@ class Hints:
         gone += memory.evict(clean if free == 0 else max(0.0, wanted - memory.spare))
         self.dropped += gone
         if step.tell == "balloon":
-            self.ballooned += memory.inflate(min(wanted, memory.spare))
+            pages = min(wanted, memory.spare)
+            self.ballooned += self.guest.inflate(pages, block_pages=step.block_pages)
             self.guest.balloon_gives_back = step.deflate_on_oom
         self.guest.look()
 
@@ -189,7 +190,7 @@ class Hints:
         self._work(1)
         yield from self._pass(DEFLATE_TIME * step.duration_s(pages))
         self.guest.pass_time()
-        self.guest.memory.deflate()
+        self.guest.deflate()
         self._work(-1)
 
     # ------------------------------------------------------------------ while the log is on
@@ -307,6 +308,6 @@ class Hints:
     def undo(self) -> None:
         """Give everything back on the source: the migration has failed."""
         self.guest.pass_time()
-        self.guest.memory.deflate()
+        self.guest.deflate()
         self.guest.memory.release(arrived=False)
         self.guest.look()

@@ -77,7 +77,7 @@ class Migration:
         self.stream_s = self.ended_s = self.paused_at = math.nan
         self.policy_s = self.downtime_s = 0.0
         self.rounds = 0
-        self.dirty_rate = math.nan
+        self.dirty_rate = self.huge_bytes = math.nan
         self.outcome = ""
         self.reason = ""
         self._recorded = False
@@ -146,6 +146,8 @@ class Migration:
         path = self.world.routes.route(self.source.node, self.destination.node, key)
         self.stream = Stream(self.world.network, guest, path, settings)
         self.stream_s = self.world.env.now
+        if guest.huge is not None:
+            self.huge_bytes = guest.huge.huge * PAGE
         guest.stream = self.stream
         guest.write_fault_s = settings.write_fault
         for host in (self.source, self.destination):
@@ -376,6 +378,7 @@ class Migration:
             mapped_pages=hints.mapped,
             ballooned_pages=hints.ballooned,
             dropped_pages=hints.dropped,
+            huge_bytes=self.huge_bytes,
             interactions=hints.interactions,
             left_bytes=0.0 if completed else self._left_bytes(),
             dirty_bytes_per_s=self.dirty_rate,

@@ -22,7 +22,7 @@ KINDS: Final = (
 """Every kind of traffic."""
 CAUSES: Final = (
     "blackout", "restart", "cpu", "write_fault", "cache_miss", "storage", "network", "inflation",
-    "memory",
+    "memory", "huge_pages",
 )  # fmt: skip
 """What a guest can lose work to."""
 OUTCOMES: Final = (
@@ -93,6 +93,7 @@ MIGRATIONS = Table(
         ("mapped_pages", "float", "pages", "sent as an entry of a disk map"),
         ("ballooned_pages", "float", "pages", "taken by the balloon"),
         ("dropped_pages", "float", "pages", "page cache given up for the migration"),
+        ("huge_bytes", "float", "B", "in huge pages as the stream began; NaN where not modelled"),
         ("interactions", "int", "", "exchanges of guest and host for the policy"),
         ("left_bytes", "float", "B", "not yet sent when it ended; 0 when completed"),
         ("dirty_bytes_per_s", "float", "B/s", "rate at which its last full round was redirtied"),
@@ -128,6 +129,7 @@ _LOST: Final[tuple[tuple[str, Kind, str, str], ...]] = (
     ("lost_network_s", "float", "s", "lost to network bandwidth not got"),
     ("lost_inflation_s", "float", "s", "lost to CPU taken by the policy inside the guest"),
     ("lost_memory_s", "float", "s", "lost because no page could be had"),
+    ("lost_huge_pages_s", "float", "s", "lost to memory whose huge pages on the host were split"),
 )  # one column for each of CAUSES
 
 GUESTS = Table(
@@ -141,7 +143,7 @@ GUESTS = Table(
         ("host", "text", "", "where it ended; empty if lost"),
         ("memory_bytes", "float", "B", "its memory"),
         ("moves", "int", "", "completed migrations"),
-        ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 9"),
+        ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 10"),
         *_LOST,
         ("blackout_s", "float", "s", "paused, all migrations together"),
         ("unreachable_s", "float", "s", "running, but not yet reached by the network"),
@@ -257,7 +259,7 @@ SUMMARY = Table(
         ("writeback_bytes", "float", "B", "dirty cache written to storage"),
         ("application_bytes", "float", "B", "the guests' own traffic"),
         ("byte_hops", "float", "B", "migration and prefetch bytes times the links each crossed"),
-        ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 9"),
+        ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 10"),
         *_LOST,
         ("blackout_p50_s", "float", "s", "median downtime of completed live migrations"),
         ("blackout_p99_s", "float", "s", "their 99th percentile"),

@@ -20,6 +20,11 @@ def wrong(message: str, *path: str | int) -> PydanticCustomError:
     return PydanticCustomError("wrong", "{message}", {"message": message, "path": path})
 
 
+def switch(value: Any) -> Any:
+    """Read true as an option with all its defaults, and false as none."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
 class Spec(BaseModel):
     """A frozen part of a scenario; unknown keys, infinity and texts for numbers are refused."""
 

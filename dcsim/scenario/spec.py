@@ -35,6 +35,7 @@ from dcsim.scenario.fabric import (
     TwoHosts,
     TwoSites,
 )
+from dcsim.scenario.hosted import HugePages, OptionalHugePages
 from dcsim.scenario.policy import Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, Size, written
 from dcsim.scenario.transport import Compression, Encryption, Multifd, Xbzrle
@@ -42,10 +43,10 @@ from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
     "MODEL_VERSION", "Activity", "Compression", "Drain", "Encryption", "Fabric", "FatTree", "Graph",
-    "GraphLink", "GraphNode", "GuestGroup", "Hinting", "Host", "LeafSpine", "Limits", "Load",
-    "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place", "Scenario",
-    "Spec", "Step", "Storage", "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites",
-    "Workload", "Xbzrle",
+    "GraphLink", "GraphNode", "GuestGroup", "Hinting", "Host", "HugePages", "LeafSpine", "Limits",
+    "Load", "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place",
+    "Scenario", "Spec", "Step", "Storage", "ThreeTier", "Topology", "TrafficKind", "TwoHosts",
+    "TwoSites", "Workload", "Xbzrle",
 ]  # fmt: skip
 
 MODEL_VERSION = 2
@@ -108,6 +109,9 @@ class GuestGroup(Spec):
     migratable: Literal["live", "cold", "no"] = "live"
     because: Literal["passthrough", "pinned", "local-disk"] | None = Field(
         default=None, description="why it does not move live"
+    )
+    huge_pages: OptionalHugePages = Field(
+        default=None, description="the host's, behind its memory; unset: not modelled"
     )
     makeups: list[Makeup] = Field(
         default=[],

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from dcsim.errors import did_you_mean
-from dcsim.scenario.base import Spec
+from dcsim.scenario.base import Spec, switch
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Size, written
 
 COMPRESSION: Final[dict[str, dict[str, Any]]] = {
@@ -41,11 +41,6 @@ def _named(noun: str, table: Mapping[str, Mapping[str, Any]]) -> BeforeValidator
         raise ValueError(f"unknown {noun} {value[:80]!r}; legal names are {', '.join(table)}{hint}")
 
     return BeforeValidator(read)
-
-
-def _switch(value: Any) -> Any:
-    """Read true as an option with all its defaults, and false as none."""
-    return ({} if value else None) if isinstance(value, bool) else value
 
 
 class Compression(Spec):
@@ -104,5 +99,5 @@ class Encryption(Spec):
     rate: Annotated[Rate, Positive] = Field(description="what one thread can encrypt")
 
 
-OptionalMultifd = Annotated[Multifd | None, BeforeValidator(_switch)]
+OptionalMultifd = Annotated[Multifd | None, BeforeValidator(switch)]
 OptionalEncryption = Annotated[Encryption | None, _named("encryption", ENCRYPTION)]

@@ -16,6 +16,7 @@ from dcsim.errors import Issue, ScenarioError
 from dcsim.model.activity import Activity
 from dcsim.model.guest import Profile
 from dcsim.model.hinting import Policy, Step
+from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.memory import Memory
 from dcsim.model.migration import Patience
 from dcsim.model.stream import Settings
@@ -240,6 +241,7 @@ def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, Gu
         policy=_policy(group.hinting or default),
         migratable=group.migratable,
         because=group.because or "",
+        huge_pages=_plain(HugePageSettings, group.huge_pages),
     )
 
     def plan(

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 GAPS: Final = (
-    "Pre-copy only: no post-copy, no auto-converge or dirty limits, no compression, no multifd or "
-    "encryption, no block migration of local disks.",
+    "Pre-copy only: no post-copy, no auto-converge or dirty limits, no block migration of local "
+    "disks.",
     "Traffic is fluid: links are shared max-min fairly and at once. There are no packets, no TCP "
     "and no round trips, and no kind of traffic goes before another.",
-    "Memory is counted by class of page, touched at random within a class. Huge pages that "
-    "ballooning splits are not modelled, nor is swap.",
+    "Memory is counted by class of page, touched at random within a class. There is no swap.",
     "No host, link or storage fails.",
     "Dirty and read rates are inputs: none are published by application, and no published "
     "measurement shows what a cache-heavy server loses after its clean cache is dropped.",

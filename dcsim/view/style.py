@@ -46,6 +46,7 @@ CAUSE_COLOURS: Final[Mapping[str, str]] = {
     "network": "#332288",
     "inflation": "#44aa99",
     "memory": "#aa4499",
+    "huge_pages": "#999933",
 }
 """A colour for each cause of lost work; what belongs together across the two lists looks alike."""
 
@@ -53,6 +54,7 @@ CAUSE_NAMES: Final[Mapping[str, str]] = {
     "write_fault": "write faults",
     "cache_miss": "cache misses",
     "cpu": "CPU",
+    "huge_pages": "split huge pages",
 }
 """Causes whose name is not fit for reading as it is."""
 
