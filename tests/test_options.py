@@ -176,6 +176,13 @@ def over_channels() -> Data:
     return changed(rich(), hard | {"migration.multifd": {"channels": 3}})
 
 
+def with_disk() -> Data:
+    """A guest whose local disk is copied when it moves."""
+    disk = {"size": 0.2 * GiB, "writes": 1.0 * MiB}
+    group = {"migratable": "cold", "because": "local-disk", "local_disk": disk}
+    return changed(rich(), {"migration.block": {}, "guests": [rich()["guests"][0] | group]})
+
+
 def on_huge_pages() -> Data:
     """A guest that works hard, its memory in huge pages that a balloon splits."""
     return changed(rich(), {"guests.0.huge_pages": {"on_arrival": 0.9}})
@@ -394,6 +401,17 @@ CASES: dict[str, tuple[Data, Data]] = {
         changed(rich(), {"migration.encryption": {"rate": 50.0 * MiB}}),
         {"migration.encryption.rate": 40.0 * MiB},
     ),
+    "Host.disk_read": (with_disk(), {"topology.host.disk_read": 0.05 * GiB}),
+    "Host.disk_write": (with_disk(), {"topology.host.disk_write": 0.05 * GiB}),
+    "Migration.block": (with_disk(), {"migration.block": None}),
+    "Block.bandwidth": (with_disk(), {"migration.block.bandwidth": 0.05 * GiB}),
+    "GuestGroup.local_disk": (
+        with_disk(),
+        {"guests.0.local_disk": None, "guests.0.migratable": "live", "guests.0.because": None},
+    ),
+    "LocalDisk.size": (with_disk(), {"guests.0.local_disk.size": 0.3 * GiB}),
+    "LocalDisk.used": (with_disk(), {"guests.0.local_disk.used": 0.5}),
+    "LocalDisk.writes": (with_disk(), {"guests.0.local_disk.writes": 2.0 * MiB}),
     "GuestGroup.huge_pages": (on_huge_pages(), {"guests.0.huge_pages": None}),
     **{
         f"HugePages.{key}": (on_huge_pages(), {f"guests.0.huge_pages.{key}": value})

@@ -29,7 +29,8 @@ SCENARIO = {
     "record": "full",
 }
 MOVED = {"outcome": "completed", "requested_s": 0.0, "ended_s": 34.5, "sent_bytes": 2.0**33,
-         "prefetch_bytes": 0.0, "first_pass_bytes": 2.0**33, "resent_bytes": 0.0,
+         "prefetch_bytes": 0.0, "disk_copy_bytes": 0.0,
+         "mirror_bytes": 0.0, "first_pass_bytes": 2.0**33, "resent_bytes": 0.0,
          "switchover_bytes": 0.0, "downtime_s": 0.1, "total_time_s": 34.5, "rounds": 2}  # fmt: skip
 STUCK = MOVED | {"outcome": "no-room", "sent_bytes": 0.0, "first_pass_bytes": 0.0, "rounds": 0,
                  "downtime_s": 0.0, "ended_s": 1.0, "reason": "no host has 8 GiB free"}  # fmt: skip

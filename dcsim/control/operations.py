@@ -284,7 +284,8 @@ class Operation:
 
 
 _NOTHING_SENT = (
-    "total_time_s", "policy_s", "downtime_s", "unreachable_s", "sent_bytes", "first_pass_bytes",
+    "total_time_s", "policy_s", "downtime_s", "unreachable_s", "disk_s", "sent_bytes",
+    "first_pass_bytes", "disk_copy_bytes", "mirror_bytes",
     "resent_bytes", "switchover_bytes", "prefetch_bytes", "normal_pages", "delta_pages",
     "zero_pages", "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "left_bytes",
 )  # fmt: skip

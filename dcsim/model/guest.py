@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import simpy
 
 from dcsim.model.activity import Activity, Pace, attribute, cpu_share
+from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.hinting import Policy
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
@@ -67,6 +68,7 @@ class Profile:
     policy: Policy
     migratable: Literal["live", "cold", "no"]
     because: str
+    local_disk: LocalDisk | None = None
     huge_pages: HugePageSettings | None = None
 
     @property

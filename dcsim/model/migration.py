@@ -16,6 +16,7 @@ from typing import Any
 
 import simpy
 
+from dcsim.model.diskcopy import DiskCopy, Disks
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
 from dcsim.model.host import Host
@@ -48,6 +49,7 @@ class World:
     streams: Streams
     recorder: Recorder
     event: Callable[[str, str, str], None]
+    disks: Disks
 
 
 class Migration:
@@ -71,11 +73,12 @@ class Migration:
         self.settings = settings
         self.patience = patience
         self.hints = Hints(guest, guest.profile.policy)
+        self.disk: DiskCopy | None = None
         self.stream: Stream | None = None
         self.requested_s = requested_s
         self.started_s = world.env.now
         self.stream_s = self.ended_s = self.paused_at = math.nan
-        self.policy_s = self.downtime_s = 0.0
+        self.disk_s = self.policy_s = self.downtime_s = 0.0
         self.rounds = 0
         self.dirty_rate = self.huge_bytes = math.nan
         self.outcome = ""
@@ -89,6 +92,8 @@ class Migration:
         env, guest, settings = self.world.env, self.guest, self.settings
         if self.patience.control_plane_s > 0:
             yield env.timeout(self.patience.control_plane_s)
+        if not (yield from self.copy_disk()):
+            return self.fail("aborted-timeout", "its disk took all the time there was")
         asked = env.now
         guest.enter("policy")
         yield from self.hints.before_log(until_s=self.deadline_s)
@@ -136,6 +141,26 @@ class Migration:
         guest.unreachable_s += settings.announce
         self.end("completed")
         env.process(self.settle_in())
+
+    def copy_disk(self) -> Generator[simpy.Event, Any, bool]:
+        """Copy the guest's local disk, if it has one; return whether that was done in time."""
+        disk, block = self.guest.profile.local_disk, self.settings.block
+        if disk is None or block is None:
+            return True
+        began = self.world.env.now
+        source, destination, disks = self.source.node, self.destination.node, self.world.disks
+        key = self.world.streams.uniform_hash("ecmp", self.guest.name, "disk")
+        path = self.world.routes.route(source, destination, key)
+        self.disk = DiskCopy(
+            self.world.network,
+            disk,
+            disks.between(path, source, destination),
+            disks.onto(path, destination),
+            bandwidth=block.bandwidth,
+        )
+        done = yield from self.disk.run(until_s=self.deadline_s)
+        self.disk_s = self.world.env.now - began
+        return done
 
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
@@ -204,6 +229,8 @@ class Migration:
         pending = guest.memory.pending
         pages_before = stream.pages
         before = self.sent_bytes
+        if self.disk is not None:
+            yield from self.disk.finish()
         yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
         guest.pass_time()
         stream.end_round()
@@ -280,6 +307,8 @@ class Migration:
         """Note the outcome."""
         self.guest.enter("after")
         self.outcome, self.reason = outcome, reason
+        if self.disk is not None:
+            self.disk.close()
         self.ended_s = self.world.env.now
         self.world.event(
             outcome, self.guest.name, reason or f"{self.source.name} to {self.destination.name}"
@@ -361,6 +390,7 @@ class Migration:
             stream_s=self.stream_s,
             ended_s=self.ended_s,
             total_time_s=self.ended_s - self.started_s,
+            disk_s=self.disk_s,
             policy_s=self.policy_s,
             downtime_s=self.downtime_s,
             unreachable_s=self.settings.announce if self.outcome == "completed" else 0.0,
@@ -371,6 +401,8 @@ class Migration:
             resent_bytes=sent_of.get("re-sent", 0.0),
             switchover_bytes=sent_of.get("switch-over", 0.0),
             prefetch_bytes=hints.fetched_bytes,
+            disk_copy_bytes=0.0 if self.disk is None else self.disk.copied_bytes,
+            mirror_bytes=0.0 if self.disk is None else self.disk.mirrored_bytes,
             normal_pages=0.0 if stream is None else stream.normal,
             delta_pages=0.0 if stream is None else stream.deltas,
             zero_pages=0.0 if stream is None else stream.zero,

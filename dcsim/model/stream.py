@@ -18,7 +18,7 @@ from dcsim.model.deltas import DeltaCache
 from dcsim.model.guest import Guest
 from dcsim.model.network import Flow, Network
 from dcsim.model.routing import Path
-from dcsim.model.transport import Encryption, Multifd, Pending, Transport, Xbzrle
+from dcsim.model.transport import Block, Encryption, Multifd, Pending, Transport, Xbzrle
 from dcsim.units import PAGE
 
 REPLAN = 1e-3
@@ -50,6 +50,7 @@ class Settings:
     multifd: Multifd | None
     xbzrle: Xbzrle | None
     encryption: Encryption | None
+    block: Block | None
 
     @property
     def effective_bandwidth(self) -> float:

@@ -56,6 +56,13 @@ class Encryption:
     rate: float
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Settings; the fields are those of `dcsim.scenario.transport.Block`."""
+
+    bandwidth: float
+
+
 class Pending(NamedTuple):
     """Pages to be sent: with contents, zero, zero as a balloon took them; of the first, cached."""
 

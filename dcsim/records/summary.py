@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dcsim.records.tables import CAUSES, MIGRATION_KINDS
+from dcsim.records.tables import CAUSES, DISK_KINDS, MIGRATION_KINDS
 
 LIVE = ("completed", "completed-postcopy")
 """Outcomes of migrations that completed live."""
@@ -81,6 +81,8 @@ def summarise(
     carried = list(zip(links["class"], links["kind"], links["carried_bytes"], strict=True))
     migration_bytes = math.fsum(moves["sent_bytes"])
     prefetch_bytes = math.fsum(moves["prefetch_bytes"])
+    disk_copy_bytes = math.fsum(moves["disk_copy_bytes"])
+    mirror_bytes = math.fsum(moves["mirror_bytes"])
     extra_refault_bytes = math.fsum(guests["extra_refault_bytes"])
     last = max(ends, default=math.nan) if outcomes else operation_at_s
     return {
@@ -89,12 +91,16 @@ def summarise(
         "completed": len(live),
         "completed_cold": cold,
         "not_moved": len(outcomes) - len(live) - cold,
-        "network_bytes": math.fsum((migration_bytes, prefetch_bytes, extra_refault_bytes)),
+        "network_bytes": math.fsum(
+            (migration_bytes, disk_copy_bytes, mirror_bytes, prefetch_bytes, extra_refault_bytes)
+        ),
         "migration_bytes": migration_bytes,
         "first_pass_bytes": math.fsum(moves["first_pass_bytes"]),
         "resent_bytes": math.fsum(moves["resent_bytes"]),
         "switchover_bytes": math.fsum(moves["switchover_bytes"]),
         "prefetch_bytes": prefetch_bytes,
+        "disk_copy_bytes": disk_copy_bytes,
+        "mirror_bytes": mirror_bytes,
         "refault_bytes": math.fsum(guests["refault_bytes"]),
         "extra_refault_bytes": extra_refault_bytes,
         "writeback_bytes": math.fsum(guests["writeback_bytes"]),
@@ -104,7 +110,7 @@ def summarise(
         "byte_hops": math.fsum(
             amount
             for where, kind, amount in carried
-            if where != "disk" and kind in (*MIGRATION_KINDS, "prefetch")
+            if where != "disk" and kind in (*MIGRATION_KINDS, *DISK_KINDS, "prefetch")
         ),
         "lost_work_s": math.fsum(guests["lost_work_s"]),
         **{f"lost_{cause}_s": math.fsum(guests[f"lost_{cause}_s"]) for cause in CAUSES},

@@ -16,8 +16,10 @@ Kind = Literal["float", "int", "text"]
 
 MIGRATION_KINDS: Final = ("first pass", "re-sent", "switch-over")
 """Traffic of the migration stream itself."""
+DISK_KINDS: Final = ("disk copy", "mirror write")
+"""Traffic of the local disks that move with guests."""
 KINDS: Final = (
-    *MIGRATION_KINDS, "prefetch", "refault", "write-back", "application", "control"
+    *MIGRATION_KINDS, *DISK_KINDS, "prefetch", "refault", "write-back", "application", "control"
 )  # fmt: skip
 """Every kind of traffic."""
 CAUSES: Final = (
@@ -76,6 +78,7 @@ MIGRATIONS = Table(
         ("stream_s", "float", "s", "time the first byte was sent; NaN where none was"),
         ("ended_s", "float", "s", "time it ended"),
         ("total_time_s", "float", "s", "from admission to the end"),
+        ("disk_s", "float", "s", "of that, spent on copying its local disk before all else"),
         ("policy_s", "float", "s", "of that, spent on the policy before the stream"),
         ("downtime_s", "float", "s", "guest paused: the blackout"),
         ("unreachable_s", "float", "s", "after the blackout, until the network knew the new place"),
@@ -86,6 +89,8 @@ MIGRATIONS = Table(
         ("resent_bytes", "float", "B", "sent again in later rounds"),
         ("switchover_bytes", "float", "B", "sent while the guest was paused"),
         ("prefetch_bytes", "float", "B", "read from storage at the destination, not sent"),
+        ("disk_copy_bytes", "float", "B", "copied of its local disk, not part of sent_bytes"),
+        ("mirror_bytes", "float", "B", "written to its disk at the destination meanwhile"),
         ("normal_pages", "float", "pages", "sent whole"),
         ("delta_pages", "float", "pages", "sent as what had changed in them"),
         ("zero_pages", "float", "pages", "sent as a zero page"),
@@ -248,17 +253,29 @@ SUMMARY = Table(
         ("completed", "int", "", "of them, moved live"),
         ("completed_cold", "int", "", "of them, moved cold"),
         ("not_moved", "int", "", "of them, not moved, for whatever reason"),
-        ("network_bytes", "float", "B", "cost to the network: migration, prefetch, extra refaults"),
+        (
+            "network_bytes",
+            "float",
+            "B",
+            "migration, disks, prefetch and extra refaults: the network's cost",
+        ),
         ("migration_bytes", "float", "B", "sent by migration streams"),
         ("first_pass_bytes", "float", "B", "of them, in first passes"),
         ("resent_bytes", "float", "B", "of them, again in later rounds"),
         ("switchover_bytes", "float", "B", "of them, while guests were paused"),
         ("prefetch_bytes", "float", "B", "read from storage at destinations, not sent"),
+        ("disk_copy_bytes", "float", "B", "copied of local disks"),
+        ("mirror_bytes", "float", "B", "written to local disks at destinations, too"),
         ("refault_bytes", "float", "B", "read from storage for cache misses"),
         ("extra_refault_bytes", "float", "B", "of them, what undisturbed guests had not read"),
         ("writeback_bytes", "float", "B", "dirty cache written to storage"),
         ("application_bytes", "float", "B", "the guests' own traffic"),
-        ("byte_hops", "float", "B", "migration and prefetch bytes times the links each crossed"),
+        (
+            "byte_hops",
+            "float",
+            "B",
+            "migration, disk and prefetch bytes times the links each crossed",
+        ),
         ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 10"),
         *_LOST,
         ("blackout_p50_s", "float", "s", "median downtime of completed live migrations"),

@@ -189,6 +189,11 @@ def _contents(scenario: Scenario) -> Iterator[Problem]:
             if fault := group.workload.overwritten(makeup, memory=group.memory):
                 yield Problem(("guests", i, *path), fault[1])
                 break
+        copied = (group.migration or scenario.migration).block is not None
+        if group.local_disk and group.migratable == "live" and not copied:
+            message = "a guest with a local disk moves live only where migration.block copies it"
+            hint = "set migration.block, or 'migratable: cold' and 'because: local-disk'"
+            yield Problem(("guests", i, "local_disk"), message, hint)
         if group.arrive > scenario.operation.at:
             message = (
                 f"guests would start up to {format_duration(group.arrive)} after the beginning, "
@@ -213,16 +218,16 @@ def _operation(
             message = f"drains all there is, {_hosts(hosts)}: guests can go nowhere"
             yield Problem(path, message, "leave at least one host")
     else:
-        yield from _moves(operation, scenario.guests, places, hosts)
+        yield from _moves(operation, scenario, places, hosts)
 
 
 def _moves(
     operation: Moves,
-    guests: Sequence[GuestGroup],
+    scenario: Scenario,
     places: Mapping[str, frozenset[str]],
     hosts: Sequence[str],
 ) -> Iterator[Problem]:
-    groups = {group.group: (i, group) for i, group in enumerate(guests)}
+    groups = {group.group: (i, group) for i, group in enumerate(scenario.guests)}
     known, moved = set(hosts), dict[str, int]()
     for i, move in enumerate(operation.moves):
         path: DataPath = ("operation", "moves", i)
@@ -236,7 +241,7 @@ def _moves(
         if moved.setdefault(move.guest, i) != i:
             message = f"{move.guest!r} is moved by moves[{moved[move.guest]}] already"
             yield Problem((*path, "guest"), message)
-        elif group.migratable == "no":
+        elif group.moves(scenario.migration) == "no":
             message = f"{move.guest!r} does not move: guests[{index}] has 'migratable: no'"
             yield Problem((*path, "guest"), message)
         elif places[group.place.pattern] == {move.to}:

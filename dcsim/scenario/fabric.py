@@ -24,6 +24,12 @@ class Host(Spec):
     memory: Annotated[Size, Positive] = Field(
         default=written("256GiB"), description="memory for guests"
     )
+    disk_read: Annotated[Rate, Positive] | None = Field(
+        default=None, description="its local disks, for copies of guests' disks; unset: no bound"
+    )
+    disk_write: Annotated[Rate, Positive] | None = Field(
+        default=None, description="the same for copies that come in, and mirrored writes"
+    )
 
 
 class Storage(Spec):

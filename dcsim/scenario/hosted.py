@@ -1,4 +1,4 @@
-"""What a guest gets from its host: huge pages behind its memory.
+"""What a guest gets from its host: huge pages behind its memory, a local disk.
 
 Off unless asked for. Labels such as [A.2] are sections of docs/facts.md.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from dcsim.scenario.base import Spec, switch
-from dcsim.scenario.quantities import Rate, Share, Size, written
+from dcsim.scenario.quantities import Positive, Rate, Share, Size, written
 
 
 class HugePages(Spec):
@@ -39,6 +39,14 @@ class HugePages(Spec):
         description="of what should be huge, what is at the destination; 0 where pages are placed "
         "one by one, as in post-copy",
     )
+
+
+class LocalDisk(Spec):
+    """A disk on the guest's host, which has to be copied if the guest is to move live."""
+
+    size: Annotated[Size, Positive]
+    used: Share = Field(default=1.0, description="of its blocks, those that hold data")
+    writes: Rate = Field(default=0.0, description="written to it by the guest, a second")
 
 
 OptionalHugePages = Annotated[HugePages | None, BeforeValidator(switch)]

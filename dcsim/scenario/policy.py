@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from dcsim.scenario import presets
 from dcsim.scenario.base import Spec, wrong
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size
-from dcsim.scenario.transport import OptionalEncryption, OptionalMultifd, Xbzrle
+from dcsim.scenario.transport import OptionalBlock, OptionalEncryption, OptionalMultifd, Xbzrle
 
 
 class Step(Spec):
@@ -110,7 +110,12 @@ class Migration(Spec):
         default=None, description="channels with threads of their own; unset: one sending thread"
     )
     xbzrle: Xbzrle | None = Field(default=None, description="deltas of pages sent again")
-    encryption: OptionalEncryption = Field(default=None, description="TLS, or a tunnel")
+    encryption: OptionalEncryption = Field(
+        default=None, description="TLS, or a tunnel, for all but disks"
+    )
+    block: OptionalBlock = Field(
+        default=None, description="copy local disks; unset: guests that have one do not move live"
+    )
 
     @model_validator(mode="before")
     @classmethod

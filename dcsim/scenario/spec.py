@@ -35,18 +35,18 @@ from dcsim.scenario.fabric import (
     TwoHosts,
     TwoSites,
 )
-from dcsim.scenario.hosted import HugePages, OptionalHugePages
+from dcsim.scenario.hosted import HugePages, LocalDisk, OptionalHugePages
 from dcsim.scenario.policy import Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, Size, written
-from dcsim.scenario.transport import Compression, Encryption, Multifd, Xbzrle
+from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
-    "MODEL_VERSION", "Activity", "Compression", "Drain", "Encryption", "Fabric", "FatTree", "Graph",
-    "GraphLink", "GraphNode", "GuestGroup", "Hinting", "Host", "HugePages", "LeafSpine", "Limits",
-    "Load", "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place",
-    "Scenario", "Spec", "Step", "Storage", "ThreeTier", "Topology", "TrafficKind", "TwoHosts",
-    "TwoSites", "Workload", "Xbzrle",
+    "MODEL_VERSION", "Activity", "Block", "Compression", "Drain", "Encryption", "Fabric", "FatTree",
+    "Graph", "GraphLink", "GraphNode", "GuestGroup", "Hinting", "Host", "HugePages", "LeafSpine",
+    "Limits", "Load", "LocalDisk", "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation",
+    "Pattern", "Place", "Scenario", "Spec", "Step", "Storage", "ThreeTier", "Topology",
+    "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
 ]  # fmt: skip
 
 MODEL_VERSION = 2
@@ -110,6 +110,9 @@ class GuestGroup(Spec):
     because: Literal["passthrough", "pinned", "local-disk"] | None = Field(
         default=None, description="why it does not move live"
     )
+    local_disk: LocalDisk | None = Field(
+        default=None, description="copied with migration.block, which lets it move live"
+    )
     huge_pages: OptionalHugePages = Field(
         default=None, description="the host's, behind its memory; unset: not modelled"
     )
@@ -126,6 +129,11 @@ class GuestGroup(Spec):
     def group(self) -> str:
         """What the guests' names begin with."""
         return self.name or self.workload.name
+
+    def moves(self, default: Migration) -> Literal["live", "cold", "no"]:
+        """Return how its guests move, given the scenario's migration settings."""
+        copied = self.local_disk is not None and (self.migration or default).block is not None
+        return "live" if copied and self.because in (None, "local-disk") else self.migratable
 
     @model_validator(mode="after")
     def _reason(self) -> Self:

@@ -99,5 +99,14 @@ class Encryption(Spec):
     rate: Annotated[Rate, Positive] = Field(description="what one thread can encrypt")
 
 
+class Block(Spec):
+    """Copy local disks before the memory, and mirror what is written to them meanwhile."""
+
+    bandwidth: Annotated[Rate, Positive] | None = Field(
+        default=None, description="cap of one copy; unset: none"
+    )
+
+
+OptionalBlock = Annotated[Block | None, BeforeValidator(switch)]
 OptionalMultifd = Annotated[Multifd | None, BeforeValidator(switch)]
 OptionalEncryption = Annotated[Encryption | None, _named("encryption", ENCRYPTION)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import simpy
 
 from dcsim.control.operations import Operation
+from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.invariants import check_guest, check_host
@@ -104,10 +105,16 @@ class _Run:
         self.env = env = simpy.Environment()
         self.recorder = recorder = Recorder(prepared.record)
         self.streams = Streams(prepared.seed)
-        self.names = prepared.network.link_names
+        self.names = list(prepared.network.link_names)
+        self.classes = list(prepared.network.link_classes)
+        capacity = list(prepared.network.capacity_bytes_per_s)
+        disks = Disks(
+            self._disks("{0}:disk->{0}", prepared.disk_read, capacity),
+            self._disks("{0}->{0}:disk", prepared.disk_write, capacity),
+        )
         self.network = Network(
             env,
-            prepared.network.capacity_bytes_per_s,
+            capacity,
             weights=prepared.weights,
             record=self._link_rate if recorder.keeps("link_rates") else None,
             check=check,
@@ -116,7 +123,7 @@ class _Run:
         dedicated = prepared.network.links_of_class("migration")
         migration_routes = routes
         if dedicated:
-            others = frozenset(range(len(self.names))) - dedicated
+            others = frozenset(range(len(prepared.network.link_names))) - dedicated
             migration_routes, routes = routes.without(others), routes.without(dedicated)
         storage = Storage(
             self.network,
@@ -154,11 +161,24 @@ class _Run:
         for guest, plan in zip(self.guests, prepared.guests, strict=True):
             env.process(guest.live(self.hosts[plan.host], start_s=plan.start_s))
         self.before = Counter(plan.host for plan in prepared.guests)
-        world = World(env, self.network, migration_routes, self.streams, recorder, self._event)
+        world = World(
+            env, self.network, migration_routes, self.streams, recorder, self._event, disks
+        )
         self.operation = Operation(
             world, self.hosts, self.guests, prepared.settings, prepared.operation
         )
         env.process(self.operation.run())
+
+    def _disks(self, name: str, rate: float, capacity: list[float]) -> dict[int, int]:
+        """Add a link for one way of each host's local disks, if there is a bound on it."""
+        if rate == math.inf:
+            return {}
+        network = self.prepared.network
+        links = {node: len(capacity) + i for i, node in enumerate(network.hosts)}
+        capacity += [rate] * len(links)
+        self.names += [name.format(network.node_names[node]) for node in links]
+        self.classes += ["disk"] * len(links)
+        return links
 
     # ------------------------------------------------------------------ running
 
@@ -245,7 +265,7 @@ class _Run:
             self._guest_row(guest)
         for i, host in enumerate(self.hosts):
             self._host_row(i, host)
-        classes, capacity = self.prepared.network.link_classes, self.network.capacity
+        classes, capacity = self.classes, self.network.capacity
         for (link, kind), carried in sorted(self.network.carried.items()):
             self.recorder.add(
                 "links",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError
 from dcsim.model.activity import Activity
+from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.guest import Profile
 from dcsim.model.hinting import Policy, Step
 from dcsim.model.hugepages import Settings as HugePageSettings
@@ -21,8 +22,8 @@ from dcsim.model.memory import Memory
 from dcsim.model.migration import Patience
 from dcsim.model.stream import Settings
 from dcsim.model.touch import TouchClass, classes_of
-from dcsim.model.transport import Compression, Encryption, Multifd, Xbzrle
-from dcsim.records.tables import MIGRATION_KINDS
+from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
+from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario import spec
@@ -72,6 +73,8 @@ class Prepared:
     storage_latency_s: float
     cores: float
     host_memory_bytes: float
+    disk_read: float
+    disk_write: float
     guests: tuple[GuestPlan, ...]
     settings: dict[str, Settings]
     operation: OperationPlan
@@ -113,7 +116,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
     for i, group in enumerate(scenario.guests):
         name = group.group
         settings[name] = _settings(group.migration or scenario.migration)
-        profile, plan = _profile(group, scenario.hinting)
+        profile, plan = _profile(group, scenario.hinting, scenario.migration)
         candidates = [names[host] for host in matching(group.place.pattern, names)]
         hosts = _places(candidates, group, free, streams, f"guests[{i}].place", problems)
         for n, host in enumerate(hosts):
@@ -131,6 +134,8 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         storage_latency_s=scenario.topology.storage.latency,
         cores=scenario.topology.host.cores,
         host_memory_bytes=scenario.topology.host.memory,
+        disk_read=_cap(scenario.topology.host.disk_read),
+        disk_write=_cap(scenario.topology.host.disk_write),
         guests=tuple(guests),
         settings=settings,
         operation=_operation(scenario.operation),
@@ -192,7 +197,9 @@ def _has_choice(topology: spec.Fabric) -> bool:
 GuestMaker = Callable[[str, Profile, int, Streams, float], GuestPlan]
 
 
-def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, GuestMaker]:
+def _profile(
+    group: spec.GuestGroup, default: spec.Hinting, migration: spec.Migration
+) -> tuple[Profile, GuestMaker]:
     """Turn a group's sizes into pages; return what its guests share, and a maker of each."""
     pages = group.memory / PAGE
     work = group.workload
@@ -239,8 +246,9 @@ def _profile(group: spec.GuestGroup, default: spec.Hinting) -> tuple[Profile, Gu
         vcpus=group.vcpus,
         activities=tuple(activities),
         policy=_policy(group.hinting or default),
-        migratable=group.migratable,
+        migratable=group.moves(migration),
         because=group.because or "",
+        local_disk=_plain(LocalDisk, group.local_disk),
         huge_pages=_plain(HugePageSettings, group.huge_pages),
     )
 
@@ -344,9 +352,9 @@ def _places(
 
 
 def _weights(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
-    """Return the weight of each kind of traffic; the kinds of a migration stream share one."""
+    """Return the weight of each kind of traffic; the kinds of a migration share one."""
     own: dict[str, float] = {kind: w for kind, w in weights.items() if kind != "migration"}
-    return own | dict.fromkeys(MIGRATION_KINDS, weights.get("migration", 1.0))
+    return own | dict.fromkeys((*MIGRATION_KINDS, *DISK_KINDS), weights.get("migration", 1.0))
 
 
 def _policy(hinting: spec.Hinting) -> Policy:
@@ -357,6 +365,11 @@ def _policy(hinting: spec.Hinting) -> Policy:
     return Policy(hinting.name, hinting.zero_pages, steps)
 
 
+def _cap(value: float | None) -> float:
+    """Return a limit, infinite where it is not set."""
+    return math.inf if value is None else float(value)
+
+
 def _plain(kind: type[Any], part: spec.Spec | None) -> Any:
     """Return a group of options as the model's dataclass of the same fields."""
     if part is None:
@@ -364,24 +377,27 @@ def _plain(kind: type[Any], part: spec.Spec | None) -> Any:
     values = {name: getattr(part, name) for name in kind.__slots__}
     if values.get("compression") is not None:
         values["compression"] = _plain(Compression, values["compression"])
+    if "bandwidth" in values:
+        values["bandwidth"] = _cap(values["bandwidth"])
     return kind(**values)
 
 
 def _settings(migration: spec.Migration) -> Settings:
     values = {name: getattr(migration, name) for name in Settings.__slots__}
     for name in ("max_bandwidth", "max_rounds"):
-        values[name] = math.inf if values[name] is None else float(values[name])
-    for name, kind in (("multifd", Multifd), ("xbzrle", Xbzrle), ("encryption", Encryption)):
+        values[name] = _cap(values[name])
+    for name, kind in (
+        ("multifd", Multifd),
+        ("xbzrle", Xbzrle),
+        ("encryption", Encryption),
+        ("block", Block),
+    ):
         values[name] = _plain(kind, values[name])
     return Settings(**values)
 
 
 def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:
     limits = operation.limits
-
-    def cap(value: float | None) -> float:
-        return math.inf if value is None else value
-
     drain = operation if isinstance(operation, spec.Drain) else None
     moves = operation.moves if isinstance(operation, spec.Moves) else []
     return OperationPlan(
@@ -390,10 +406,10 @@ def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:
         hosts=drain.hosts if drain else "",
         placement=drain.placement if drain else "",
         moves=tuple((move.guest, move.to) for move in moves),
-        caps=(cap(limits.per_cluster), cap(limits.per_host_out), cap(limits.per_host_in)),
+        caps=(_cap(limits.per_cluster), _cap(limits.per_host_out), _cap(limits.per_host_in)),
         patience=Patience(
             control_plane_s=limits.control_plane,
-            completion_s_per_gib=cap(limits.completion_timeout_per_gib),
-            progress_s=cap(limits.progress_timeout),
+            completion_s_per_gib=_cap(limits.completion_timeout_per_gib),
+            progress_s=_cap(limits.progress_timeout),
         ),
     )

@@ -21,6 +21,8 @@ BYTE_COLUMNS: Final[Mapping[str, str]] = {
     "first_pass_bytes": "first pass",
     "resent_bytes": "re-sent",
     "switchover_bytes": "switch-over",
+    "disk_copy_bytes": "disk copy",
+    "mirror_bytes": "mirror write",
     "prefetch_bytes": "prefetch",
     "extra_refault_bytes": "refault",
 }

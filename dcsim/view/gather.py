@@ -143,6 +143,8 @@ def _in_words(run: Result) -> list[str]:
         return sentences
     parts = {
         "sent by migrations": figures["migration_bytes"],
+        "copied of local disks": figures["disk_copy_bytes"],
+        "mirrored to them": figures["mirror_bytes"],
         "read from storage at destinations": figures["prefetch_bytes"],
         "read again by guests whose cache was gone": figures["extra_refault_bytes"],
     }

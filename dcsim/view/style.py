@@ -28,6 +28,8 @@ KIND_COLOURS: Final[Mapping[str, str]] = {
     "first pass": "#0072b2",
     "re-sent": "#56b4e9",
     "switch-over": "#1f2430",
+    "disk copy": "#332288",
+    "mirror write": "#882255",
     "prefetch": "#009e73",
     "refault": "#e69f00",
     "write-back": "#d55e00",
