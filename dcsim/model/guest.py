@@ -29,6 +29,8 @@ from dcsim.units import PAGE
 
 SHORTEST_LOOK_S = 0.01
 SHORTEST_GROWTH_S = 0.1
+FAULT_PARTS = 64
+"""Parts of an interval that are told apart where write faults slow a guest unevenly."""
 NEGLIGIBLE_MISSES = 1.0
 """Misses a second below which a changing cache is not looked at for its own sake."""
 
@@ -335,7 +337,16 @@ class Guest:
                     writes=[0.0] * len(self.memory.writers), recycled=0.0, sent=sent
                 )
             self.blackout_s += elapsed
-            self._lose(elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
+            self._lose(now, elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
+            return
+        self._run(now, elapsed, sent, parts=FAULT_PARTS)
+
+    def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
+        """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
+        if parts > 1 and self._uneven(elapsed, sent):
+            half = elapsed / 2
+            self._run(end_s - half, half, sent / 2, parts=parts // 2)
+            self._run(end_s, half, sent / 2, parts=parts // 2)
             return
         writes = [0.0] * len(self.memory.writers)
         reads = [0.0] * len(self.memory.readers)
@@ -368,7 +379,7 @@ class Guest:
         if self.reporting:
             self.memory.report(elapsed)
         self._pass_undisturbed(elapsed, outcome.brought)
-        self._lose(elapsed, progress if self._weight else 1.0, lost)
+        self._lose(end_s, elapsed, progress if self._weight else 1.0, lost)
 
     def _busy(self) -> float:
         """Return the share of its work that it has to do now; all, if nothing is known of it."""
@@ -376,6 +387,21 @@ class Guest:
             return 1.0
         pairs = zip(self.profile.activities, self.paces, strict=True)
         return sum(a.weight for a, pace in pairs if pace.base > 0) / self._weight
+
+    def _uneven(self, elapsed: float, sent: float) -> bool:
+        """Whether write faults slow a writer more in the first half of an interval than in all."""
+        if self.stream is None or self.write_fault_s <= 0:
+            return False
+        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
+            if activity.do == "write":
+                done = pace.rate * elapsed
+                kept = self._keep_after_faults(activity, done, elapsed, sent)
+                first = kept
+                if kept < 1.0:
+                    first = self._keep_after_faults(activity, done / 2, elapsed / 2, sent / 2)
+                if abs(first - kept) > self._tolerance:
+                    return True
+        return False
 
     def _keep_after_faults(
         self, activity: Activity, done: float, elapsed: float, sent: float
@@ -440,14 +466,16 @@ class Guest:
                 )
         self.undisturbed_refault_pages += self.undisturbed.read(reads).brought
 
-    def _lose(self, elapsed: float, progress: float, causes: dict[str, float]) -> None:
+    def _lose(
+        self, end_s: float, elapsed: float, progress: float, causes: dict[str, float]
+    ) -> None:
         for cause, seconds in causes.items():
             self.lost[cause] += seconds
         for threshold in self.degraded_s:
             if 1 - progress > threshold:
                 self.degraded_s[threshold] += elapsed
         if self._record is not None and progress < 1 - 1e-6:
-            self._record(self.name, self._since - elapsed, self._since, progress)
+            self._record(self.name, end_s - elapsed, end_s, progress)
 
     # ------------------------------------------------------------------ rates
 
