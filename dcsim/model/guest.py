@@ -389,7 +389,10 @@ class Guest:
         return sum(a.weight for a, pace in pairs if pace.base > 0) / self._weight
 
     def _uneven(self, elapsed: float, sent: float) -> bool:
-        """Whether write faults slow a writer more in the first half of an interval than in all."""
+        """Whether write faults slow a writer notably more in the first half than in all.
+
+        That is by more than the tolerance, or past one of the degrees that are counted.
+        """
         if self.stream is None or self.write_fault_s <= 0:
             return False
         for activity, pace in zip(self.profile.activities, self.paces, strict=True):
@@ -399,7 +402,9 @@ class Guest:
                 first = kept
                 if kept < 1.0:
                     first = self._keep_after_faults(activity, done / 2, elapsed / 2, sent / 2)
-                if abs(first - kept) > self._tolerance:
+                if abs(first - kept) > self._tolerance or any(
+                    first < 1 - degree <= kept for degree in self.degraded_s
+                ):
                     return True
         return False
 
