@@ -162,7 +162,9 @@ def scenarios(draw: st.DrawFn) -> Data:
         "cold_restart": 3.0,
     }
     if draw(st.booleans()):
-        migration["dirty_log"] = draw(st.sampled_from(["at-sync", "per-chunk"]))
+        migration["dirty_log"] = draw(
+            st.sampled_from(["at-sync", "per-chunk", "per-chunk-guarded"])
+        )
     return scenario(
         *made,
         topology=net,

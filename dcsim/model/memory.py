@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dcsim.model.guard import Guard
 from dcsim.model.readers import ReadOutcome, ReadSet, forget, proportional, reach
 from dcsim.model.touch import Pages, TouchClass
 
@@ -158,6 +159,7 @@ class Memory:
         self.readers = [ReadSet(classes, ahead) for classes, ahead, _ in readers]
         self._remember([rate for _, _, rate in readers])
         self.oom_pages = 0.0
+        self._guard: Guard | None = None
         self.regions = self._regions(order)
         self.cursor = 0
 
@@ -538,9 +540,11 @@ class Memory:
 
     # ------------------------------------------------------------------ the migration's view
 
-    def start_log(self, *, per_chunk: bool) -> None:
-        """Switch the dirty log on: every page is to be sent."""
+    def start_log(self, *, per_chunk: bool, guard: bool = False) -> None:
+        """Switch the dirty log on: every page is to be sent, and write-protected at once or not."""
         self.cursor = 0
+        written = (part.frames for writer in self.writers for part in writer.classes)
+        self._guard = Guard(written) if guard else None
         for pages in self.sets():
             pages.start_log(per_chunk=per_chunk)
 
@@ -603,12 +607,12 @@ class Memory:
         for writer, touches in zip(self.writers, writes, strict=True):
             faults.append(0.0)
             for part in writer.classes:
-                frames = part.frames
-                faults[-1] += frames.advance(
-                    touches=touches * part.touch.share,
-                    sent=share * frames.pending if id(frames) in going else 0.0,
-                    law=part.touch.law,
-                )
+                frames, law = part.frames, part.touch.law
+                own = touches * part.touch.share
+                sent = share * frames.pending if id(frames) in going else 0.0
+                if self._guard is not None:
+                    faults[-1] += self._guard.advance(frames, touches=own, sent=sent, law=law)
+                faults[-1] += frames.advance(touches=own, sent=sent, law=law)
                 written.add(id(frames))
         for pages in here:
             if id(pages) not in written and pages is not self.cache:
@@ -621,14 +625,17 @@ class Memory:
         """Return how many write-protected pages so many touches of a write set would hit."""
         share = self._share_sent(sent)
         here = self.regions[self.cursor]
-        return sum(
-            part.frames.faults(
-                touches=touches * part.touch.share,
-                sent=share * part.frames.pending if part.frames in here else 0.0,
-                law=part.touch.law,
-            )
-            for part in self.writers[index].classes
-        )
+
+        def of(part: WriteClass) -> float:
+            frames, law = part.frames, part.touch.law
+            own = touches * part.touch.share
+            going = share * frames.pending if frames in here else 0.0
+            faults = frames.faults(touches=own, sent=going, law=law)
+            if self._guard is not None:
+                faults += self._guard.faults(frames, touches=own, sent=going, law=law)
+            return faults
+
+        return sum(of(part) for part in self.writers[index].classes)
 
     def _share_sent(self, sent: float) -> float:
         """Return the share of what is pending at the cursor that so many pages are."""

@@ -166,7 +166,8 @@ class Migration:
         """Switch the dirty log on and begin to send."""
         guest, settings = self.guest, self.settings
         guest.enter("migration")
-        guest.memory.start_log(per_chunk=settings.dirty_log == "per-chunk")
+        log = settings.dirty_log
+        guest.memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
         key = self.world.streams.uniform_hash("ecmp", guest.name, "migration")
         path = self.world.routes.route(self.source.node, self.destination.node, key)
         self.stream = Stream(self.world.network, guest, path, settings)

@@ -42,7 +42,7 @@ class Settings:
     send_page: float
     thread_cores: float
     write_fault: float
-    dirty_log: Literal["at-sync", "per-chunk"]
+    dirty_log: Literal["at-sync", "per-chunk", "per-chunk-guarded"]
     activation: float
     announce: float
     cold_restart: float

@@ -93,7 +93,10 @@ class Migration(Spec):
     write_fault: Duration = Field(
         description="guest's stall at the first write to a page after a sync"
     )
-    dirty_log: Literal["at-sync", "per-chunk"] = Field(description="when a page's log is cleared")
+    dirty_log: Literal["at-sync", "per-chunk", "per-chunk-guarded"] = Field(
+        description="when a page's log is cleared: at the sync; just before it is sent; the same, "
+        "but all memory is write-protected at the start too"
+    )
     activation: Duration = Field(
         description="stopping, devices and starting at the destination, while paused"
     )

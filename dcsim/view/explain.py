@@ -189,6 +189,8 @@ class _Told:
             share = move["policy_s"] / prepared
             part = "all of it" if share > 0.99 else f"{human(move['policy_s'], 'seconds')} of it"
             of = f", {part} for the policy {move['hinting']}" if share > 0.001 else ""
+            if move["disk_s"] > 0:
+                of += f", {human(move['disk_s'], 'seconds')} of it to copy the local disk"
             said.append(f"{human(prepared, 'seconds')} passed before the first byte{of}.")
         if self.streamed:
             taken = {

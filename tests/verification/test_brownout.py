@@ -5,9 +5,12 @@ to the brown-outs: it is the time of a round of a published micro-benchmark of d
 to grow evenly with the vCPUs that contend, and read off at 48 of them. One thing is assumed of the
 test: writing a page takes 50 ns, for over 56 ns no guest would be 99 % degraded on x86.
 
-What is reproduced is how long it is more than 99 % degraded on x86, and how much shorter that is
-with Arm's fast path. What is not: on Arm it lasts 1.7 times as long as one fault on each page, with
-the fast path and without; and the milder degradation, over 50 and over 10 %, that outlasts it.
+Nor is known how long a pass took: 27 s is fitted to how long there was any degradation on x86.
+
+What is reproduced is how long the guest is more than 99 % degraded on x86, that it is by some 20 %
+from then to the end, and how much shorter the first is with Arm's fast path than without. What is
+not: that x86 took 9 s to come below 50 %, not 6.7; that on Arm it lasts 1.7 times as long as one
+fault on each page, with the fast path and without; and the milder degradation there.
 """
 
 from __future__ import annotations
@@ -48,26 +51,25 @@ def brownout(fault: float, *, seconds: float, **migration: object) -> Data:
 
 def test_x86_is_hardly_running_for_as_long_as_it_was_seen_to() -> None:
     """More than 99 % degraded for 6 s: one fault on each page takes 5.9 s, with nothing fitted."""
-    found = brownout(X86, seconds=27.0)
-    assert found["degraded99_s"] == pytest.approx(6.0, rel=0.1)
+    for log in ("at-sync", "per-chunk-guarded"):
+        found = brownout(X86, seconds=27.0, dirty_log=log)
+        assert found["degraded99_s"] == pytest.approx(6.0, rel=0.1)
 
 
-def test_x86_recovers_too_soon() -> None:
-    """Seen: 9 s over 50 % and 27 s over 10 %. The model's guest is back after its last fault."""
-    found = brownout(X86, seconds=27.0)
-    assert found["degraded50_s"] == pytest.approx(found["degraded99_s"], abs=0.5)
-    assert found["degraded10_s"] < 7.0
+def test_x86_stays_degraded_to_the_end() -> None:
+    """27 s over 10 % as seen, the pass being fitted to that; 9 s over 50 % were seen, not 6.7.
 
-
-def test_a_log_cleared_by_chunks_is_mild_and_lasts() -> None:
-    """Then the faults are spread over the pass: 27 s over 10 %, if it takes 27 s, none over 50.
-
-    The length of the pass is fitted, the degree is not. What was seen has both phases, as if all
-    memory had been protected at first and again chunk by chunk; the model has either.
+    All memory is protected at first, and again chunk by chunk before it is sent. With only one of
+    the two, either the first phase is missing or the second.
     """
-    found = brownout(X86, seconds=27.0, dirty_log="per-chunk")
-    assert found["degraded10_s"] == pytest.approx(27.0, rel=0.05)
-    assert found["degraded50_s"] == pytest.approx(0.0, abs=0.5)
+    both = brownout(X86, seconds=27.0, dirty_log="per-chunk-guarded")
+    assert both["degraded10_s"] == pytest.approx(27.0, rel=0.05)
+    assert both["degraded50_s"] == pytest.approx(6.7, rel=0.05)
+    first = brownout(X86, seconds=27.0, dirty_log="at-sync")
+    assert first["degraded10_s"] < 7.0
+    second = brownout(X86, seconds=27.0, dirty_log="per-chunk")
+    assert second["degraded10_s"] == pytest.approx(27.0, rel=0.05)
+    assert second["degraded50_s"] == pytest.approx(0.0, abs=0.5)
 
 
 @pytest.mark.parametrize(("fault", "seen"), [(ARM_BEFORE, 105.0), (ARM_AFTER, 30.0)])
