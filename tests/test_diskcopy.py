@@ -8,6 +8,7 @@ from dcsim.errors import ScenarioError
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation.prepared import prepare
 from dcsim.units import PAGE, GiB, MiB
+from dcsim.view.explain import explain
 from tests.worlds import (
     QUICK,
     SLOT,
@@ -195,3 +196,9 @@ def test_weights_of_migrations_are_those_of_disks_too() -> None:
     net = topology(weights={"migration": 3.0})
     row = only(solve(block(local(), busy, topology=net)), guest="guest-0")
     assert row["disk_s"] == pytest.approx(4.0 / 0.75, rel=1e-6)
+
+
+def test_the_explanation_tells_of_the_disk() -> None:
+    """What passed before the first byte of memory is put down to the disk."""
+    text = explain(solve(block()), "guest-0")
+    assert "4 s passed before the first byte, 4 s of it to copy the local disk" in text

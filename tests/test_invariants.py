@@ -94,6 +94,11 @@ def groups(draw: st.DrawFn, number: int) -> Data:
     )
     if draw(st.booleans()):
         made["hinting"] = draw(hintings)
+    if draw(st.booleans()):
+        made["huge_pages"] = {"on_arrival": draw(shares), "rebuild": 4.0 * MiB}
+    if draw(st.booleans()) and made["migratable"] != "live":
+        made["because"] = "local-disk"
+        made["local_disk"] = {"size": 64.0 * MiB, "writes": draw(st.sampled_from([0.0, 4.0])) * MiB}
     made["workload"]["memory"] = mix
     made["workload"]["replacement"] = draw(st.sampled_from(["lru", "two-list"]))
     return made
@@ -107,6 +112,17 @@ hintings = st.sampled_from(
         {"use": "balloon-partial", "reserve": 0.0, "block_pages": 64, "share": 0.5},
         {"use": "balloon-bounced", "reserve": 0.0},
         {"use": "clean-cache-hint", "share": 0.5},
+    ]
+)
+
+
+transports = st.sampled_from(
+    [
+        {},
+        {"multifd": {"channels": 4, "compression": {"ratio": 2.0, "per_page": 5e-6}}},
+        {"multifd": {"zero_page_detection": "legacy"}, "block": {"bandwidth": 50.0 * MiB}},
+        {"xbzrle": {"cache": 4.0 * MiB, "delta": 100.0}, "encryption": {"rate": 100.0 * MiB}},
+        {"encryption": {"by": "tunnel", "rate": 100.0 * MiB}, "block": {}},
     ]
 )
 
@@ -165,6 +181,7 @@ def scenarios(draw: st.DrawFn) -> Data:
         migration["dirty_log"] = draw(
             st.sampled_from(["at-sync", "per-chunk", "per-chunk-guarded"])
         )
+    migration |= draw(transports)
     return scenario(
         *made,
         topology=net,
@@ -191,7 +208,9 @@ def verify(result: Result) -> None:
         assert m["requested_s"] <= m["ended_s"] <= end + 1e-9
         parts = m["first_pass_bytes"] + m["resent_bytes"] + m["switchover_bytes"]
         assert m["sent_bytes"] == pytest.approx(parts, rel=1e-9, abs=1e-3)
-        assert min(m["normal_pages"], m["zero_pages"], m["skipped_pages"], m["left_bytes"]) >= 0
+        figures = ("normal_pages", "delta_pages", "zero_pages", "skipped_pages", "left_bytes")
+        assert min(m[name] for name in figures) >= -1e-6
+        assert not m["huge_bytes"] > m["memory_bytes"] * (1 + 1e-9)
         if m["outcome"].startswith("completed"):
             assert m["left_bytes"] == 0
         else:
@@ -225,7 +244,7 @@ def verify(result: Result) -> None:
     assert sorted(ended) == sorted(names)
 
     for r in rounds:
-        assert min(r["pending_pages"], r["sent_pages"], r["dirtied_pages"]) >= 0
+        assert min(r["pending_pages"], r["sent_pages"], r["dirtied_pages"]) >= -1e-6
     carried: Counter[str] = Counter()
     for link in links:
         carried[link["link"]] += link["carried_bytes"]
@@ -256,6 +275,10 @@ def balance(result: Result) -> None:
     )
     moves = rows(result, "migrations")
     for kind, column in columns.items():
+        total = sum(m[column] for m in moves)
+        for way in ("out", "in"):
+            assert on_link[way, kind] == pytest.approx(total, rel=1e-6, abs=16.0), (way, kind)
+    for kind, column in (("disk copy", "disk_copy_bytes"), ("mirror write", "mirror_bytes")):
         total = sum(m[column] for m in moves)
         for way in ("out", "in"):
             assert on_link[way, kind] == pytest.approx(total, rel=1e-6, abs=16.0), (way, kind)
