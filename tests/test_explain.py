@@ -13,6 +13,7 @@ from dcsim.records.result import Result
 from dcsim.units import PAGE, GiB, MiB
 from dcsim.view.explain import explain
 from tests.view_data import changed, fake_result
+from tests.worlds import QUICK, guest, scenario, solve
 
 
 @pytest.fixture(scope="module")
@@ -286,3 +287,20 @@ def test_a_real_migration_is_explained():
         told = words(result, row["guest"])
         assert f", {row['outcome']} after" in told
         assert "First pass" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"multifd": {"channels": 4}, "send_page": 40e-6},
+            "held back by the threads of 4 channels",
+        ),
+        ({"encryption": {"rate": 0.1 * GiB}}, "held back by the sending thread"),
+        ({"encryption": {"by": "tunnel", "rate": 0.1 * GiB}}, "held back by the tunnel of 859"),
+    ],
+)
+def test_it_tells_threads_and_tunnels_from_links(options, said):
+    """What is slower than the link is named, whichever way the bytes travel."""
+    run = solve(scenario(guest(), migration={**QUICK, **options}))
+    assert said in explain(run, "guest-0")

@@ -115,7 +115,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
     settings: dict[str, Settings] = {}
     for i, group in enumerate(scenario.guests):
         name = group.group
-        settings[name] = _settings(group.migration or scenario.migration)
+        settings[name] = settings_of(group.migration or scenario.migration)
         profile, plan = _profile(group, scenario.hinting, scenario.migration)
         candidates = [names[host] for host in matching(group.place.pattern, names)]
         hosts = _places(candidates, group, free, streams, f"guests[{i}].place", problems)
@@ -382,7 +382,8 @@ def _plain(kind: type[Any], part: spec.Spec | None) -> Any:
     return kind(**values)
 
 
-def _settings(migration: spec.Migration) -> Settings:
+def settings_of(migration: spec.Migration) -> Settings:
+    """Return settings as the model has them: a limit that is not set is infinite."""
     values = {name: getattr(migration, name) for name in Settings.__slots__}
     for name in ("max_bandwidth", "max_rounds"):
         values[name] = _cap(values[name])

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.errors import ResultError, did_you_mean
+from dcsim.model.transport import Pending, Transport
 from dcsim.records.summary import COLD, LIVE
 from dcsim.records.tables import CAUSES
+from dcsim.scenario.policy import Migration
+from dcsim.simulation.prepared import settings_of
 from dcsim.units import PAGE
 from dcsim.view.style import CAUSE_NAMES, human
 
@@ -98,6 +101,13 @@ class _Told:
         settings = self.group.get("migration") or self.result.scenario.get("migration", {})
         value = settings.get(name)
         return default if value is None else float(value)
+
+    @property
+    def transport(self) -> Transport:
+        """What pages cost on their way."""
+        settings = self.group.get("migration") or self.result.scenario.get("migration", {})
+        known = {key: value for key, value in settings.items() if value is not None}
+        return Transport(settings_of(Migration.model_validate(known)))
 
     @property
     def cap(self) -> float:
@@ -223,14 +233,15 @@ class _Told:
         )
 
     def held_back_by(self, row: Row, took: float) -> str:
-        """What bounded the rate of a round: scanning, the thread, the cap or the network."""
-        whole, empty = PAGE + self.setting("page_header", 8.0), self.setting("zero_page", 9.0)
+        """What bounded the rate of a round: scanning, threads, a cap, a tunnel or the network."""
+        transport = self.transport
+        whole, empty = transport.whole, transport.zero
         pages = row["sent_pages"]
         normal = (row["sent_bytes"] - empty * pages) / (whole - empty) if whole > empty else pages
         normal = min(max(normal, 0.0), pages)
         ballooned = min(self.move["ballooned_pages"], pages - normal)
-        scan = (pages - normal - ballooned) * self.setting("scan_zero", 0.0)
-        scan += ballooned * self.setting("scan_ballooned", 0.0)
+        sent = Pending(normal, pages - normal - ballooned, ballooned)
+        scan = transport.scan_s(sent.zero) + transport.added_s(sent)
         sending = max(took - scan, 1e-9)
         scanned = f"{human(scan, 'seconds')} of it went into looking at zero pages"
         if scan > 0.5 * took:
@@ -238,8 +249,14 @@ class _Told:
         aside = f"; {scanned}" if scan > 0.05 * took else ""
         if row["sent_bytes"] / self.cap > _CLOSE * sending:
             return f"held back by the cap of {human(self.cap, 'rate')}{aside}"
-        if normal * self.setting("send_page", 0.0) > _CLOSE * sending:
-            return f"held back by the sending thread{aside}"
+        if transport.work_s(sent) / transport.threads > _CLOSE * sending:
+            channels = transport.threads
+            threads = (
+                "the sending thread" if channels == 1 else f"the threads of {channels} channels"
+            )
+            return f"held back by {threads}{aside}"
+        if row["sent_bytes"] / transport.tunnel > _CLOSE * sending:
+            return f"held back by the tunnel of {human(transport.tunnel, 'rate')}{aside}"
         link, capacity = self.wire
         if not link:
             return f"held back by its share of the network{aside}"
