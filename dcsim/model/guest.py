@@ -93,6 +93,13 @@ class Guest:
         Called as ``record(name, from_s, to_s, progress)`` for intervals below full speed, or None.
     record_phase
         Called with a row of the phases table when a phase ends, or None.
+
+    Attributes
+    ----------
+    throttle
+        Share of the time for which its vCPUs are stopped.
+    holds
+        Seconds that each page costs each activity in addition, by cause.
     """
 
     def __init__(
@@ -122,6 +129,8 @@ class Guest:
         self.write_fault_s = 0.0
         self.stream: Sender | None = None
         self.policy_threads = 0.0
+        self.throttle = 0.0
+        self.holds: dict[str, list[float]] = {}
         self.reporting = any(step.tell == "report" for step in profile.policy.steps)
         self.balloon_gives_back = True
         self.paces = [Pace() for _ in profile.activities]
@@ -438,11 +447,17 @@ class Guest:
         stalls = self._stalls(self._misses, latency)
         base_stalls = self._stalls(base, latency)
         base_share = cpu_share(vcpus=self.profile.vcpus, demand=self._cpu_demand(base_stalls))
+        for held in self.holds.values():
+            stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
         demand = self._cpu_demand(stalls)
         own_share = cpu_share(vcpus=self.profile.vcpus, demand=demand)
         with_policy = cpu_share(vcpus=self.profile.vcpus, demand=demand + self.policy_threads)
-        self.host.demand_cpu(self, min(self.profile.vcpus, demand + self.policy_threads))
-        self._cpu = share = with_policy * self.host.cpu_factor
+        running = 1 - self.throttle
+        wanted = self._cpu_demand(stalls, running) + self.policy_threads
+        vcpus = self.profile.vcpus * running
+        self.host.demand_cpu(self, min(vcpus, wanted))
+        unthrottled = with_policy * self.host.cpu_factor
+        self._cpu = share = running * cpu_share(vcpus=vcpus, demand=wanted) * self.host.cpu_factor
         missing = self._ask_storage(stalls, share)
         served = 1.0
         if missing > 0 and self._refault is not None:
@@ -452,9 +467,14 @@ class Guest:
             pace.rate = activity.pace(level=self.level, share=share, stall_s=stalls[i])
             pace.causes = {
                 "cpu": activity.work_s * (1 / own_share / self.host.cpu_factor - 1 / base_share),
-                "inflation": activity.work_s * (1 / share - 1 / own_share / self.host.cpu_factor),
+                "inflation": activity.work_s
+                * (1 / unthrottled - 1 / own_share / self.host.cpu_factor),
+                "throttle": activity.work_s * (1 / share - 1 / unthrottled),
                 "cache_miss": stalls[i] - base_stalls[i],
             }
+            for cause, held in self.holds.items():
+                pace.causes[cause] = held[i]
+                pace.causes["cache_miss"] -= held[i]
             missed = activity.do == "read" and self._misses[activity.index] > 0
             if missed and served < 1.0 and pace.rate > 0:
                 page_s = activity.workers / pace.rate
@@ -473,10 +493,10 @@ class Guest:
                 stalls[i] = misses[activity.index] * latency / pages
         return stalls
 
-    def _cpu_demand(self, stalls: list[float]) -> float:
-        """Return the CPU it would use were there enough, in cores."""
+    def _cpu_demand(self, stalls: list[float], share: float = 1.0) -> float:
+        """Return the CPU it would use were there enough for this share of its time, in cores."""
         return sum(
-            a.pace(level=self.level, share=1.0, stall_s=s) * a.work_s
+            a.pace(level=self.level, share=share, stall_s=s) * a.work_s
             for a, s in zip(self.profile.activities, stalls, strict=True)
         )
 

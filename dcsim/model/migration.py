@@ -16,6 +16,7 @@ from typing import Any
 
 import simpy
 
+from dcsim.model.convergence import AutoConverge, Brakes
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
 from dcsim.model.host import Host
@@ -71,12 +72,14 @@ class Migration:
         self.settings = settings
         self.patience = patience
         self.hints = Hints(guest, guest.profile.policy)
+        self.brakes: Brakes | None = None
         self.stream: Stream | None = None
         self.requested_s = requested_s
         self.started_s = world.env.now
         self.stream_s = self.ended_s = self.paused_at = math.nan
         self.policy_s = self.downtime_s = 0.0
-        self.rounds = 0
+        self.rounds = self.syncs = 0
+        self.found_pages = 0.0
         self.dirty_rate = math.nan
         self.outcome = ""
         self.reason = ""
@@ -139,15 +142,21 @@ class Migration:
 
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
-        guest, settings = self.guest, self.settings
+        env, guest, settings = self.world.env, self.guest, self.settings
         guest.enter("migration")
         guest.memory.start_log(per_chunk=settings.dirty_log == "per-chunk")
         key = self.world.streams.uniform_hash("ecmp", guest.name, "migration")
         path = self.world.routes.route(self.source.node, self.destination.node, key)
         self.stream = Stream(self.world.network, guest, path, settings)
-        self.stream_s = self.world.env.now
+        self.stream_s = env.now
         guest.stream = self.stream
         guest.write_fault_s = settings.write_fault
+        brake = settings.auto_converge or settings.dirty_limit
+        self.brakes = Brakes(
+            guest, brake, lambda what: self.world.event("slowed", guest.name, what)
+        )
+        if isinstance(brake, AutoConverge) and brake.sync_every < math.inf:
+            env.process(self.sync_often(self.stream, brake.sync_every))
         for host in (self.source, self.destination):
             host.run_threads(settings.thread_cores)
         return self.stream
@@ -159,7 +168,8 @@ class Migration:
         env, guest, settings = self.world.env, self.guest, self.settings
         self.rounds += 1
         guest.look()
-        began, before = env.now, self.sent_bytes
+        began, before, found_before = env.now, self.sent_bytes, self.found_pages
+        throttle = guest.throttle
         pages_before = stream.normal + stream.zero
         pending = guest.memory.pending
         if entries > 0:
@@ -172,8 +182,8 @@ class Migration:
         guest.pass_time()
         stream.end_round()
         left = guest.memory.pending * PAGE
-        new = guest.memory.sync()
-        guest.look()
+        left += self.sync() * PAGE
+        new = self.found_pages - found_before
         elapsed = env.now - began
         sent = self.sent_bytes - before
         if settings.window > 0:
@@ -183,11 +193,33 @@ class Migration:
         threshold = bandwidth * settings.downtime_limit
         if elapsed > 0 and env.now < self.deadline_s:
             self.dirty_rate = new * PAGE / elapsed
+        pages = stream.normal + stream.zero - pages_before
         self.record_round(
-            kind, began, pending, sent, stream.normal + stream.zero - pages_before, new, threshold
+            kind, began, pending, sent, pages, new=new, threshold=threshold, throttle=throttle
         )
-        left += new * PAGE
         return left, left <= threshold
+
+    def sync(self) -> float:
+        """Collect the dirty log; return the pages that it adds to what is to be sent."""
+        assert self.brakes is not None
+        new = self.guest.memory.sync()
+        self.syncs += 1
+        self.found_pages += new
+        self.brakes.sync(new, self.sent_bytes)
+        self.guest.look()
+        return new
+
+    def sync_often(self, stream: Stream, every_s: float) -> Generator[simpy.Event]:
+        """Sync in long rounds too, where none has been for so long; the first pass is let be."""
+        seen = 0
+        while True:
+            yield self.world.env.timeout(every_s)
+            if self.guest.stream is not stream or not self.guest.running:
+                return
+            if self.rounds > 1 and self.syncs == seen:
+                self.guest.pass_time()
+                self.sync()
+            seen = self.syncs
 
     def window_end(self, began: float) -> float:
         """Return when the present bandwidth window ends; the first of a round is a whole one."""
@@ -212,7 +244,7 @@ class Migration:
         if self.settings.activation > 0:
             yield env.timeout(self.settings.activation)
         sent, pages = self.sent_bytes - before, stream.normal + stream.zero - pages_before
-        self.record_round("switch-over", began, pending, sent, pages, 0.0, 0.0)
+        self.record_round("switch-over", began, pending, sent, pages)
 
     def settle_in(self) -> Generator[simpy.Event, Any]:
         """At the destination: deflate, read what was not sent."""
@@ -271,6 +303,8 @@ class Migration:
         assert self.stream is not None
         self.guest.pass_time()
         self.stream.collect()
+        assert self.brakes is not None
+        self.brakes.release()
         self.guest.stream = None
         self.stream.close()
         for host in (self.source, self.destination):
@@ -320,8 +354,10 @@ class Migration:
         pending: float,
         sent: float,
         pages: float,
-        new: float,
-        threshold: float,
+        *,
+        new: float = 0.0,
+        threshold: float = 0.0,
+        throttle: float = 0.0,
     ) -> None:
         """Write a row of the rounds table."""
         self.world.recorder.add(
@@ -337,6 +373,7 @@ class Migration:
             sent_pages=pages,
             dirtied_pages=new,
             threshold_bytes=threshold,
+            throttle=throttle,
         )
 
     def record(self) -> None:

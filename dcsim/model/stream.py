@@ -14,6 +14,7 @@ from typing import Literal
 
 import simpy
 
+from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.guest import Guest
 from dcsim.model.network import Flow, Network
 from dcsim.model.routing import Path
@@ -45,6 +46,8 @@ class Settings:
     announce: float
     cold_restart: float
     max_rounds: float
+    auto_converge: AutoConverge | None
+    dirty_limit: DirtyLimit | None
 
     @property
     def effective_bandwidth(self) -> float:

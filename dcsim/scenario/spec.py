@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dcsim import units
 from dcsim.scenario import library
 from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.convergence import AutoConverge, DirtyLimit
 from dcsim.scenario.fabric import (
     Fabric,
     FatTree,
@@ -40,10 +41,11 @@ from dcsim.scenario.quantities import Count, Duration, Positive, Size, written
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
-    "MODEL_VERSION", "Activity", "Drain", "Fabric", "FatTree", "Graph", "GraphLink", "GraphNode",
-    "GuestGroup", "Hinting", "Host", "LeafSpine", "Limits", "Load", "Makeup", "Migration", "Move",
-    "Moves", "Operation", "Pattern", "Place", "Scenario", "Spec", "Step", "Storage", "ThreeTier",
-    "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload",
+    "MODEL_VERSION", "Activity", "AutoConverge", "DirtyLimit", "Drain", "Fabric", "FatTree",
+    "Graph", "GraphLink", "GraphNode", "GuestGroup", "Hinting", "Host", "LeafSpine", "Limits",
+    "Load", "Makeup", "Migration", "Move", "Moves", "Operation", "Pattern", "Place", "Scenario",
+    "Spec", "Step", "Storage", "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites",
+    "Workload",
 ]  # fmt: skip
 
 MODEL_VERSION = 2

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from heapq import heapify, heappop, heappush
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError
 from dcsim.model.activity import Activity
+from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.guest import Profile
 from dcsim.model.hinting import Policy, Step
 from dcsim.model.memory import Memory
@@ -339,6 +340,8 @@ def _places(
 
 # --------------------------------------------------------------------------- plain forms of specs
 
+Plain = TypeVar("Plain", AutoConverge, DirtyLimit)
+
 
 def _weights(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
     """Return the weight of each kind of traffic; the kinds of a migration stream share one."""
@@ -358,7 +361,18 @@ def _settings(migration: spec.Migration) -> Settings:
     values = {name: getattr(migration, name) for name in Settings.__slots__}
     for name in ("max_bandwidth", "max_rounds"):
         values[name] = math.inf if values[name] is None else float(values[name])
+    values["auto_converge"] = _plain(AutoConverge, migration.auto_converge)
+    values["dirty_limit"] = _plain(DirtyLimit, migration.dirty_limit)
     return Settings(**values)
+
+
+def _plain(kind: type[Plain], option: spec.Spec | None) -> Plain | None:
+    """Return an option as the engine knows it, null as infinite; None where it is off."""
+    if option is None:
+        return None
+    values: dict[str, Any] = {field.name: getattr(option, field.name) for field in fields(kind)}
+    values |= {name: math.inf for name, value in values.items() if value is None}
+    return kind(**values)
 
 
 def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:

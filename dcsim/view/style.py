@@ -46,6 +46,8 @@ CAUSE_COLOURS: Final[Mapping[str, str]] = {
     "network": "#332288",
     "inflation": "#44aa99",
     "memory": "#aa4499",
+    "throttle": "#999933",
+    "dirty_limit": "#ddcc77",
 }
 """A colour for each cause of lost work; what belongs together across the two lists looks alike."""
 
@@ -53,6 +55,7 @@ CAUSE_NAMES: Final[Mapping[str, str]] = {
     "write_fault": "write faults",
     "cache_miss": "cache misses",
     "cpu": "CPU",
+    "dirty_limit": "dirty limit",
 }
 """Causes whose name is not fit for reading as it is."""
 
