@@ -216,6 +216,14 @@ def stuck() -> Data:
     return data
 
 
+def slowed(brake: str) -> Data:
+    """A guest that dirties too fast, and is slowed."""
+    data = stuck()
+    data["guests"][0]["workload"]["activities"][0] |= {"rate": "max", "work": 2e-6, "workers": 2}
+    data["migration"][brake] = True
+    return data
+
+
 def cold() -> Data:
     """A guest that moves while it is down."""
     return scenario(guest(writer(1e6, 0.1), migratable="cold", because="pinned"))
@@ -364,6 +372,23 @@ CASES: dict[str, tuple[Data, Data]] = {
     },
     "Migration.flush_pages": (rich(), {"migration.flush_pages": 4096}),
     "Migration.max_rounds": (stuck(), {"migration.max_rounds": 2}),
+    "Migration.auto_converge": (stuck(), {"migration.auto_converge": True}),
+    "Migration.dirty_limit": (stuck(), {"migration.dirty_limit": True}),
+    **{
+        f"AutoConverge.{key}": (
+            slowed("auto_converge"), {"migration.auto_converge": {key: value}},
+        )
+        for key, value in {
+            "trigger": 1.0, "initial": 0.3, "increment": 0.2, "most": 0.5, "tailslow": True,
+            "sync_every": 1.0,
+        }.items()
+    },
+    **{
+        f"DirtyLimit.{key}": (slowed("dirty_limit"), {"migration.dirty_limit": {key: value}})
+        for key, value in {
+            "trigger": 1.0, "rate": 20e6, "period": 0.5, "tolerance": 1e9, "most": 0.5,
+        }.items()
+    },
     "Migration.cold_restart": (cold(), {"migration.cold_restart": 30.0}),
     **{
         f"Migration.{key}": (rich(), {f"migration.{key}": value})

@@ -100,6 +100,13 @@ class Guest:
         Called as ``record(name, from_s, to_s, progress)`` for intervals below full speed, or None.
     record_phase
         Called with a row of the phases table when a phase ends, or None.
+
+    Attributes
+    ----------
+    throttle
+        Share of the time for which its vCPUs are stopped.
+    holds
+        Seconds that each page costs each activity in addition, by cause.
     """
 
     def __init__(
@@ -129,6 +136,8 @@ class Guest:
         self.write_fault_s = 0.0
         self.stream: Sender | None = None
         self.policy_threads = 0.0
+        self.throttle = 0.0
+        self.holds: dict[str, list[float]] = {}
         self.reporting = any(step.tell == "report" for step in profile.policy.steps)
         self.balloon_gives_back = True
         self.huge: HugePages | None = None
@@ -499,12 +508,18 @@ class Guest:
         stalls = self._stalls(self._misses, latency)
         base_stalls = self._stalls(base, latency)
         base_share = cpu_share(vcpus=self.profile.vcpus, demand=self._cpu_demand(base_stalls))
+        for held in self.holds.values():
+            stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
         slowness = 1.0 if self.huge is None else self.huge.slowness
-        demand = self._cpu_demand(stalls, slowness)
+        demand = self._cpu_demand(stalls, slowness=slowness)
         own_share = cpu_share(vcpus=self.profile.vcpus, demand=demand)
         with_policy = cpu_share(vcpus=self.profile.vcpus, demand=demand + self.policy_threads)
-        self.host.demand_cpu(self, min(self.profile.vcpus, demand + self.policy_threads))
-        share = with_policy * self.host.cpu_factor
+        running = 1 - self.throttle
+        wanted = self._cpu_demand(stalls, running, slowness=slowness) + self.policy_threads
+        vcpus = self.profile.vcpus * running
+        self.host.demand_cpu(self, min(vcpus, wanted))
+        unthrottled = with_policy * self.host.cpu_factor
+        share = running * cpu_share(vcpus=vcpus, demand=wanted) * self.host.cpu_factor
         self._cpu = able = share / slowness
         missing = self._ask_storage(stalls, able)
         served = 1.0
@@ -515,10 +530,15 @@ class Guest:
             pace.rate = activity.pace(level=self.level, share=able, stall_s=stalls[i])
             pace.causes = {
                 "cpu": activity.work_s * (1 / own_share / self.host.cpu_factor - 1 / base_share),
-                "inflation": activity.work_s * (1 / share - 1 / own_share / self.host.cpu_factor),
+                "inflation": activity.work_s
+                * (1 / unthrottled - 1 / own_share / self.host.cpu_factor),
+                "throttle": activity.work_s * (1 / share - 1 / unthrottled),
                 "huge_pages": activity.work_s * (1 / able - 1 / share),
                 "cache_miss": stalls[i] - base_stalls[i],
             }
+            for cause, held in self.holds.items():
+                pace.causes[cause] = held[i]
+                pace.causes["cache_miss"] -= held[i]
             missed = activity.do == "read" and self._misses[activity.index] > 0
             if missed and served < 1.0 and pace.rate > 0:
                 page_s = activity.workers / pace.rate
@@ -537,10 +557,15 @@ class Guest:
                 stalls[i] = misses[activity.index] * latency / pages
         return stalls
 
-    def _cpu_demand(self, stalls: list[float], slowness: float = 1.0) -> float:
-        """Return the CPU it would use were there enough, in cores, if work takes so much longer."""
+    def _cpu_demand(
+        self, stalls: list[float], share: float = 1.0, *, slowness: float = 1.0
+    ) -> float:
+        """Return the CPU it would use were there enough for this share of its time, in cores.
+
+        With work that takes `slowness` times as long.
+        """
         return sum(
-            a.pace(level=self.level, share=1 / slowness, stall_s=s) * a.work_s * slowness
+            a.pace(level=self.level, share=share / slowness, stall_s=s) * a.work_s * slowness
             for a, s in zip(self.profile.activities, stalls, strict=True)
         )
 

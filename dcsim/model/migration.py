@@ -16,6 +16,7 @@ from typing import Any
 
 import simpy
 
+from dcsim.model.convergence import AutoConverge, Brakes
 from dcsim.model.diskcopy import DiskCopy, Disks
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
@@ -73,13 +74,15 @@ class Migration:
         self.settings = settings
         self.patience = patience
         self.hints = Hints(guest, guest.profile.policy)
+        self.brakes: Brakes | None = None
         self.disk: DiskCopy | None = None
         self.stream: Stream | None = None
         self.requested_s = requested_s
         self.started_s = world.env.now
         self.stream_s = self.ended_s = self.paused_at = math.nan
         self.disk_s = self.policy_s = self.downtime_s = 0.0
-        self.rounds = 0
+        self.rounds = self.syncs = 0
+        self.found_pages = 0.0
         self.dirty_rate = self.huge_bytes = math.nan
         self.outcome = ""
         self.reason = ""
@@ -164,18 +167,24 @@ class Migration:
 
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
-        guest, settings = self.guest, self.settings
+        env, guest, settings = self.world.env, self.guest, self.settings
         guest.enter("migration")
         log = settings.dirty_log
         guest.memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
         key = self.world.streams.uniform_hash("ecmp", guest.name, "migration")
         path = self.world.routes.route(self.source.node, self.destination.node, key)
         self.stream = Stream(self.world.network, guest, path, settings)
-        self.stream_s = self.world.env.now
+        self.stream_s = env.now
         if guest.huge is not None:
             self.huge_bytes = guest.huge.huge * PAGE
         guest.stream = self.stream
         guest.write_fault_s = settings.write_fault
+        brake = settings.auto_converge or settings.dirty_limit
+        self.brakes = Brakes(
+            guest, brake, lambda what: self.world.event("slowed", guest.name, what)
+        )
+        if isinstance(brake, AutoConverge) and brake.sync_every < math.inf:
+            env.process(self.sync_often(self.stream, brake.sync_every))
         for host in (self.source, self.destination):
             host.run_threads(self.stream.cores)
         return self.stream
@@ -187,7 +196,8 @@ class Migration:
         env, guest, settings = self.world.env, self.guest, self.settings
         self.rounds += 1
         guest.look()
-        began, before = env.now, self.sent_bytes
+        began, before, found_before = env.now, self.sent_bytes, self.found_pages
+        throttle = guest.throttle
         pages_before = stream.pages
         pending = guest.memory.pending
         if entries > 0:
@@ -200,8 +210,8 @@ class Migration:
         guest.pass_time()
         stream.end_round()
         left = guest.memory.pending * PAGE
-        new = guest.memory.sync()
-        guest.look()
+        left += self.sync() * PAGE
+        new = self.found_pages - found_before
         elapsed = env.now - began
         sent = self.sent_bytes - before
         if settings.window > 0:
@@ -211,9 +221,33 @@ class Migration:
         threshold = bandwidth * settings.downtime_limit
         if elapsed > 0 and env.now < self.deadline_s:
             self.dirty_rate = new * PAGE / elapsed
-        self.record_round(kind, began, pending, sent, stream.pages - pages_before, new, threshold)
-        left += new * PAGE
+        pages = stream.pages - pages_before
+        self.record_round(
+            kind, began, pending, sent, pages, new=new, threshold=threshold, throttle=throttle
+        )
         return left, left <= threshold
+
+    def sync(self) -> float:
+        """Collect the dirty log; return the pages that it adds to what is to be sent."""
+        assert self.brakes is not None
+        new = self.guest.memory.sync()
+        self.syncs += 1
+        self.found_pages += new
+        self.brakes.sync(new, self.sent_bytes)
+        self.guest.look()
+        return new
+
+    def sync_often(self, stream: Stream, every_s: float) -> Generator[simpy.Event]:
+        """Sync in long rounds too, where none has been for so long; the first pass is let be."""
+        seen = 0
+        while True:
+            yield self.world.env.timeout(every_s)
+            if self.guest.stream is not stream or not self.guest.running:
+                return
+            if self.rounds > 1 and self.syncs == seen:
+                self.guest.pass_time()
+                self.sync()
+            seen = self.syncs
 
     def window_end(self, began: float) -> float:
         """Return when the present bandwidth window ends; the first of a round is a whole one."""
@@ -240,7 +274,7 @@ class Migration:
         if self.settings.activation > 0:
             yield env.timeout(self.settings.activation)
         sent, pages = self.sent_bytes - before, stream.pages - pages_before
-        self.record_round("switch-over", began, pending, sent, pages, 0.0, 0.0)
+        self.record_round("switch-over", began, pending, sent, pages)
 
     def settle_in(self) -> Generator[simpy.Event, Any]:
         """At the destination: deflate, read what was not sent."""
@@ -299,6 +333,8 @@ class Migration:
         assert self.stream is not None
         self.guest.pass_time()
         self.stream.collect()
+        assert self.brakes is not None
+        self.brakes.release()
         self.guest.stream = None
         self.stream.close()
         for host in (self.source, self.destination):
@@ -350,8 +386,10 @@ class Migration:
         pending: float,
         sent: float,
         pages: float,
-        new: float,
-        threshold: float,
+        *,
+        new: float = 0.0,
+        threshold: float = 0.0,
+        throttle: float = 0.0,
     ) -> None:
         """Write a row of the rounds table."""
         self.world.recorder.add(
@@ -367,6 +405,7 @@ class Migration:
             sent_pages=pages,
             dirtied_pages=new,
             threshold_bytes=threshold,
+            throttle=throttle,
         )
 
     def record(self) -> None:

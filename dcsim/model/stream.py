@@ -14,6 +14,7 @@ from typing import Literal
 
 import simpy
 
+from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.deltas import DeltaCache
 from dcsim.model.guest import Guest
 from dcsim.model.network import Flow, Network
@@ -47,6 +48,8 @@ class Settings:
     announce: float
     cold_restart: float
     max_rounds: float
+    auto_converge: AutoConverge | None
+    dirty_limit: DirtyLimit | None
     multifd: Multifd | None
     xbzrle: Xbzrle | None
     encryption: Encryption | None

@@ -24,7 +24,7 @@ KINDS: Final = (
 """Every kind of traffic."""
 CAUSES: Final = (
     "blackout", "restart", "cpu", "write_fault", "cache_miss", "storage", "network", "inflation",
-    "memory", "huge_pages",
+    "memory", "throttle", "dirty_limit", "huge_pages",
 )  # fmt: skip
 """What a guest can lose work to."""
 OUTCOMES: Final = (
@@ -121,6 +121,7 @@ ROUNDS = Table(
         ("sent_pages", "float", "pages", "sent in it, zero pages included"),
         ("dirtied_pages", "float", "pages", "found newly dirty by the sync that ended it"),
         ("threshold_bytes", "float", "B", "what the downtime limit allowed to be left at its end"),
+        ("throttle", "float", "", "share of CPU taken by auto-converge when it began"),
     ),
 )
 
@@ -134,6 +135,8 @@ _LOST: Final[tuple[tuple[str, Kind, str, str], ...]] = (
     ("lost_network_s", "float", "s", "lost to network bandwidth not got"),
     ("lost_inflation_s", "float", "s", "lost to CPU taken by the policy inside the guest"),
     ("lost_memory_s", "float", "s", "lost because no page could be had"),
+    ("lost_throttle_s", "float", "s", "lost to CPU taken by auto-converge"),
+    ("lost_dirty_limit_s", "float", "s", "lost to vCPUs put to sleep by the dirty limit"),
     ("lost_huge_pages_s", "float", "s", "lost to memory whose huge pages on the host were split"),
 )  # one column for each of CAUSES
 
@@ -148,7 +151,7 @@ GUESTS = Table(
         ("host", "text", "", "where it ended; empty if lost"),
         ("memory_bytes", "float", "B", "its memory"),
         ("moves", "int", "", "completed migrations"),
-        ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 10"),
+        ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 12"),
         *_LOST,
         ("blackout_s", "float", "s", "paused, all migrations together"),
         ("unreachable_s", "float", "s", "running, but not yet reached by the network"),
@@ -276,7 +279,7 @@ SUMMARY = Table(
             "B",
             "migration, disk and prefetch bytes times the links each crossed",
         ),
-        ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 10"),
+        ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 12"),
         *_LOST,
         ("blackout_p50_s", "float", "s", "median downtime of completed live migrations"),
         ("blackout_p99_s", "float", "s", "their 99th percentile"),

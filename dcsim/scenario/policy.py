@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from dcsim.scenario import presets
 from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.convergence import OptionalAutoConverge, OptionalDirtyLimit
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size
 from dcsim.scenario.transport import OptionalBlock, OptionalEncryption, OptionalMultifd, Xbzrle
 
@@ -109,6 +110,12 @@ class Migration(Spec):
     max_rounds: Annotated[Count, Field(ge=1)] | None = Field(
         description="stop and copy after so many rounds; unset: no limit"
     )
+    auto_converge: OptionalAutoConverge = Field(
+        default=None, description="take CPU from a guest that dirties too fast; true: as QEMU does"
+    )
+    dirty_limit: OptionalDirtyLimit = Field(
+        default=None, description="limit what each vCPU dirties; true: as QEMU does"
+    )
     multifd: OptionalMultifd = Field(
         default=None, description="channels with threads of their own; unset: one sending thread"
     )
@@ -124,6 +131,12 @@ class Migration(Spec):
     @classmethod
     def _resolve(cls, value: Any) -> Any:
         return presets.resolve_migration(value)
+
+    @model_validator(mode="after")
+    def _one_brake(self) -> Self:
+        if self.auto_converge is not None and self.dirty_limit is not None:
+            raise wrong("auto_converge and dirty_limit exclude each other [C.4]", "dirty_limit")
+        return self
 
     @model_validator(mode="after")
     def _together(self) -> Self:

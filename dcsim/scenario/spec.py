@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dcsim import units
 from dcsim.scenario import library
 from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.convergence import AutoConverge, DirtyLimit
 from dcsim.scenario.fabric import (
     Fabric,
     FatTree,
@@ -42,11 +43,11 @@ from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xb
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
-    "MODEL_VERSION", "Activity", "Block", "Compression", "Drain", "Encryption", "Fabric", "FatTree",
-    "Graph", "GraphLink", "GraphNode", "GuestGroup", "Hinting", "Host", "HugePages", "LeafSpine",
-    "Limits", "Load", "LocalDisk", "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation",
-    "Pattern", "Place", "Scenario", "Spec", "Step", "Storage", "ThreeTier", "Topology",
-    "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
+    "MODEL_VERSION", "Activity", "AutoConverge", "Block", "Compression", "DirtyLimit", "Drain",
+    "Encryption", "Fabric", "FatTree", "Graph", "GraphLink", "GraphNode", "GuestGroup", "Hinting",
+    "Host", "HugePages", "LeafSpine", "Limits", "Load", "LocalDisk", "Makeup", "Migration", "Move",
+    "Moves", "Multifd", "Operation", "Pattern", "Place", "Scenario", "Spec", "Step", "Storage",
+    "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
 ]  # fmt: skip
 
 MODEL_VERSION = 2

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from heapq import heapify, heappop, heappush
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError
 from dcsim.model.activity import Activity
+from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.guest import Profile
 from dcsim.model.hinting import Policy, Step
@@ -350,6 +351,12 @@ def _places(
 
 # --------------------------------------------------------------------------- plain forms of specs
 
+Plain = TypeVar(
+    "Plain",
+    AutoConverge, DirtyLimit, Multifd, Compression, Xbzrle, Encryption, Block, LocalDisk,
+    HugePageSettings,
+)  # fmt: skip
+
 
 def _weights(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
     """Return the weight of each kind of traffic; the kinds of a migration share one."""
@@ -370,31 +377,35 @@ def _cap(value: float | None) -> float:
     return math.inf if value is None else float(value)
 
 
-def _plain(kind: type[Any], part: spec.Spec | None) -> Any:
-    """Return a group of options as the model's dataclass of the same fields."""
-    if part is None:
-        return None
-    values = {name: getattr(part, name) for name in kind.__slots__}
-    if values.get("compression") is not None:
-        values["compression"] = _plain(Compression, values["compression"])
-    if "bandwidth" in values:
-        values["bandwidth"] = _cap(values["bandwidth"])
-    return kind(**values)
-
-
 def settings_of(migration: spec.Migration) -> Settings:
     """Return settings as the model has them: a limit that is not set is infinite."""
     values = {name: getattr(migration, name) for name in Settings.__slots__}
     for name in ("max_bandwidth", "max_rounds"):
         values[name] = _cap(values[name])
-    for name, kind in (
-        ("multifd", Multifd),
-        ("xbzrle", Xbzrle),
-        ("encryption", Encryption),
-        ("block", Block),
-    ):
-        values[name] = _plain(kind, values[name])
+    values["auto_converge"] = _plain(AutoConverge, migration.auto_converge)
+    values["dirty_limit"] = _plain(DirtyLimit, migration.dirty_limit)
+    values["multifd"] = _multifd(migration.multifd)
+    values["xbzrle"] = _plain(Xbzrle, migration.xbzrle)
+    values["encryption"] = _plain(Encryption, migration.encryption)
+    values["block"] = _plain(Block, migration.block)
     return Settings(**values)
+
+
+def _plain(kind: type[Plain], option: spec.Spec | None) -> Plain | None:
+    """Return an option as the engine knows it, null as infinite; None where it is off."""
+    if option is None:
+        return None
+    values: dict[str, Any] = {field.name: getattr(option, field.name) for field in fields(kind)}
+    values |= {name: math.inf for name, value in values.items() if value is None}
+    return kind(**values)
+
+
+def _multifd(option: spec.Multifd | None) -> Multifd | None:
+    """Return the channels as the engine knows them, with their compression if there is one."""
+    channels = _plain(Multifd, option)
+    if channels is None or option is None:
+        return None
+    return replace(channels, compression=_plain(Compression, option.compression))
 
 
 def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:

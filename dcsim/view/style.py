@@ -48,7 +48,9 @@ CAUSE_COLOURS: Final[Mapping[str, str]] = {
     "network": "#332288",
     "inflation": "#44aa99",
     "memory": "#aa4499",
-    "huge_pages": "#999933",
+    "throttle": "#999933",
+    "dirty_limit": "#ddcc77",
+    "huge_pages": "#661100",
 }
 """A colour for each cause of lost work; what belongs together across the two lists looks alike."""
 
@@ -56,6 +58,7 @@ CAUSE_NAMES: Final[Mapping[str, str]] = {
     "write_fault": "write faults",
     "cache_miss": "cache misses",
     "cpu": "CPU",
+    "dirty_limit": "dirty limit",
     "huge_pages": "split huge pages",
 }
 """Causes whose name is not fit for reading as it is."""
