@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 GAPS: Final = (
-    "Pre-copy only: no post-copy, no auto-converge or dirty limits.",
+    "Pre-copy only: no post-copy.",
     "Traffic is fluid: links are shared max-min fairly and at once. There are no packets, no TCP "
     "and no round trips, and no kind of traffic goes before another.",
     "Memory is counted by class of page, touched at random within a class. There is no swap.",
