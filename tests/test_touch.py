@@ -442,15 +442,26 @@ def test_faults_of_a_sweep_are_bounded_by_writes() -> None:
     assert pages.advance(touches=1.0, law="each") <= 1.0 + 1e-9
 
 
-def test_a_sweep_that_comes_round_finds_few_idle_pages() -> None:
-    """Where one page in a hundred is idle, about one in a hundred of a sweep's writes faults."""
+def test_a_sweep_that_comes_round_while_pages_are_sent() -> None:
+    """Pages stay idle for half a lap on average, so n^2/2k of the n sent during k writes do."""
     pages = logging(1000.0, per_chunk=True)
-    pages.advance(touches=0.0, sent=990.0)
-    pages.advance(touches=1000.0, law="each")
-    pages.advance(touches=0.0, sent=10.0)
-    assert (pages.pending, pages.idle, pages.untouched) == pytest.approx((0, 10, 0))
-    assert pages.advance(touches=100.0, law="each") == pytest.approx(1.0, rel=0.1)
-    assert pages.idle == pytest.approx(9.0, rel=0.1)
+    for _ in range(50):
+        pages.advance(touches=60.0, sent=20.0, law="each")
+    assert pages.idle == pytest.approx(1000 / 6, rel=0.02)
+    # A page sent is then dirtied for each that is, a third of the writes.
+    assert pages.faults(touches=90.0, sent=0.0, law="each") == pytest.approx(30.0, rel=0.1)
+    assert pages.sync() == pytest.approx(1000 * 5 / 6, rel=0.01)
+
+
+def test_what_a_sweep_left_dirty_is_behind_it() -> None:
+    """The next round's writes all meet clean pages, whether the log is cleared early or late."""
+    for per_chunk in (False, True):
+        pages = logging(1000.0, per_chunk=per_chunk)
+        pages.advance(touches=0.0, sent=1000.0)
+        pages.sync()
+        for _ in range(3):
+            pages.advance(touches=300.0, law="each")
+            assert pages.sync() == pytest.approx(300.0)
 
 
 @given(
@@ -599,22 +610,9 @@ def test_a_sweep_page_by_page_at_sync() -> None:
     assert law.sync() == pytest.approx(twin.sync(), abs=noise)
 
 
-@pytest.mark.parametrize(
-    "sweeps",
-    [
-        0.25,
-        1.0,
-        pytest.param(
-            2.0,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="of a sweep that comes round within one round, only the first time is exact",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("sweeps", [0.25, 1.0, 2.0, 3.5])
 def test_a_sweep_page_by_page_per_chunk(sweeps: float) -> None:
-    """New pages within 10 % of the set of those of a sweep while all of it is being sent."""
+    """New pages within 3 % of the set of those of a sweep while all of it is being sent."""
     count, steps = 4000, 100
     order = np.random.default_rng(7).permutation(count)
     twin, law = TwinPages(count, per_chunk=True), logging(count, per_chunk=True)
@@ -622,24 +620,12 @@ def test_a_sweep_page_by_page_per_chunk(sweeps: float) -> None:
         touches = round(sweeps * count / steps)
         twin.sweep(touches, order)
         law.advance(touches=touches, sent=twin.send(count // steps), law="each")
-    assert law.sync() == pytest.approx(twin.sync(), abs=0.1 * count)
+    assert law.sync() == pytest.approx(twin.sync(), abs=0.03 * count)
 
 
-@pytest.mark.parametrize(
-    "ratio",
-    [
-        0.3,
-        pytest.param(
-            0.7,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="pages left dirty by a sweep are behind it, not among those it writes next",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("ratio", [0.3, 0.7, 0.9])
 def test_rounds_of_a_sweep_page_by_page_per_chunk(ratio: float) -> None:
-    """A sweep that goes on over several rounds leaves r/b of each round's pages, within 10 %."""
+    """A sweep that goes on over several rounds leaves r/b of each round's pages, within 3 %."""
     count, steps = 4000, 100
     order = np.random.default_rng(1).permutation(count)
     twin, law = TwinPages(count, per_chunk=True), logging(count, per_chunk=True)
@@ -650,7 +636,7 @@ def test_rounds_of_a_sweep_page_by_page_per_chunk(ratio: float) -> None:
             twin.sweep(to_do - done, order)
             twin.send(sizes[0] * (i + 1) // steps - sizes[0] * i // steps)
             law.advance(touches=ratio * sizes[1] / steps, sent=sizes[1] / steps, law="each")
-        assert law.sync() == pytest.approx(twin.sync(), rel=0.1, abs=steps / 10)
+        assert law.sync() == pytest.approx(twin.sync(), rel=0.03, abs=steps / 10)
 
 
 @pytest.mark.parametrize("per_chunk", [False, True])

@@ -117,6 +117,9 @@ class Pages:
         Of them, to be sent: the bit is set in the migration's bitmap.
     untouched
         Of them, not written since the last sync.
+    left
+        Of those pending, the ones that a sweep may come to: those that have waited since the log
+        was switched on, and all once it has been round. Others it has just left behind.
     idle
         Of them, neither pending nor written since their log was cleared: the next sync passes them
         by.
@@ -128,19 +131,19 @@ class Pages:
         at the sync: a page written and then sent in one round is then not sent again in the next.
     """
 
-    __slots__ = ("absent", "count", "idle", "pending", "per_chunk", "untouched", "zero")
+    __slots__ = ("absent", "count", "idle", "left", "pending", "per_chunk", "untouched", "zero")
 
     def __init__(self, count: float = 0.0, *, zero: bool = False) -> None:
         self.count = count
         self.zero = zero
         self.per_chunk = False
-        self.pending = self.absent = 0.0
+        self.pending = self.left = self.absent = 0.0
         self.untouched = self.idle = count
 
     def start_log(self, *, per_chunk: bool) -> None:
         """Begin a migration: every page is to be sent."""
         self.per_chunk = per_chunk
-        self.pending = self.untouched = self.count
+        self.pending = self.left = self.untouched = self.count
         self.idle = self.absent = 0.0
 
     def advance(self, *, touches: float, sent: float = 0.0, law: Law = "random") -> float:
@@ -165,6 +168,7 @@ class Pages:
         self.untouched *= kept
         self.absent *= kept
         self.pending -= min(sent, self.pending)
+        self.left = max(0.0, self.left - sent)
         return faults
 
     def faults(self, *, touches: float, sent: float = 0.0, law: Law = "random") -> float:
@@ -176,21 +180,32 @@ class Pages:
     ) -> tuple[float, float]:
         sent = min(sent, self.pending)
         if not self.per_chunk:
+            # Of pages pending and not yet written, a sweep reaches only those `left`.
+            reached = 1 - kept
+            if law == "each" and self.pending > 0:
+                reached *= self.left / self.pending
             share = sent / self.pending if sent > 0 else 0.0
-            idle = (self.idle + share * (self.untouched - self.idle)) * kept
-            return self.untouched * (1 - kept), idle
+            waiting = (self.untouched - self.idle) * (1 - reached) * (1 - share)
+            return self.untouched * (1 - kept), max(0.0, self.untouched * kept - waiting)
         if law == "random":
-            after_sending = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
-            faults = self.idle * (1 - kept) + sent * (1 - after_sending)
-            return faults, self.idle * kept + sent * after_sending
-        if self.count <= 0:
-            return 0.0, 0.0
-        # What is untouched and not waiting is idle; the next pages of a sweep are untouched ones.
+            # A page stays clean that is not written after it is sent.
+            clean = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
+            return self.idle * (1 - kept) + sent * (1 - clean), self.idle * kept + sent * clean
+        if self.count <= 0 or touches <= 0:
+            return 0.0, self.idle + sent
+        # Until it comes round, a sweep meets idle pages, but for some of those `left`.
         first = min(touches, self.untouched)
-        hits = min(first * (1 - (self.pending - sent / 2) / self.count), self.idle + sent)
-        idle = self.idle + sent - hits
-        again = -idle * math.expm1(-(touches - first) / self.count)
-        return hits + again, idle - again
+        pace = sent / touches
+        going = pace * first
+        left = self.left - going / 2 if going < self.left else self.left**2 / (2 * going or 1.0)
+        idle = self.idle + going
+        hits = min(first * max(0.0, 1 - left / self.count), idle)
+        idle -= hits
+        # Idle pages are twice as dense where the sweep goes next as they are on average.
+        settled = pace * self.count / 2
+        again = (idle - settled) * -math.expm1(-2 * (touches - first) / self.count)
+        hits += min(max(0.0, again + pace * (touches - first)), touches - first)
+        return hits, self.idle + sent - hits
 
     def _kept(self, touches: float, law: Law) -> float:
         """Return the share of untouched pages that so many writes leave untouched."""
@@ -204,6 +219,8 @@ class Pages:
         """Collect the dirty log; return how many pages were not waiting to be sent already."""
         new = max(0.0, self.count - self.pending - self.idle)
         self.pending = min(self.pending + new, self.count)
+        if self.untouched <= 0:
+            self.left = self.pending
         self.untouched = self.count
         self.idle = self.count - self.pending
         return new
@@ -215,6 +232,7 @@ class Pages:
             clean = taken if self.per_chunk else taken / self.pending * (self.untouched - self.idle)
             self.idle += clean
             self.absent += clean
+            self.left -= taken / self.pending * self.left
             self.pending -= taken
         return taken
 
@@ -224,16 +242,19 @@ class Pages:
         if pages <= 0:
             return 0.0
         share = pages / self.count
-        moved = [share * part for part in (self.pending, self.untouched, self.idle, self.absent)]
+        parts = (self.pending, self.left, self.untouched, self.idle, self.absent)
+        moved = [share * part for part in parts]
         self.count -= pages
         self.pending -= moved[0]
-        self.untouched -= moved[1]
-        self.idle -= moved[2]
-        self.absent -= moved[3]
+        self.left -= moved[1]
+        self.untouched -= moved[2]
+        self.idle -= moved[3]
+        self.absent -= moved[4]
         to.count += pages
         to.pending += moved[0]
+        to.left += moved[1]
         if not written:
-            to.untouched += moved[1]
-            to.idle += moved[2]
-            to.absent += moved[3]
+            to.untouched += moved[2]
+            to.idle += moved[3]
+            to.absent += moved[4]
         return pages
