@@ -42,9 +42,9 @@ def missing(classes: tuple[TouchClass, ...], touches: float) -> float:
     return sum(part.share * part.miss(touches) for part in classes)
 
 
-def logging(count: float, *, per_chunk: bool = False) -> Pages:
+def logging(count: float, *, per_chunk: bool = False, chunk: float = 0.0) -> Pages:
     pages = Pages(count)
-    pages.start_log(per_chunk=per_chunk)
+    pages.start_log(per_chunk=per_chunk, chunk=chunk)
     return pages
 
 
@@ -376,10 +376,10 @@ def apply(op: Op, pages: Pages, other: Pages) -> float:
     return before - pages.pending
 
 
-@given(program=ops, per_chunk=st.booleans())
-def test_counts_keep_their_bounds(program: list[Op], per_chunk: bool) -> None:
+@given(program=ops, per_chunk=st.booleans(), chunk=st.sampled_from([0.0, 0.3, 1.0]))
+def test_counts_keep_their_bounds(program: list[Op], per_chunk: bool, chunk: float) -> None:
     """0 <= pending, untouched, idle, absent <= count, and pages are neither made nor lost."""
-    pages, other = logging(1000.0, per_chunk=per_chunk), logging(500.0, per_chunk=per_chunk)
+    pages, other = (logging(n, per_chunk=per_chunk, chunk=chunk) for n in (1000.0, 500.0))
     for op in program:
         apply(op, pages, other)
         assert pages.count + other.count == pytest.approx(1500.0)
@@ -589,6 +589,41 @@ def test_three_rounds_of_random_writes_page_by_page(per_chunk: bool, speed: floa
     assert faults == pytest.approx(
         twin.faults, abs=6 * math.sqrt(count) + 3 * speed * count / steps
     )
+
+
+@pytest.mark.parametrize("chunk", [0.125, 0.5, 1.0])
+@pytest.mark.parametrize(("law", "tolerance"), [("random", 0.08), ("each", 0.05)])
+def test_rounds_with_a_log_cleared_in_chunks_page_by_page(
+    law: Law, tolerance: float, chunk: float
+) -> None:
+    """New pages of a converging migration, where a chunk's log is cleared before its first page."""
+    count, steps, ratio = 16_000, 200, 0.4
+    rng = np.random.default_rng(2)
+    order = rng.permutation(count)
+    twin = TwinPages(count, per_chunk=True, chunk=round(chunk * count))
+    pages = logging(count, per_chunk=True, chunk=chunk)
+    for n in range(3):
+        sizes = twin.pending, pages.pending
+        for i in range(steps):
+            done, to_do = (round(ratio * sizes[0] * j / steps) for j in (i, i + 1))
+            if law == "random":
+                twin.write(rng.integers(count, size=to_do - done))
+            else:
+                twin.sweep(to_do - done, order)
+            twin.send(sizes[0] * (i + 1) // steps - sizes[0] * i // steps)
+            pages.advance(touches=ratio * sizes[1] / steps, sent=sizes[1] / steps, law=law)
+        near = tolerance if n else 0.03
+        assert pages.sync() == pytest.approx(twin.sync(), rel=near, abs=4 * math.sqrt(count) / 10)
+
+
+def test_one_chunk_is_as_good_as_a_sync() -> None:
+    """Where all pages' log is cleared before the first is sent, clearing late saves nothing."""
+    for law in ("random", "each"):
+        pages, chunk = logging(1000.0), logging(1000.0, per_chunk=True, chunk=1.0)
+        for sent in (1000.0, 400.0):
+            for each in (pages, chunk):
+                each.advance(touches=400.0, sent=sent, law=law)
+            assert chunk.sync() == pytest.approx(pages.sync(), rel=0.01)
 
 
 def test_a_sweep_page_by_page_at_sync() -> None:

@@ -39,6 +39,8 @@ WHOLE_AFTER_DROP = 0.05
 memory was in such blocks where 0.58 of it had been cache and nearly all of the rest was [M.9]."""
 WHOLE_AFTER_DEFLATE = 0.12
 """The same of pages that a balloon took one by one and gave back: 0.10 to 0.13 measured [M.9]."""
+LOG_CHUNK = 2.0**18
+"""Pages whose log KVM clears at once: 1 GiB, by QEMU's clear_bitmap_shift of 18 [C.1]."""
 TURNOVER = 0.1
 """Share of the cache that one step of readers whose shares shift may turn over."""
 MOST_PARTS = 100
@@ -546,7 +548,7 @@ class Memory:
         written = (part.frames for writer in self.writers for part in writer.classes)
         self._guard = Guard(written) if guard else None
         for pages in self.sets():
-            pages.start_log(per_chunk=per_chunk)
+            pages.start_log(per_chunk=per_chunk, chunk=min(1.0, LOG_CHUNK / self.pages))
 
     @property
     def pending(self) -> float:

@@ -129,20 +129,27 @@ class Pages:
     per_chunk
         Whether a page's log is cleared just before it is sent (KVM's manual protect), rather than
         at the sync: a page written and then sent in one round is then not sent again in the next.
+    chunk
+        Share of all pages whose log is cleared at once, before the first of them is sent: with 1,
+        as good as at the sync.
     """
 
-    __slots__ = ("absent", "count", "idle", "left", "pending", "per_chunk", "untouched", "zero")
+    __slots__ = (
+        "absent", "chunk", "count", "idle", "left", "pending", "per_chunk", "untouched", "zero",
+    )  # fmt: skip
 
     def __init__(self, count: float = 0.0, *, zero: bool = False) -> None:
         self.count = count
         self.zero = zero
         self.per_chunk = False
+        self.chunk = 0.0
         self.pending = self.left = self.absent = 0.0
         self.untouched = self.idle = count
 
-    def start_log(self, *, per_chunk: bool) -> None:
+    def start_log(self, *, per_chunk: bool, chunk: float = 0.0) -> None:
         """Begin a migration: every page is to be sent."""
         self.per_chunk = per_chunk
+        self.chunk = chunk
         self.pending = self.left = self.untouched = self.count
         self.idle = self.absent = 0.0
 
@@ -188,8 +195,11 @@ class Pages:
             waiting = (self.untouched - self.idle) * (1 - reached) * (1 - share)
             return self.untouched * (1 - kept), max(0.0, self.untouched * kept - waiting)
         if law == "random":
-            # A page stays clean that is not written after it is sent.
+            # A page stays clean that is not written after it is sent; of a chunk whose log was
+            # cleared early, that is not written at all.
             clean = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
+            if self.chunk > 0 and self.count > 0:
+                clean += self.chunk * (self.untouched / self.count * kept - clean)
             return self.idle * (1 - kept) + sent * (1 - clean), self.idle * kept + sent * clean
         if self.count <= 0 or touches <= 0:
             return 0.0, self.idle + sent
@@ -199,10 +209,10 @@ class Pages:
         going = pace * first
         left = self.left - going / 2 if going < self.left else self.left**2 / (2 * going or 1.0)
         idle = self.idle + going
-        hits = min(first * max(0.0, 1 - left / self.count), idle)
+        hits = min(first * max(0.0, 1 - (1 - self.chunk) * left / self.count), idle)
         idle -= hits
         # Idle pages are twice as dense where the sweep goes next as they are on average.
-        settled = pace * self.count / 2
+        settled = (1 - self.chunk) * pace * self.count / 2
         again = (idle - settled) * -math.expm1(-2 * (touches - first) / self.count)
         hits += min(max(0.0, again + pace * (touches - first)), touches - first)
         return hits, self.idle + sent - hits
