@@ -117,6 +117,8 @@ class Pages:
         Of them, to be sent: the bit is set in the migration's bitmap.
     untouched
         Of them, not written since the last sync.
+    fresh
+        Of those pending, the ones not written since the last sync.
     left
         Of those pending, the ones that a sweep may come to: those that have waited since the log
         was switched on, and all once it has been round. Others it has just left behind.
@@ -135,7 +137,8 @@ class Pages:
     """
 
     __slots__ = (
-        "absent", "chunk", "count", "idle", "left", "pending", "per_chunk", "untouched", "zero",
+        "absent", "chunk", "count", "fresh", "idle", "left", "pending", "per_chunk", "untouched",
+        "zero",
     )  # fmt: skip
 
     def __init__(self, count: float = 0.0, *, zero: bool = False) -> None:
@@ -143,14 +146,14 @@ class Pages:
         self.zero = zero
         self.per_chunk = False
         self.chunk = 0.0
-        self.pending = self.left = self.absent = 0.0
+        self.pending = self.fresh = self.left = self.absent = 0.0
         self.untouched = self.idle = count
 
     def start_log(self, *, per_chunk: bool, chunk: float = 0.0) -> None:
         """Begin a migration: every page is to be sent."""
         self.per_chunk = per_chunk
         self.chunk = chunk
-        self.pending = self.left = self.untouched = self.count
+        self.pending = self.fresh = self.left = self.untouched = self.count
         self.idle = self.absent = 0.0
 
     def advance(self, *, touches: float, sent: float = 0.0, law: Law = "random") -> float:
@@ -171,7 +174,7 @@ class Pages:
             Pages written for the first time since they were write-protected: each is a fault.
         """
         kept = self._kept(touches, law)
-        faults, self.idle = self._faults_and_idle(touches, sent, law, kept)
+        faults, self.idle, self.fresh = self._after(touches, sent, law, kept)
         self.untouched *= kept
         self.absent *= kept
         self.pending -= min(sent, self.pending)
@@ -180,42 +183,50 @@ class Pages:
 
     def faults(self, *, touches: float, sent: float = 0.0, law: Law = "random") -> float:
         """Return the faults that `advance` would: writes to pages that are write-protected."""
-        return self._faults_and_idle(touches, sent, law, self._kept(touches, law))[0]
+        return self._after(touches, sent, law, self._kept(touches, law))[0]
 
-    def _faults_and_idle(
+    def _after(
         self, touches: float, sent: float, law: Law, kept: float
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, float]:
+        """Return the faults, and what is idle and what is fresh after them."""
         sent = min(sent, self.pending)
+        share = sent / self.pending if sent > 0 else 0.0
         if not self.per_chunk:
             # Of pages pending and not yet written, a sweep reaches only those `left`.
             reached = 1 - kept
             if law == "each" and self.pending > 0:
                 reached *= self.left / self.pending
-            share = sent / self.pending if sent > 0 else 0.0
-            waiting = (self.untouched - self.idle) * (1 - reached) * (1 - share)
-            return self.untouched * (1 - kept), max(0.0, self.untouched * kept - waiting)
+            fresh = self.fresh * (1 - reached) * (1 - share)
+            return self.untouched * (1 - kept), max(0.0, self.untouched * kept - fresh), fresh
         if law == "random":
-            # A page stays clean that is not written after it is sent; of a chunk whose log was
-            # cleared early, that is not written at all.
-            clean = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
-            if self.chunk > 0 and self.count > 0:
-                clean += self.chunk * (self.untouched / self.count * kept - clean)
-            return self.idle * (1 - kept) + sent * (1 - clean), self.idle * kept + sent * clean
+            # A page stays clean that is not written after it is sent; if its chunk's log was
+            # cleared early, that was not written before either.
+            after = (kept - 1) / math.log(kept) if 0 < kept < 1 else kept
+            clean = (1 - self.chunk) * sent * after + self.chunk * share * self.fresh * kept
+            idle = self.idle * kept + clean
+            return self.idle + sent - idle, idle, self.fresh * kept * (1 - share)
+        late = self.pending - self.fresh
+        again = self.chunk * share * late
         if self.count <= 0 or touches <= 0:
-            return 0.0, self.idle + sent
-        # Until it comes round, a sweep meets idle pages, but for some of those `left`.
+            return again, self.idle + sent - again, self.fresh * (1 - share)
+        # Until it comes round, a sweep meets idle pages, or some of those `left`.
         first = min(touches, self.untouched)
         pace = sent / touches
-        going = pace * first
-        left = self.left - going / 2 if going < self.left else self.left**2 / (2 * going or 1.0)
-        idle = self.idle + going
-        hits = min(first * max(0.0, 1 - (1 - self.chunk) * left / self.count), idle)
-        idle -= hits
-        # Idle pages are twice as dense where the sweep goes next as they are on average.
+        going = min(pace * first, self.left)
+        left = self.left - going / 2
+        if going < pace * first:
+            left *= going / (pace * first)
+        idle = self.idle + pace * first
+        hits = min(first * max(0.0, 1 - left / self.count), idle)
+        met = first * (left - (self.left - going)) / self.count
+        late = (1 - share) * late + first * (self.left - going) / self.count
+        again += self.chunk * met
+        # Come round, it finds idle pages twice as dense as they are on average.
+        rest = touches - first
         settled = (1 - self.chunk) * pace * self.count / 2
-        again = (idle - settled) * -math.expm1(-2 * (touches - first) / self.count)
-        hits += min(max(0.0, again + pace * (touches - first)), touches - first)
-        return hits, self.idle + sent - hits
+        found = (idle - hits - settled) * -math.expm1(-2 * rest / self.count) + pace * rest
+        faults = min(hits + again + min(max(0.0, found), rest), self.idle + sent)
+        return faults, self.idle + sent - faults, max(0.0, self.pending - sent - late)
 
     def _kept(self, touches: float, law: Law) -> float:
         """Return the share of untouched pages that so many writes leave untouched."""
@@ -231,6 +242,7 @@ class Pages:
         self.pending = min(self.pending + new, self.count)
         if self.untouched <= 0:
             self.left = self.pending
+        self.fresh = self.pending
         self.untouched = self.count
         self.idle = self.count - self.pending
         return new
@@ -239,10 +251,13 @@ class Pages:
         """Take up to so many pending pages out of the stream; return how many were."""
         taken = min(pages, self.pending)
         if taken > 0:
-            clean = taken if self.per_chunk else taken / self.pending * (self.untouched - self.idle)
+            share = taken / self.pending
+            late = taken - share * self.fresh
+            clean = taken - (late * self.chunk if self.per_chunk else late)
             self.idle += clean
             self.absent += clean
-            self.left -= taken / self.pending * self.left
+            self.fresh -= share * self.fresh
+            self.left -= share * self.left
             self.pending -= taken
         return taken
 
@@ -252,19 +267,22 @@ class Pages:
         if pages <= 0:
             return 0.0
         share = pages / self.count
-        parts = (self.pending, self.left, self.untouched, self.idle, self.absent)
-        moved = [share * part for part in parts]
+        pending, left = share * self.pending, share * self.left
+        fresh, untouched = share * self.fresh, share * self.untouched
+        idle, absent = share * self.idle, share * self.absent
         self.count -= pages
-        self.pending -= moved[0]
-        self.left -= moved[1]
-        self.untouched -= moved[2]
-        self.idle -= moved[3]
-        self.absent -= moved[4]
+        self.pending -= pending
+        self.left -= left
+        self.fresh -= fresh
+        self.untouched -= untouched
+        self.idle -= idle
+        self.absent -= absent
         to.count += pages
-        to.pending += moved[0]
-        to.left += moved[1]
+        to.pending += pending
+        to.left += left
         if not written:
-            to.untouched += moved[2]
-            to.idle += moved[3]
-            to.absent += moved[4]
+            to.fresh += fresh
+            to.untouched += untouched
+            to.idle += idle
+            to.absent += absent
         return pages
