@@ -7,10 +7,10 @@ one host to another.
 """
 
 from tests.twin.migration import Moved, Twin
-from tests.twin.pages import Indexes, TwinCache, TwinPages
+from tests.twin.pages import FileCache, Indexes, TwinCache, TwinPages
 from tests.twin.touches import Touches, class_bounds, draw, draw_zipf, zipf_shares
 
 __all__ = [
-    "Indexes", "Moved", "Touches", "Twin", "TwinCache", "TwinPages", "class_bounds", "draw",
+    "FileCache", "Indexes", "Moved", "Touches", "Twin", "TwinCache", "TwinPages", "class_bounds", "draw",
     "draw_zipf", "zipf_shares",
 ]  # fmt: skip

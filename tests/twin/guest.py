@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from dcsim.scenario.spec import Activity, GuestGroup
 from dcsim.units import PAGE
-from tests.twin.pages import Indexes, TwinPages
+from tests.twin.pages import FileCache, Indexes, TwinPages
 from tests.twin.touches import Touches
 
 FREE, CLEAN, WRITTEN, USED, BALLOONED, HELD = range(6)
@@ -21,6 +20,8 @@ BLOCK = 1024
 """Pages of the largest free block, 4 MiB [C.6]."""
 IN_BLOCKS_AFTER_DROP = 0.4
 """Share of dropped cache that then lies in whole free blocks, as measured [M.9]."""
+LONG_AGO = 1e9
+"""Seconds since a page was used that will not be used again."""
 OOM_PAGES = 256
 """Pages that a balloon gives back at a time when memory has run out [C.7]."""
 
@@ -63,15 +64,14 @@ class TwinGuest:
         work = group.workload
         self.count = count = round(group.memory / PAGE)
         self.min_free = round(work.min_free * count)
-        self.two_list = work.replacement == "two-list"
         self.kind = np.full(count, USED, np.int8)
         self.zero = np.zeros(count, bool)
         self.log: TwinPages | None = None
         self.held: list[Indexes] = []
         self.missed = self.oom = 0
 
-        sizes = {name: round(getattr(work.memory, name) * count)
-                 for name in ("free_zero", "free_stale", "cache", "kernel", "anonymous_zero")}  # fmt: skip
+        names = ("free_zero", "free_stale", "cache", "kernel", "anonymous_zero")
+        sizes = {name: round(getattr(work.memory, name) * count) for name in names}
         self.doing = []
         for activity in work.activities:
             assert activity.rate != "max"
@@ -99,8 +99,9 @@ class TwinGuest:
                 self.kind[one.frames] = WRITTEN
         # The last frame is taken first: what was freed last, so stale before zero.
         self.free = [*places["free_zero"].tolist(), *places["free_stale"].tolist()]
+        self._turn = rng.permutation(count // BLOCK + 1)
         self._merge()
-        self.cache: OrderedDict[int, int] = OrderedDict()
+        self.cache = FileCache(two_list=work.replacement == "two-list")
         self._fill_cache(places["cache"])
 
     def _place(
@@ -137,14 +138,17 @@ class TwinGuest:
         for one in self.readers:
             one.first = sum(map(len, ages))
             ages.append(one.touches.ages() / max(one.rate, 1e-9))
-            if one.touches.sweeps and self.two_list:
-                ages[-1] += 1e12  # all that is only swept is older than all else
+            if one.touches.sweeps and self.cache.two_list:
+                ages[-1] += LONG_AGO  # pages used once go before those used again
+        self.first_cold = sum(map(len, ages))
         ages.append(np.full(len(frames), np.inf))
         order = np.argsort(np.concatenate(ages), kind="stable")[: len(frames)]
-        self.first_cold = sum(len(one.frames) for one in self.readers)
         self.kind[frames] = CLEAN
         for page, frame in zip(order[::-1].tolist(), frames.tolist(), strict=True):
-            self.cache[page] = frame
+            self.cache.add(page, frame)
+        if self.cache.two_list:
+            for page in order[: len(frames) // 2][::-1].tolist():
+                self.cache.use(page)
 
     # ------------------------------------------------------------------ frames
 
@@ -155,31 +159,22 @@ class TwinGuest:
         return whole
 
     def _merge(self) -> None:
-        """Put whole blocks where they are taken last, as buddies are."""
+        """Put whole blocks where they are taken last, one after another, as buddies are."""
         whole = np.append(self.whole_blocks(), False)
         free = np.array(self.free, np.int64)
-        self.free = free[np.argsort(~whole[free // BLOCK], kind="stable")].tolist()
+        taken = np.where(whole, self._turn, len(self._turn))
+        self.free = free[np.argsort(taken[free // BLOCK], kind="stable")].tolist()
 
     def resident(self, one: Doing) -> int:
         """Return how many pages of what an activity reads are cached."""
-        return sum(one.first <= page < one.first + len(one.frames) for page in self.cache)
+        last = one.first + len(one.frames)
+        return sum(one.first <= page < last for page, _ in self.cache.pages())
 
     @property
     def available(self) -> float:
         """MemAvailable: free less what is kept free, and file cache but for what is kept [C.7]."""
         cached = len(self.cache) + int(np.count_nonzero(self.kind == WRITTEN))
         return max(0.0, len(self.free) - self.min_free + cached - min(cached / 2, self.min_free))
-
-    def evict(self) -> int:
-        """Return the frame of the file page that goes first, now free of it."""
-        if self.two_list:
-            for one in self.readers:
-                if one.touches.sweeps:
-                    last = one.first + len(one.frames)
-                    page = next((p for p in self.cache if one.first <= p < last), None)
-                    if page is not None:
-                        return self.cache.pop(page)
-        return self.cache.popitem(last=False)[1]
 
     def take(self) -> int:
         """Return a frame to be filled: free, else from a held block, else from the cache."""
@@ -189,7 +184,7 @@ class TwinGuest:
             self.give(self.held.pop())
             return int(self.free.pop())
         if self.cache:
-            return self.evict()
+            return self.cache.evict()
         ballooned = np.flatnonzero(self.kind == BALLOONED)[:OOM_PAGES]
         if not ballooned.size:
             raise OutOfMemory
@@ -234,12 +229,10 @@ class TwinGuest:
     def _read(self, pages: Indexes) -> None:
         filled = []
         for page in pages.tolist():
-            if page in self.cache:
-                self.cache.move_to_end(page)
-            else:
+            if not self.cache.use(page):
                 self.missed += 1
-                self.cache[page] = frame = self.take()
-                filled.append(frame)
+                filled.append(self.take())
+                self.cache.add(page, filled[-1])
         self.fill(np.array(filled, np.int64), CLEAN)
 
     def _allocate(self, one: Doing, seconds: float) -> None:
@@ -260,7 +253,7 @@ class TwinGuest:
     def drop(self, count: int) -> int:
         """Free so many cached pages, the coldest first; return how many."""
         count = min(count, len(self.cache))
-        self.give(np.array([self.evict() for _ in range(count)], np.int64))
+        self.give(np.array([self.cache.evict() for _ in range(count)], np.int64))
         return count
 
     def drop_written(self, count: int) -> int:
@@ -275,7 +268,7 @@ class TwinGuest:
         """Let a balloon take so many pages, free ones before cache; return how many it got."""
         taken = []
         while len(taken) < count and (len(self.free) > self.min_free or self.cache):
-            taken.append(self.free.pop() if len(self.free) > self.min_free else self.evict())
+            taken.append(self.free.pop() if len(self.free) > self.min_free else self.cache.evict())
         frames = np.array(taken, np.int64)
         self.kind[frames] = BALLOONED
         self.zero[frames] = True
@@ -311,6 +304,6 @@ class TwinGuest:
     def forget(self, frames: Indexes) -> int:
         """Let go of the clean file pages among these frames; return how many there were."""
         gone = set(frames.tolist())
-        lost = [page for page, frame in self.cache.items() if frame in gone]
-        self.give(np.array([self.cache.pop(page) for page in lost], np.int64))
+        lost = [page for page, frame in self.cache.pages() if frame in gone]
+        self.give(np.array([self.cache.forget(page) for page in lost], np.int64))
         return len(lost)

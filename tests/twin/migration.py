@@ -18,6 +18,8 @@ ITERATION_S = 0.05
 """Longest that the sender goes on without looking whether it may stop: MAX_WAIT in ram.c."""
 FLUSH_PAGES = 32
 """Pages between two looks at the rate limit [M.4]."""
+LOG_CHUNK = 2**18
+"""Pages whose log is cleared at once: 1 GiB [C.1]."""
 DROP_PAGES = 4096
 """Pages that a guest drops between two looks at the clock."""
 MAP_ENTRY_BYTES = 16
@@ -73,7 +75,7 @@ class Twin:
         *,
         seed: int,
         layout: Sequence[str] | None = None,
-        chunk: int = 1,
+        chunk: int = LOG_CHUNK,
         step_s: float = 0.002,
     ) -> None:
         scenario = Scenario.model_validate(data)
@@ -156,7 +158,7 @@ class Twin:
             clean = step.share * len(guest.cache)
             written = step.share * np.count_nonzero(guest.kind == WRITTEN)
         elif "cold-cache" in step.select:
-            clean = step.share * sum(page >= guest.first_cold for page in guest.cache)
+            clean = step.share * sum(page >= guest.first_cold for page, _ in guest.cache.pages())
         if step.limit != "none":
             figure = len(guest.free) if step.limit == "mem-free" else guest.available
             left = max(0.0, figure - step.reserve / PAGE)
@@ -192,7 +194,7 @@ class Twin:
             frames = np.flatnonzero(guest.kind == FREE)
         if "clean-cache" in step.select or "cold-cache" in step.select:
             first = 0 if "clean-cache" in step.select else guest.first_cold
-            cached = [frame for page, frame in guest.cache.items() if page >= first]
+            cached = [frame for page, frame in guest.cache.pages() if page >= first]
             cached = cached[: round(step.share * len(cached))]
             frames = np.append(frames, np.array(cached, np.int64))
         return frames

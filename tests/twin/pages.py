@@ -107,6 +107,53 @@ class TwinPages:
         return new
 
 
+class FileCache:
+    """Which frame holds which file page: one exact list by last use, or the kernel's two.
+
+    With two, a page comes into the inactive list and moves to the active one when it is used again;
+    the oldest of the active ones come back when they are more than the inactive [C.7].
+    """
+
+    def __init__(self, *, two_list: bool = False) -> None:
+        self.two_list = two_list
+        self.inactive: OrderedDict[int, int] = OrderedDict()
+        self.active: OrderedDict[int, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.inactive) + len(self.active)
+
+    def pages(self) -> list[tuple[int, int]]:
+        """Return the pages and their frames, the one to be evicted first first."""
+        return [*self.inactive.items(), *self.active.items()]
+
+    def use(self, page: int) -> bool:
+        """Use a page; return whether it is there."""
+        if page in self.active:
+            self.active.move_to_end(page)
+        elif page not in self.inactive:
+            return False
+        elif self.two_list:
+            self.active[page] = self.inactive.pop(page)
+        else:
+            self.inactive.move_to_end(page)
+        return True
+
+    def add(self, page: int, frame: int) -> None:
+        """Put a page that was not there into a frame."""
+        self.inactive[page] = frame
+
+    def evict(self) -> int:
+        """Let the page go whose turn it is; return its frame."""
+        while len(self.active) > len(self.inactive):
+            page, frame = self.active.popitem(last=False)
+            self.inactive[page] = frame
+        return self.inactive.popitem(last=False)[1]
+
+    def forget(self, page: int) -> int:
+        """Let a page go; return its frame."""
+        return (self.inactive if page in self.inactive else self.active).pop(page)
+
+
 class TwinCache:
     """A page cache with exact LRU over pages known by number."""
 
