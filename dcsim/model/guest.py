@@ -654,6 +654,9 @@ class Guest:
         if missed < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
             return wait
         wait = min(wait, room / missed)
+        if self.stream is not None:  # frames being filled have to be sent whole, zero ones too
+            slack = self._tolerance * (room + memory.cache.count / 10)
+            wait = min(wait, max(SHORTEST_GROWTH_S, slack / missed))
         for activity, rate in zip(self.profile.activities, rates, strict=True):
             if rate > 0 and activity.do == "read":
                 miss = misses[activity.index]

@@ -6,11 +6,11 @@ most recently used page, `Touches` a pattern of accesses, and `Twin` a whole gue
 one host to another.
 """
 
-from tests.twin.migration import Moved, Twin
+from tests.twin.migration import LOG_CHUNK, Moved, Twin
 from tests.twin.pages import FileCache, Indexes, TwinCache, TwinPages
 from tests.twin.touches import Touches, class_bounds, draw, draw_zipf, zipf_shares
 
 __all__ = [
-    "FileCache", "Indexes", "Moved", "Touches", "Twin", "TwinCache", "TwinPages", "class_bounds", "draw",
-    "draw_zipf", "zipf_shares",
+    "LOG_CHUNK", "FileCache", "Indexes", "Moved", "Touches", "Twin", "TwinCache", "TwinPages",
+    "class_bounds", "draw", "draw_zipf", "zipf_shares",
 ]  # fmt: skip

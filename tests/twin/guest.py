@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,12 +19,16 @@ FREE, CLEAN, WRITTEN, USED, BALLOONED, HELD = range(6)
 kernel's; taken by a balloon; locked away for a hint."""
 BLOCK = 1024
 """Pages of the largest free block, 4 MiB [C.6]."""
-IN_BLOCKS_AFTER_DROP = 0.4
-"""Share of dropped cache that then lies in whole free blocks, as measured [M.9]."""
-LONG_AGO = 1e9
-"""Seconds since a page was used that will not be used again."""
+WHOLE_AFTER_DROP = 0.05
+"""Share of the page cache that makes whole free blocks once it is dropped [M.9]."""
+LOW_WATERMARK = 0.5
+"""The low watermark in share of what the kernel keeps free [C.7]."""
 OOM_PAGES = 256
 """Pages that a balloon gives back at a time when memory has run out [C.7]."""
+LONG_AGO = 1e9
+"""Seconds since a page was used that will not be used again."""
+
+Layout = Sequence[Sequence[str]]
 
 
 class OutOfMemory(Exception):
@@ -32,14 +37,13 @@ class OutOfMemory(Exception):
 
 @dataclass
 class Doing:
-    """One activity: how many pages a second, which pages next, and where they are."""
+    """One activity: its pages a second, which come next, and in which frames they are."""
 
     spec: Activity
     rate: float
     touches: Touches
     frames: Indexes
     first: int = 0
-    done: int = 0
 
 
 class TwinGuest:
@@ -48,17 +52,19 @@ class TwinGuest:
     Parameters
     ----------
     group
-        What is asked; all rates have to be numbers, and a miss brings one page.
+        What is asked. Rates have to be numbers, and a miss brings one page.
     rng
         Where chance comes from.
     layout
-        Contents in the order of addresses (``kernel``, ``anonymous``, ``anonymous_zero``,
-        ``free_zero``, ``free_stale``, ``cache``, and ``write0``, ``write1``, ...), each in one
-        piece; None for all mixed but for the free blocks that a hint needs.
+        Pieces of memory in the order of addresses, each a mixture of contents: ``kernel``,
+        ``anonymous``, ``anonymous_zero``, ``free_zero``, ``free_stale``, ``loose_zero``,
+        ``loose_stale`` (free pages that are not in whole blocks), ``cache``, and ``write0``,
+        ``write1``, ... for what activities write. By default the workload's order, or else one
+        mixture in which only the whole free blocks lie together.
     """
 
     def __init__(
-        self, group: GuestGroup, rng: np.random.Generator, *, layout: Sequence[str] | None = None
+        self, group: GuestGroup, rng: np.random.Generator, *, layout: Layout | None = None
     ) -> None:
         self.rng = rng
         work = group.workload
@@ -69,72 +75,93 @@ class TwinGuest:
         self.log: TwinPages | None = None
         self.held: list[Indexes] = []
         self.missed = self.oom = 0
+        self.doing = [self._doing(activity) for activity in work.activities]
+        self.writers = [one for one in self.doing if one.spec.do == "write"]
+        self.readers = [one for one in self.doing if one.spec.do == "read"]
 
         names = ("free_zero", "free_stale", "cache", "kernel", "anonymous_zero")
         sizes = {name: round(getattr(work.memory, name) * count) for name in names}
-        self.doing = []
-        for activity in work.activities:
-            assert activity.rate != "max"
-            assert activity.read_ahead == 1
-            size = round(activity.set * count if activity.set <= 1 else activity.set / PAGE)
-            touches = Touches(rng, max(size, 1), activity.pattern)
-            nowhere = np.full(size if activity.do in ("read", "write") else 0, -1)
-            self.doing.append(Doing(activity, activity.rate / PAGE, touches, nowhere))
-        self.writers = [one for one in self.doing if one.spec.do == "write"]
-        self.readers = [one for one in self.doing if one.spec.do == "read"]
+        # What is not in whole blocks is, as far as it goes, memory that was never used [M.9].
+        loose = round((1 - work.hintable) * (sizes["free_zero"] + sizes["free_stale"]))
+        sizes["loose_zero"] = min(loose, sizes["free_zero"])
+        sizes["loose_stale"] = loose - sizes["loose_zero"]
         for i, one in enumerate(self.writers):
             sizes[f"write{i}"] = len(one.frames)
             if one.spec.to == "cache":
                 sizes["cache"] -= len(one.frames)
+        for name in ("zero", "stale"):
+            sizes[f"free_{name}"] -= sizes[f"loose_{name}"]
         sizes["anonymous"] = count - sum(sizes.values())
-        places = self._place(sizes, work.hintable, layout)
+        pieces = layout or self._pieces(work.order)
+        places = self._pile(sizes, pieces) if pieces else self._mix(sizes)
 
-        for name in ("free_zero", "free_stale"):
-            self.kind[places[name]] = FREE
-        for name in ("free_zero", "anonymous_zero"):
-            self.zero[places[name]] = True
+        self.free: list[int] = []
+        self._turn = rng.permutation(count // BLOCK + 1)
+        for name in ("loose_zero", "loose_stale", "free_zero", "free_stale"):
+            self.zero[places[name]] = name.endswith("zero")
+            self.give(rng.permutation(places[name]), merge=name == "free_stale")
+        self.zero[places["anonymous_zero"]] = True
         for i, one in enumerate(self.writers):
-            one.frames[:] = places[f"write{i}"]
+            one.frames = places[f"write{i}"]
             if one.spec.to == "cache":
                 self.kind[one.frames] = WRITTEN
-        # The last frame is taken first: what was freed last, so stale before zero.
-        self.free = [*places["free_zero"].tolist(), *places["free_stale"].tolist()]
-        self._turn = rng.permutation(count // BLOCK + 1)
-        self._merge()
         self.cache = FileCache(two_list=work.replacement == "two-list")
-        self._fill_cache(places["cache"])
+        self._fill_cache(rng.permutation(places["cache"]))
 
-    def _place(
-        self, sizes: dict[str, int], hintable: float, layout: Sequence[str] | None
-    ) -> dict[str, Indexes]:
-        """Return the addresses of each content."""
-        if layout is not None:
-            assert sorted(layout) == sorted(name for name in sizes if sizes[name] or name in layout)
-            bounds = np.cumsum([sizes[name] for name in layout])
-            pieces = np.split(np.arange(self.count), bounds[:-1])
-            empty = {name: np.arange(0) for name in sizes}
-            return empty | dict(zip(layout, pieces, strict=True))
-        # Whole blocks of one content lie among blocks in which all else is mixed, page by page.
-        share = {"free_zero": hintable, "free_stale": hintable, "cache": IN_BLOCKS_AFTER_DROP}
+    def _doing(self, activity: Activity) -> Doing:
+        assert activity.rate != "max"
+        assert activity.read_ahead == 1
+        size = round(activity.set * self.count if activity.set <= 1 else activity.set / PAGE)
+        touches = Touches(self.rng, size, activity.pattern)
+        own = size if activity.do in ("read", "write") else 0
+        return Doing(activity, activity.rate / PAGE, touches, np.full(own, -1))
+
+    def _pieces(self, order: Sequence[str]) -> Layout:
+        """Return the pieces of a workload's order."""
+        pieces: list[list[str]] = []
+        for place in order:
+            if place in ("anonymous", "cache"):
+                pieces += [[f"write{i}"] for i, w in enumerate(self.writers) if w.spec.to == place]
+            mixed = {
+                "anonymous": ["anonymous", "anonymous_zero"],
+                "cache": ["cache", "loose_zero", "loose_stale"],
+            }
+            if place != "kernel-high":
+                pieces.append(mixed.get(place, [place.replace("-", "_")]))
+        return pieces
+
+    def _pile(self, sizes: dict[str, int], pieces: Layout) -> dict[str, Indexes]:
+        """Return the addresses of each content where contents lie in pieces."""
+        places = {name: np.arange(0) for name in sizes}
+        start = 0
+        for piece in pieces:
+            total = sum(sizes[name] for name in piece)
+            order = np.arange(total) if len(piece) == 1 else self.rng.permutation(total)
+            ends = np.cumsum([sizes[name] for name in piece])[:-1]
+            places |= dict(zip(piece, np.split(start + order, ends), strict=True))
+            start += total
+        assert start == self.count
+        return places
+
+    def _mix(self, sizes: dict[str, int]) -> dict[str, Indexes]:
+        """Return the addresses of each content where all is mixed, but for whole blocks."""
+        whole = {"free_zero": 1.0, "free_stale": 1.0, "cache": WHOLE_AFTER_DROP}
         blocks = self.rng.permutation(self.count // BLOCK)
         rest = np.ones(self.count, bool)
-        places, used = {}, 0
+        places = {}
         for name, size in sizes.items():
-            own = blocks[used : used + round(share.get(name, 0.0) * size / BLOCK)]
-            own = own[: size // BLOCK]
-            used += len(own)
+            own, blocks = np.split(blocks, [int(whole.get(name, 0.0) * size) // BLOCK])
             places[name] = (own[:, None] * BLOCK + np.arange(BLOCK)).ravel()
             rest[places[name]] = False
         mixed = self.rng.permutation(np.flatnonzero(rest))
         for name, size in sizes.items():
-            more = size - len(places[name])
-            places[name] = self.rng.permutation(np.append(places[name], mixed[:more]))
-            mixed = mixed[more:]
+            more, mixed = np.split(mixed, [size - len(places[name])])
+            places[name] = np.append(places[name], more)
         return places
 
     def _fill_cache(self, frames: Indexes) -> None:
         """Fill the cache as endless reading at the rates asked leaves it; the rest is cold."""
-        ages = []
+        ages: list[NDArray[np.float64]] = []
         for one in self.readers:
             one.first = sum(map(len, ages))
             ages.append(one.touches.ages() / max(one.rate, 1e-9))
@@ -158,46 +185,43 @@ class TwinGuest:
         whole: NDArray[np.bool_] = (blocks == FREE).all(axis=1)
         return whole
 
-    def _merge(self) -> None:
-        """Put whole blocks where they are taken last, one after another, as buddies are."""
-        whole = np.append(self.whole_blocks(), False)
-        free = np.array(self.free, np.int64)
-        taken = np.where(whole, self._turn, len(self._turn))
-        self.free = free[np.argsort(taken[free // BLOCK], kind="stable")].tolist()
-
-    def resident(self, one: Doing) -> int:
-        """Return how many pages of what an activity reads are cached."""
-        last = one.first + len(one.frames)
-        return sum(one.first <= page < last for page, _ in self.cache.pages())
-
     @property
     def available(self) -> float:
         """MemAvailable: free less what is kept free, and file cache but for what is kept [C.7]."""
         cached = len(self.cache) + int(np.count_nonzero(self.kind == WRITTEN))
-        return max(0.0, len(self.free) - self.min_free + cached - min(cached / 2, self.min_free))
+        kept = min(cached / 2, LOW_WATERMARK * self.min_free)
+        return max(0.0, len(self.free) - self.min_free + cached - kept)
 
     def take(self) -> int:
-        """Return a frame to be filled: free, else from a held block, else from the cache."""
+        """Return a frame to be filled: free, else of a held block, else from the cache."""
         if len(self.free) > self.min_free:
-            return int(self.free.pop())
+            return self.free.pop()
         if self.held:
             self.give(self.held.pop())
-            return int(self.free.pop())
-        if self.cache:
+        elif len(self.cache):
             return self.cache.evict()
-        ballooned = np.flatnonzero(self.kind == BALLOONED)[:OOM_PAGES]
-        if not ballooned.size:
-            raise OutOfMemory
-        self.oom += ballooned.size
-        self.give(ballooned)
-        return self.take()
+        else:
+            ballooned = np.flatnonzero(self.kind == BALLOONED)[:OOM_PAGES]
+            if not ballooned.size:
+                raise OutOfMemory
+            self.oom += ballooned.size
+            self.give(ballooned)
+        return self.free.pop()
 
-    def give(self, frames: Indexes) -> None:
-        """Make frames free."""
+    def give(self, frames: Indexes, *, merge: bool = False) -> None:
+        """Make frames free: the last goes first, but whole blocks last of all, as buddies do."""
         self.kind[frames] = FREE
         self.free.extend(frames.tolist())
-        if frames.size >= BLOCK:
-            self._merge()
+        if merge:
+            # blocks never used, blocks with old contents, loose pages
+            free, turn = np.array(self.free, np.int64), self._turn.copy()
+            turn[:-1] += len(turn) * np.where(self.whole_blocks(), ~self._zero_blocks(), 2)
+            turn[turn >= 2 * len(turn)] = turn[-1] = 2 * len(turn)
+            self.free = free[np.argsort(turn[free // BLOCK], kind="stable")].tolist()
+
+    def _zero_blocks(self) -> NDArray[np.bool_]:
+        zero: NDArray[np.bool_] = self.zero[: self.count // BLOCK * BLOCK].reshape(-1, BLOCK)[:, 0]
+        return zero
 
     def fill(self, frames: Indexes, kind: int) -> None:
         """Write new contents to frames."""
@@ -215,14 +239,12 @@ class TwinGuest:
                 self._allocate(one, seconds)
                 continue
             pages = one.touches.next(one.rate * seconds)
-            one.done += len(pages)
             if one.spec.do == "read":
                 self._read(pages + one.first)
-            elif one.spec.do == "write":
+            else:
                 absent = np.unique(pages[one.frames[pages] < 0])
-                if absent.size:
-                    one.frames[absent] = [self.take() for _ in absent]
-                    self.fill(one.frames[absent], WRITTEN)
+                one.frames[absent] = [self.take() for _ in absent]
+                self.fill(one.frames[absent], WRITTEN)
                 if self.log is not None:
                     self.log.write(one.frames[pages])
 
@@ -230,9 +252,9 @@ class TwinGuest:
         filled = []
         for page in pages.tolist():
             if not self.cache.use(page):
-                self.missed += 1
                 filled.append(self.take())
                 self.cache.add(page, filled[-1])
+        self.missed += len(filled)
         self.fill(np.array(filled, np.int64), CLEAN)
 
     def _allocate(self, one: Doing, seconds: float) -> None:
@@ -240,55 +262,47 @@ class TwinGuest:
             dies = self.rng.random(one.frames.size) < -np.expm1(-seconds / one.spec.lifetime)
             self.give(one.frames[dies])
             one.frames = one.frames[~dies]
-        one.touches._owed += one.rate * seconds
-        count = int(one.touches._owed)
-        one.touches._owed -= count
-        one.done += count
-        new = np.array([self.take() for _ in range(count)], np.int64)
+        new = np.array([self.take() for _ in one.touches.next(one.rate * seconds)], np.int64)
         one.frames = np.append(one.frames, new)
         self.fill(new, USED)
 
     # ------------------------------------------------------------------ what policies do to it
 
     def drop(self, count: int) -> int:
-        """Free so many cached pages, the coldest first; return how many."""
-        count = min(count, len(self.cache))
-        self.give(np.array([self.cache.evict() for _ in range(count)], np.int64))
-        return count
-
-    def drop_written(self, count: int) -> int:
-        """Free so many pages of file sets that are written, once written back."""
-        frames = self.rng.permutation(np.flatnonzero(self.kind == WRITTEN))[:count]
+        """Free so many cached pages, those whose turn it is, then those being written."""
+        clean = [self.cache.evict() for _ in range(min(count, len(self.cache)))]
+        written = self.rng.permutation(np.flatnonzero(self.kind == WRITTEN))[: count - len(clean)]
         for one in self.writers:
-            one.frames[np.isin(one.frames, frames)] = -1
-        self.give(frames)
-        return len(frames)
+            one.frames[np.isin(one.frames, written)] = -1
+        self.give(np.append(np.array(clean, np.int64), written), merge=True)
+        return len(clean) + len(written)
 
     def inflate(self, count: int) -> int:
-        """Let a balloon take so many pages, free ones before cache; return how many it got."""
-        taken = []
-        while len(taken) < count and (len(self.free) > self.min_free or self.cache):
-            taken.append(self.free.pop() if len(self.free) > self.min_free else self.cache.evict())
-        frames = np.array(taken, np.int64)
+        """Let a balloon take so many pages, free ones before cache; return how many were cache."""
+        spare = len(self.free) - self.min_free
+        dropped = self.drop(count - spare) if count > spare else 0
+        count = min(count, len(self.free) - self.min_free)
+        frames = np.array([self.free.pop() for _ in range(count)], np.int64)
         self.kind[frames] = BALLOONED
         self.zero[frames] = True
-        return len(frames)
+        return dropped
 
-    def deflate(self, count: int) -> None:
-        """Take so many pages back from the balloon."""
-        self.give(self.rng.permutation(np.flatnonzero(self.kind == BALLOONED))[:count])
+    def deflate(self, count: int) -> int:
+        """Take so many pages back from the balloon, in any order."""
+        frames = self.rng.permutation(np.flatnonzero(self.kind == BALLOONED))[:count]
+        self.give(frames)
+        return 0
 
     def hold(self, count: int) -> Indexes:
-        """Lock away so many free blocks, any of them; return their frames."""
-        count = min(count, (len(self.free) - self.min_free) // BLOCK)
-        if count <= 0:
-            return np.arange(0)
-        blocks = self.rng.permutation(np.flatnonzero(self.whole_blocks()))[:count]
+        """Lock away so many free blocks, any but what is kept free [M.9]; return their frames."""
+        blocks = self.rng.permutation(np.flatnonzero(self.whole_blocks()))
+        blocks = blocks[: max(0, min(count, len(blocks) - math.ceil(self.min_free / BLOCK)))]
         told = [block * BLOCK + np.arange(BLOCK) for block in blocks]
         self.held += told
         frames = np.concatenate([np.arange(0), *told])
         self.kind[frames] = HELD
-        self.free = [frame for frame in self.free if self.kind[frame] == FREE]
+        if frames.size:
+            self.free = [frame for frame in self.free if self.kind[frame] == FREE]
         return frames
 
     def release(self) -> None:
@@ -296,10 +310,10 @@ class TwinGuest:
         while self.held:
             self.give(self.held.pop())
 
-    def report(self) -> None:
-        """Let the host take the contents of free blocks."""
-        whole = np.repeat(self.whole_blocks(), BLOCK)
-        self.zero[: len(whole)][whole] = True
+    def report(self, blocks: int) -> None:
+        """Let the host take the contents of so many free blocks."""
+        stale = np.flatnonzero(self.whole_blocks() & ~self._zero_blocks())[:blocks]
+        self.zero[(stale[:, None] * BLOCK + np.arange(BLOCK)).ravel()] = True
 
     def forget(self, frames: Indexes) -> int:
         """Let go of the clean file pages among these frames; return how many there were."""

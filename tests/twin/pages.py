@@ -35,6 +35,7 @@ class TwinPages:
         self.protected = np.full(count, not per_chunk)
         self.absent = np.zeros(count, bool)
         self.faults = 0
+        self._cleared: set[int] = set()
         self._scan = 0
         self._swept = 0
 
@@ -87,11 +88,11 @@ class TwinPages:
         if not self.per_chunk:
             return
         if self.chunk > 1:
-            chunks = np.unique(pages // self.chunk)
-            pages = (chunks[:, None] * self.chunk + np.arange(self.chunk)).ravel()
-            pages = pages[pages < self.count]
+            chunks = set(np.unique(pages // self.chunk).tolist()) - self._cleared
+            self._cleared |= chunks
+            spans = [range(c * self.chunk, min((c + 1) * self.chunk, self.count)) for c in chunks]
+            pages = np.concatenate([np.arange(0), *map(np.array, spans)])
             pages = pages[self.collected[pages]]
-        self.collected[pages] = False
         self.log[pages] = False
         self.protected[pages] = True
 
@@ -101,6 +102,7 @@ class TwinPages:
         self.bitmap |= self.log
         if self.per_chunk:
             self.collected[:] = self.log
+            self._cleared.clear()
         else:
             self.log[:] = False
             self.protected[:] = True
