@@ -58,6 +58,7 @@ def by_model(data: Data) -> dict[str, float]:
         **{key: moved[key] for key in NEAR if key in moved},
         **{key: only(result, "guests")[key] for key in ("missed_pages", "oom_pages")},
         "cached_pages": live.guests[0].memory.cache.count,
+        "downtime_s": moved["downtime_s"],
         "dirtied_first": first["dirtied_pages"],
         "first_s": first["to_s"] - first["from_s"],
     }
@@ -66,7 +67,9 @@ def by_model(data: Data) -> dict[str, float]:
 def by_twin(moved: Moved) -> dict[str, float]:
     """Return what the twin says of them."""
     found = asdict(moved)
-    return {key: found[key] for key in NEAR if key in found} | {"dirtied_first": moved.dirtied[0]}
+    return {key: found[key] for key in (*NEAR, "downtime_s") if key in found} | {
+        "dirtied_first": moved.dirtied[0]
+    }
 
 
 def disagreements(

@@ -39,7 +39,9 @@ def moving(*activities: Data, memory: float = 512.0 * MiB, **changes: Any) -> Da
     """Return a guest of 512 MiB of all contents that migrates under QEMU's cap."""
     order, hinting = changes.pop("order", []), changes.pop("hinting", "zero-page")
     log, settle = changes.pop("log", "at-sync"), changes.pop("settle", 0.0)
-    one = guest(*activities, memory=memory, makeup=MAKEUP, min_free=1 / 64, hintable=0.875, **changes)
+    one = guest(
+        *activities, memory=memory, makeup=MAKEUP, min_free=1 / 64, hintable=0.875, **changes
+    )
     one["workload"]["order"] = list(order)
     migration = {**QEMU, "dirty_log": log}
     return scenario(one, migration=migration, hinting=hinting, settle=settle)

@@ -294,8 +294,12 @@ class TwinGuest:
         return 0
 
     def hold(self, count: int) -> Indexes:
-        """Lock away so many free blocks, any but what is kept free [M.9]; return their frames."""
+        """Lock away so many free blocks, never used ones first; return their frames.
+
+        As many blocks as the kernel keeps pages free are left: ones with old contents [M.9].
+        """
         blocks = self.rng.permutation(np.flatnonzero(self.whole_blocks()))
+        blocks = blocks[np.argsort(~self._zero_blocks()[blocks], kind="stable")]
         blocks = blocks[: max(0, min(count, len(blocks) - math.ceil(self.min_free / BLOCK)))]
         told = [block * BLOCK + np.arange(BLOCK) for block in blocks]
         self.held += told
