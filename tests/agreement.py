@@ -27,10 +27,11 @@ MAKEUP = {"free_zero": 1 / 4, "free_stale": 1 / 8, "cache": 5 / 16, "kernel": 1 
 ORDER = ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
 """How contents lie in a fresh guest [M.11]."""
 
-# Share of the twin's mean, and pages or seconds besides, by which the model may differ. The stop
-# is decided once a window, so either may be a window ahead; a hint tells whole blocks.
+# Share of the twin's mean, and pages or seconds besides, by which the model may differ. The stop is
+# decided once a window, so either may be a window ahead, and then need another round; a hint tells
+# whole blocks.
 NEAR: dict[str, tuple[float, float]] = {
-    "total_time_s": (0.01, 1.1 * WINDOW_S),
+    "total_time_s": (0.01, 1.8 * WINDOW_S),
     "policy_s": (0.01, 0.005),
     "sent_bytes": (0.02, 64.0 * PAGE),
     "normal_pages": (0.02, 64.0),

@@ -174,7 +174,7 @@ def test_the_twin_begins_with_the_blocks_that_are_asked_for() -> None:
     blocks = int(twin.whole_blocks().sum())
     assert blocks * BLOCK == 0.875 * 3 / 8 * 131_072
     loose = np.array([twin.take() for _ in range(int(0.125 * 3 / 8 * 131_072))])
-    assert twin.zero[loose].all()  # what is loose was never used, as far as it goes
+    assert twin.zero[loose].sum() == 0.125 * 1 / 4 * 131_072
     twin.fill(loose, USED)
     assert int(twin.whole_blocks().sum()) == blocks
     twin.fill(np.array([twin.take()]), USED)
@@ -235,7 +235,7 @@ def test_every_policy(hinting: str) -> None:
 
 def test_a_hint_that_races_the_cursor() -> None:
     """Blocks told in half of the time that the sender takes: a quarter is sent before."""
-    blocks = 42
+    blocks = 40
     data = moving(writer(4.0 * MiB, 0.1))
     data["hinting"] = {"use": "free-page-hint", "per_page": 1.5 / (blocks * BLOCK)}
     runs = [Twin(data, seed=seed).move() for seed in range(6)]

@@ -81,10 +81,9 @@ class TwinGuest:
 
         names = ("free_zero", "free_stale", "cache", "kernel", "anonymous_zero")
         sizes = {name: round(getattr(work.memory, name) * count) for name in names}
-        # What is not in whole blocks is, as far as it goes, memory that was never used [M.9].
-        loose = round((1 - work.hintable) * (sizes["free_zero"] + sizes["free_stale"]))
-        sizes["loose_zero"] = min(loose, sizes["free_zero"])
-        sizes["loose_stale"] = loose - sizes["loose_zero"]
+        whole = work.hintable if work.hintable_zero is None else work.hintable_zero
+        sizes["loose_zero"] = round((1 - whole) * sizes["free_zero"])
+        sizes["loose_stale"] = round((1 - work.hintable) * sizes["free_stale"])
         for i, one in enumerate(self.writers):
             sizes[f"write{i}"] = len(one.frames)
             if one.spec.to == "cache":
@@ -97,10 +96,11 @@ class TwinGuest:
 
         self.free: list[int] = []
         self._turn = rng.permutation(count // BLOCK + 1)
-        for name in ("loose_zero", "loose_stale", "free_zero", "free_stale"):
-            self.zero[places[name]] = name.endswith("zero")
-            self.give(rng.permutation(places[name]), merge=name == "free_stale")
-        self.zero[places["anonymous_zero"]] = True
+        for name in ("loose_zero", "free_zero", "anonymous_zero"):
+            self.zero[places[name]] = True
+        for kind in ("loose", "free"):
+            free = np.append(places[f"{kind}_zero"], places[f"{kind}_stale"])
+            self.give(rng.permutation(free), merge=kind == "free")
         for i, one in enumerate(self.writers):
             one.frames = places[f"write{i}"]
             if one.spec.to == "cache":
