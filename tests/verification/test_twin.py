@@ -58,7 +58,11 @@ def test_every_policy_on_a_busy_guest(hinting: str) -> None:
 @pytest.mark.parametrize("order", [[], ORDER], ids=["mixed", "in order"])
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_log_cleared_1_gib_at_a_time(pattern: str, order: list[str]) -> None:
-    """Guests of 4 GiB, of which a chunk of the log is a quarter; bytes within 1.5 %."""
+    """Guests of 4 GiB, of which a chunk of the log is a quarter; bytes within 1.5 %.
+
+    Of contents in order the model takes a chunk's log to be cleared when half of it is sent on
+    average, which a set in one piece of a chunk knows nothing of: up to a quarter fewer dirty.
+    """
     data = moving(
         writer(40.0 * MiB, 0.15, pattern=PATTERNS[pattern]),
         memory=4.0 * GiB,
@@ -66,7 +70,7 @@ def test_a_log_cleared_1_gib_at_a_time(pattern: str, order: list[str]) -> None:
         order=order,
     )
     data["migration"] |= {"max_bandwidth": 512.0 * MiB}
-    near = {"sent_bytes": (0.015, 0.0), "dirtied_first": (0.1 if not order else 0.2, 0.0)}
+    near = {"sent_bytes": (0.015, 0.0), "dirtied_first": (0.25 if order else 0.1, 0.0)}
     assert disagreements(data, seeds=1, near=near) == []
 
 
