@@ -105,7 +105,7 @@ class Twin:
         self._pass(sum(_told_s(step, len(self._listed(step))) for step in lists))
         moved.policy_s = self.now
 
-        per_chunk = settings.dirty_log == "per-chunk"
+        per_chunk = settings.dirty_log != "at-sync"
         self.log = guest.log = TwinPages(guest.count, per_chunk=per_chunk, chunk=self.chunk)
         for step in lists:
             told = self.log.skip(self._listed(step))
