@@ -1,0 +1,26 @@
+"""All comparisons, in the order of the page."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from tests.verification import dirty_rate, hints, inflation, late_compile, osic, rfc2016
+from tests.verification.comparison import Table
+
+COMPARISONS: tuple[Callable[[], Table], ...] = (
+    rfc2016.table,
+    hints.table,
+    late_compile.table,
+    inflation.by_way,
+    inflation.modern,
+    dirty_rate.table,
+    osic.series,
+    osic.groups,
+)
+
+
+@functools.cache
+def tables() -> tuple[Table, ...]:
+    """Return every table, computed once."""
+    return tuple(comparison() for comparison in COMPARISONS)
