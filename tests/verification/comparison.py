@@ -6,14 +6,16 @@ from them.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
 
 MOST_CONSTANTS = 4
-"""Cells of one table that the model may be set from."""
+"""Cells of one published table that the model may be set from."""
 
 Role = Literal["constant", "prediction"]
 
@@ -87,6 +89,10 @@ class Table:
         The cells.
     axis
         Where the table is a curve, what lies along it.
+    stored
+        File of `data/` that keeps the rows for machines where they cannot be computed.
+    most_constants
+        Cells that the model may be set from.
     """
 
     key: str
@@ -96,7 +102,9 @@ class Table:
     reading: str
     bounds: Mapping[str, float]
     rows: tuple[Row, ...]
-    axis: str = field(default="")
+    axis: str = ""
+    stored: str = ""
+    most_constants: int = MOST_CONSTANTS
 
     @property
     def predictions(self) -> list[Row]:
@@ -118,8 +126,8 @@ class Table:
             if not (abs(row.error) <= self.bound(row) or math.isnan(row.published))
         ]
         constants = sum(row.role == "constant" for row in self.rows)
-        if constants > MOST_CONSTANTS:
-            out.append(f"{constants} cells are constants; at most {MOST_CONSTANTS} may be")
+        if constants > self.most_constants:
+            out.append(f"{constants} cells are constants; at most {self.most_constants} may be")
         return out
 
     def spread(self, unit: str) -> tuple[float, float]:
@@ -130,6 +138,33 @@ class Table:
     def units(self) -> list[str]:
         """Return the units of the predictions, in their order."""
         return list(dict.fromkeys(row.unit for row in self.predictions))
+
+
+STORED = [field.name for field in fields(Row)]
+
+
+def to_csv(rows: Iterable[Row]) -> str:
+    """Return rows as CSV text, figures to six digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(STORED)
+    for row in rows:
+        values = (getattr(row, name) for name in STORED)
+        writer.writerow(f"{v:.6g}" if isinstance(v, float) else v for v in values)
+    return text.getvalue()
+
+
+def from_csv(text: str) -> tuple[Row, ...]:
+    """Return the rows of a CSV text."""
+    rows = []
+    for record in csv.DictReader(io.StringIO(text)):
+        data: dict[str, Any] = dict(record)
+        for name in ("published", "model", "x"):
+            data[name] = float(data[name])
+        for name in ("upto", "bound"):
+            data[name] = float(data[name]) if data[name] else None
+        rows.append(Row(**data))
+    return tuple(rows)
 
 
 def number(value: float) -> str:
@@ -163,7 +198,7 @@ def error_text(row: Row) -> str:
 
 def bound_text(bound: float, unit: str) -> str:
     """Write a bound."""
-    return f"{bound:g} points" if unit == "%" else f"{100 * bound:g} %"
+    return f"{bound:.3g} points" if unit == "%" else f"{100 * bound:.3g} %"
 
 
 def text(tables: Iterable[Table]) -> str:

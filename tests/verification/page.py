@@ -12,12 +12,14 @@ from tests.verification.comparison import (
     error_text,
     number,
     published_text,
+    to_csv,
 )
 from tests.verification.plot import svg
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE = "validation.md"
-PICTURES = "validation"
+ROOT = Path(__file__).parents[2]
+PAGE = "docs/validation.md"
+PICTURES = "docs/validation"
+DATA = "tests/verification/data"
 
 HEAD = """\
 <!-- Written by `make validation` from tests/verification; do not edit. -->
@@ -59,34 +61,37 @@ database, a key-value store, a Java heap or a desktop.
 """
 
 
-def pages(tables: Iterable[Table]) -> dict[str, str]:
-    """Return the text of each file under `docs/`, by its path there."""
+def files_of(tables: Iterable[Table]) -> dict[str, str]:
+    """Return the text of each file that is written from the rows, by its path."""
     tables = list(tables)
-    files = {f"{PICTURES}/{table.key}.svg": svg(table) for table in tables}
     body = [HEAD, "\n".join(_summary(tables)), *("\n".join(_section(table)) for table in tables)]
-    return {PAGE: "\n".join([*body, TAIL])} | files
+    return {
+        PAGE: "\n".join([*body, TAIL]),
+        **{f"{PICTURES}/{table.key}.svg": svg(table) for table in tables},
+        **{f"{DATA}/{table.stored}": to_csv(table.rows) for table in tables if table.stored},
+    }
 
 
 def write(tables: Iterable[Table]) -> None:
-    """Write the page and its pictures."""
-    (DOCS / PICTURES).mkdir(exist_ok=True)
-    files = pages(tables)
-    for old in set(_pictures()) - files.keys():
-        (DOCS / old).unlink()
+    """Write the page, its pictures, and the rows that are stored."""
+    (ROOT / PICTURES).mkdir(exist_ok=True)
+    files = files_of(tables)
+    for old in _pictures() - files.keys():
+        (ROOT / old).unlink()
     for name, text in files.items():
-        (DOCS / name).write_text(text, encoding="utf-8")
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
 def stale(tables: Iterable[Table]) -> list[str]:
-    """Return the files under `docs/` that are not what the rows say."""
-    files = pages(tables)
-    there = {name for name in files if (DOCS / name).exists()}
-    wrong = [n for n in there if (DOCS / n).read_text(encoding="utf-8") != files[n]]
-    return sorted({*wrong, *(files.keys() - there), *(set(_pictures()) - files.keys())})
+    """Return the files that are not what the rows say."""
+    files = files_of(tables)
+    there = {name for name in files if (ROOT / name).exists()}
+    wrong = {name for name in there if (ROOT / name).read_text(encoding="utf-8") != files[name]}
+    return sorted(wrong | (files.keys() - there) | (_pictures() - files.keys()))
 
 
-def _pictures() -> Iterator[str]:
-    return (f"{PICTURES}/{path.name}" for path in (DOCS / PICTURES).glob("*.svg"))
+def _pictures() -> set[str]:
+    return {f"{PICTURES}/{path.name}" for path in (ROOT / PICTURES).glob("*.svg")}
 
 
 def _summary(tables: Iterable[Table]) -> Iterator[str]:
@@ -111,7 +116,7 @@ def _section(table: Table) -> Iterator[str]:
     yield f"## {table.title}\n"
     yield f"{table.source}.\n"
     yield f"{table.setting}\n"
-    yield f"![{table.title}]({PICTURES}/{table.key}.svg)\n"
+    yield f"![{table.title}](validation/{table.key}.svg)\n"
     plain = [row for row in table.rows if not row.series]
     curves = [row for row in table.rows if row.series]
     if plain:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from tests.verification import dirty_rate, hints, inflation, late_compile, osic, rfc2016
+from tests.verification import (
+    dirty_rate,
+    hints,
+    inflation,
+    late_compile,
+    osic,
+    qemu_runs,
+    rfc2016,
+)
 from tests.verification.comparison import Table
 
 COMPARISONS: tuple[Callable[[], Table], ...] = (
@@ -17,6 +25,7 @@ COMPARISONS: tuple[Callable[[], Table], ...] = (
     dirty_rate.table,
     osic.series,
     osic.groups,
+    qemu_runs.table,
 )
 
 
