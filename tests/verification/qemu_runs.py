@@ -17,7 +17,7 @@ RUNS = Path(__file__).parents[3] / "shared" / "measurements" / "qemu_runs.jsonl"
 STORED = Path(__file__).parent / "data" / "qemu_runs.csv"
 
 BOUND = 0.10
-"""Largest error; where one is larger, as much as its repetitions differ, the noisy first included."""
+"""Largest error; where one is larger, as much as its repetitions differ, the first included."""
 READ_OFF = {"A-idle", "A-idle-anon256", "A-idle-ram512", "H-fph", "M-inflate2048"}
 """Runs that the testbed's constants were read off, of those that are compared."""
 
