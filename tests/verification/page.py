@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from dcsim.study.testbed import Testbed
 from tests.verification.comparison import (
     Row,
     Table,
@@ -20,53 +21,22 @@ ROOT = Path(__file__).parents[2]
 PAGE = "docs/validation.md"
 PICTURES = "docs/validation"
 DATA = "tests/verification/data"
-
-HEAD = """\
-<!-- Written by `make validation` from tests/verification; do not edit. -->
-
-# Validation
-
-Published measurements beside what the model says. Each table is run as a scenario between two
-hosts, through the public API. At most four cells of a table set the constants of its run; they
-are marked *constant*, and hollow in the pictures. The others are predictions. `make verify`
-recomputes all of it, and fails when a cell leaves its bound or this page is out of date. Labels
-in brackets point to [the facts](facts.md), words such as *stale* to [the model](model.md).
-
-The hardware of these tables is not the same, so neither are the constants: what the shipped
-presets have is in `dcsim/scenario/presets.py`, with its sources. What a table shows is that one
-mechanism, set once, covers its other cells.
-"""
-
-TAIL = """\
-## What is not known
-
-Agreement above says nothing about the following, for which nothing to compare with is published
-([G](facts.md#g-what-is-not-known)):
-
-- **What a server that lives off its page cache loses when its clean cache is dropped.** That is
-  the central claim of the thread that this program is about. The model derives it from how often
-  which part of the cache is read again, and from how fast storage is: sweep both.
-- **How fast applications dirty memory.** No rates by application are published in a form that
-  could be used. The compile above allocates 350 MB a second because that makes two cells agree;
-  the rates of the shipped workloads are assumptions.
-- **What dropping a clean page costs the guest's kernel, and what scanning a page costs that a
-  balloon took 4 KiB at a time**, on hardware.
-- **How free and stale memory lie in whole blocks** in guests that have run for long: 0.9, 0.4 and
-  0.1 of free memory were measured, each in one history of one guest [M.9].
-- **What logging writes costs the writer**: published figures differ by the size of what is
-  written and by how the host maps it [E.2].
-
-Every table here has guests that are idle, compile, stream or write at random. None has a
-database, a key-value store, a Java heap or a desktop.
-"""
+TEMPLATE = Path(__file__).parent / "validation.md"
+"""The page without its tables."""
 
 
 def files_of(tables: Iterable[Table]) -> dict[str, str]:
     """Return the text of each file that is written from the rows, by its path."""
     tables = list(tables)
-    body = [HEAD, "\n".join(_summary(tables)), *("\n".join(_section(table)) for table in tables)]
+    page = TEMPLATE.read_text(encoding="utf-8")
+    for name, lines in (
+        ("summary", _summary(tables)),
+        ("tables", (line for table in tables for line in _section(table))),
+        ("testbed", _testbed()),
+    ):
+        page = page.replace(f"<!-- {name} -->\n", "".join(f"{line}\n" for line in lines))
     return {
-        PAGE: "\n".join([*body, TAIL]),
+        PAGE: page,
         **{f"{PICTURES}/{table.key}.svg": svg(table) for table in tables},
         **{f"{DATA}/{table.stored}": to_csv(table.rows) for table in tables if table.stored},
     }
@@ -155,3 +125,10 @@ def _columns(table: Table, rows: list[Row]) -> Iterator[str]:
 def _both(row: Row) -> str:
     text = f"{published_text(row)} / {number(row.model)}"
     return f"*{text}*" if row.role == "constant" else text
+
+
+def _testbed() -> Iterator[str]:
+    """Lines of the testbed's constants."""
+    for name, field in Testbed.model_fields.items():
+        default = field.default if isinstance(field.default, str) else f"{field.default:,g}"
+        yield f"| `{name}` | {default} | {field.description} |"
