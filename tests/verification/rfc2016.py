@@ -59,11 +59,11 @@ def table() -> Table:
         source="Liang Li, qemu-devel, 3 March 2016 [A.1]",
         setting=(
             "8 GiB over 10 GbE. Four cells set the model: what PV sends of the idle guest is its "
-            f"live memory, {LIVE_PAGES * PAGE / 2**20:.0f} MiB; the full guest's time and bytes give "
-            f"{1e6 * SEND_S:.2f} us for a page sent; the idle guest's, {1e6 * SCAN_S:.2f} us for a "
-            "zero page scanned. Free memory is all zero in the idle guest and all stale after use, "
-            "and in whole blocks for 0.9 and 0.4 of it [M.9]: that sets how long the list takes, "
-            "with the 20 ms that listing an idle guest took."
+            f"live memory, {LIVE_PAGES * PAGE / 2**20:.0f} MiB; the full guest's time and bytes "
+            f"give {1e6 * SEND_S:.2f} us for a page sent; the idle guest's time, "
+            f"{1e6 * SCAN_S:.2f} us for a zero page scanned. Free memory is all zero "
+            "in the idle guest and all stale after use, and in whole blocks for 0.9 and 0.4 of it "
+            "[M.9]: that sets how long the list takes, with the 20 ms of an idle guest's list."
         ),
         reading=(
             "PV saves 78 % of the idle guest's time and 11 % of its bytes: what it saves is the "

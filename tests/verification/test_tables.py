@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.verification import late_compile, page
-from tests.verification.comparison import Row, Table
+from tests.verification.comparison import Row, Table, from_csv, to_csv
+from tests.verification.plot import svg
 from tests.verification.registry import COMPARISONS, tables
 
 NAMES = [f"{comparison.__module__}.{comparison.__name__}" for comparison in COMPARISONS]
@@ -60,6 +62,25 @@ def table_of(*rows: Row) -> Table:
 def test_what_is_a_fault(row: Row, faults: int) -> None:
     """A cell out of its bound is one, on either side, and so is the wrong side of never."""
     assert len(table_of(row).faults()) == faults
+
+
+def test_rows_come_back_from_csv() -> None:
+    """Rows that are stored are the same when read, to six digits."""
+    rows = (
+        Row("a, b", 1.25, 2.5e6, "ms", "constant", upto=1.5, bound=0.2, x=1.0),
+        Row("c", math.inf, 0.125, "%", series="s", x=0.5),
+    )
+    assert from_csv(to_csv(rows)) == rows
+    assert from_csv(to_csv([Row("d", 1 / 3, 2 / 3, "s")]))[0].published == 0.333333
+
+
+@pytest.mark.parametrize("table", tables(), ids=lambda table: table.key)
+def test_pictures_show_every_cell(table: Table) -> None:
+    """A mark in the picture for each published cell, in the errors too; well-formed XML."""
+    marks = [e for e in ElementTree.fromstring(svg(table)).iter() if e.tag.endswith("circle")]
+    told = [mark for mark in marks if len(mark)]
+    shown = [r for r in table.rows if not math.isnan(r.published) and (r.series or not table.axis)]
+    assert len(told) == len(shown) * (1 if table.axis else 2)
 
 
 def test_more_than_four_constants_are_a_fault() -> None:
