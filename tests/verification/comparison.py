@@ -17,6 +17,9 @@ from typing import Any, Literal
 MOST_CONSTANTS = 4
 """Cells of one published table that the model may be set from."""
 
+CONSTANT_BOUND = 0.06
+"""Largest error of a cell that the model was set from, where the table's bound is not smaller."""
+
 Role = Literal["constant", "prediction"]
 
 
@@ -115,7 +118,10 @@ class Table:
 
     def bound(self, row: Row) -> float:
         """Return the largest error that a cell may have."""
-        return self.bounds[row.unit] if row.bound is None else row.bound
+        if row.bound is not None:
+            return row.bound
+        bound = self.bounds[row.unit]
+        return min(bound, CONSTANT_BOUND) if row.role == "constant" and row.unit != "%" else bound
 
     def faults(self) -> list[str]:
         """Say which cells are out of their bound, and whether too many are constants."""
