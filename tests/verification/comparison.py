@@ -20,6 +20,9 @@ MOST_CONSTANTS = 4
 CONSTANT_BOUND = 0.06
 """Largest error of a cell that the model was set from, where the table's bound is not smaller."""
 
+TINY = 1e-6
+"""Errors below it are not told from one another."""
+
 Role = Literal["constant", "prediction"]
 
 
@@ -94,6 +97,8 @@ class Table:
         Where the table is a curve, what lies along it.
     stored
         File of `data/` that keeps the rows for machines where they cannot be computed.
+    digits
+        With how many its figures are written.
     most_constants
         Cells that the model may be set from.
     """
@@ -107,6 +112,7 @@ class Table:
     rows: tuple[Row, ...]
     axis: str = ""
     stored: str = ""
+    digits: int = 3
     most_constants: int = MOST_CONSTANTS
 
     @property
@@ -173,22 +179,23 @@ def from_csv(text: str) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def number(value: float) -> str:
-    """Write a figure with three digits at least, and thousands apart."""
+def number(value: float, digits: int = 3) -> str:
+    """Write a figure with so many digits at least, and thousands apart."""
     if math.isinf(value):
         return "never"
     if math.isnan(value):
         return "–"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    whole = len(f"{abs(value):.0f}")
+    if digits > 3 or whole >= digits:
+        return f"{value:,.{max(0, digits - whole)}f}"
+    return f"{value:.{digits}g}"
 
 
-def published_text(row: Row) -> str:
+def published_text(row: Row, digits: int = 3) -> str:
     """Write a published figure or range."""
     if row.upto is None:
-        return number(row.published)
-    return f"{number(row.published)} to {number(row.upto)}"
+        return number(row.published, digits)
+    return f"{number(row.published, digits)} to {number(row.upto, digits)}"
 
 
 def error_text(row: Row) -> str:
@@ -199,11 +206,15 @@ def error_text(row: Row) -> str:
         return "wrong side"
     if row.error == 0:
         return "0"
-    return f"{row.error:+.1f} points" if row.unit == "%" else f"{100 * row.error:+.1f} %"
+    if row.unit == "%":
+        return f"{row.error:+.1f} points"
+    return f"{100 * row.error:+.1f} %" if abs(row.error) >= TINY else "below 1e-6"
 
 
 def bound_text(bound: float, unit: str) -> str:
     """Write a bound."""
+    if bound <= TINY:
+        return f"{bound:.0e}".replace("e-0", "e-")
     return f"{bound:.3g} points" if unit == "%" else f"{100 * bound:.3g} %"
 
 
@@ -216,8 +227,8 @@ def text(tables: Iterable[Table]) -> str:
         for row in table.rows:
             mark = "=" if row.role == "constant" else " "
             lines.append(
-                f"  {mark} {row.cell:{width}}  {published_text(row):>16} {row.unit:5}"
-                f" {number(row.model):>10}  {error_text(row):>12}"
+                f"  {mark} {row.cell:{width}}  {published_text(row, table.digits):>16} {row.unit:5}"
+                f" {number(row.model, table.digits):>12}  {error_text(row):>12}"
             )
         lines += [f"  FAULT: {fault}" for fault in table.faults()]
     return "\n".join([*lines, "", "= marks the cells that the model was set from"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dcsim.study.testbed import Testbed
 from tests.verification.comparison import (
+    TINY,
     Row,
     Table,
     bound_text,
@@ -79,7 +80,9 @@ def _summary(tables: Iterable[Table]) -> Iterator[str]:
 
 
 def _error(value: float, unit: str) -> str:
-    return f"{value:.1f} points" if unit == "%" else f"{100 * value:.1f} %"
+    if unit == "%":
+        return f"{value:.1f} points"
+    return f"{100 * value:.1f} %" if value >= TINY else "below 1e-6"
 
 
 def _section(table: Table) -> Iterator[str]:
@@ -103,7 +106,8 @@ def _cells(table: Table, rows: list[Row]) -> Iterator[str]:
         constant = row.role == "constant"
         bound = "*constant*" if constant else bound_text(table.bound(row), row.unit)
         yield (
-            f"| {row.cell} | {row.unit} | {published_text(row)} | {number(row.model)} "
+            f"| {row.cell} | {row.unit} | {published_text(row, table.digits)} "
+            f"| {number(row.model, table.digits)} "
             f"| {error_text(row)} | {bound} |"
         )
     yield ""

@@ -85,7 +85,10 @@ def _errors(
             f'<rect x="{x(-bound):.1f}" y="{box.top + step * (i + 0.15):.1f}" fill="{BAND}" '
             f'width="{x(bound) - x(-bound):.1f}" height="{0.7 * step:.1f}"/>'
         )
-    yield from _axes(box, x, lambda value: value, _round_numbers(-widest, widest), ())
+    ticks = _round_numbers(-widest, widest)
+    if widest < 0.1:  # long numbers: the outermost, and 0
+        ticks = [ticks[0], 0.0, ticks[-1]]
+    yield from _axes(box, x, lambda value: value, ticks, ())
     yield f'<path stroke="{MUTED}" d="M{x(0):.1f} {box.top}V{box.bottom}"/>'
     for i, (row, name) in enumerate(zip(rows, names, strict=True)):
         y = box.top + step * (i + 0.5)

@@ -13,6 +13,7 @@ from tests.verification import (
     osic,
     qemu_runs,
     rfc2016,
+    simgrid_runs,
 )
 from tests.verification.comparison import Table
 
@@ -26,6 +27,7 @@ COMPARISONS: tuple[Callable[[], Table], ...] = (
     osic.series,
     osic.groups,
     qemu_runs.table,
+    simgrid_runs.table,
 )
 
 
