@@ -24,10 +24,11 @@ def between_two_hosts(
     hintable: float = 0.9,
     count: int = 1,
     limits: Any = None,
+    horizon: str = "1d",
 ) -> dcsim.Result:
     """Migrate guests of one kind from one host to the other; links carry all that they say."""
     scenario = {
-        "horizon": "1d",
+        "horizon": horizon,
         "topology": {
             "kind": "two-hosts",
             "host_link": link,

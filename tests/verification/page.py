@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -105,6 +106,8 @@ def _cells(table: Table, rows: list[Row]) -> Iterator[str]:
     for row in rows:
         constant = row.role == "constant"
         bound = "*constant*" if constant else bound_text(table.bound(row), row.unit)
+        if math.isnan(row.published):
+            bound = ""
         yield (
             f"| {row.cell} | {row.unit} | {published_text(row, table.digits)} "
             f"| {number(row.model, table.digits)} "

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 from tests.verification import (
+    converging,
     dirty_rate,
     hints,
     inflation,
@@ -24,6 +25,7 @@ COMPARISONS: tuple[Callable[[], Table], ...] = (
     inflation.by_way,
     inflation.modern,
     dirty_rate.table,
+    converging.table,
     osic.series,
     osic.groups,
     qemu_runs.table,
