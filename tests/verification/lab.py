@@ -25,8 +25,12 @@ def between_two_hosts(
     count: int = 1,
     limits: Any = None,
     horizon: str = "1d",
+    **guest: Any,
 ) -> dcsim.Result:
-    """Migrate guests of one kind from one host to the other; links carry all that they say."""
+    """Migrate guests of one kind from one host to the other; links carry all that they say.
+
+    What is not named here is a key of the group of guests.
+    """
     scenario = {
         "horizon": horizon,
         "topology": {
@@ -37,6 +41,7 @@ def between_two_hosts(
         },
         "guests": [
             {
+                **guest,
                 "name": "guest",
                 "count": count,
                 "memory": memory,
