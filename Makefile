@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 NOTEBOOKS := $(patsubst notebooks/%.py,build/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint verify bench docs pins clean
+.PHONY: help demo test lint verify validation bench docs pins clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -23,7 +23,11 @@ lint: .venv/develop ## check style, types and who imports whom
 	$(BIN)/lint-imports --no-logo
 
 verify: .venv/develop ## check the model against theory, measurements and other simulators
+	$(BIN)/python -m tests.verification
 	$(BIN)/python -m pytest tests/verification
+
+validation: .venv/develop ## write docs/validation.md anew from those comparisons
+	$(BIN)/python -m tests.verification --write
 
 bench: .venv/develop ## measure how fast simulations run
 	$(BIN)/python benchmarks/run.py

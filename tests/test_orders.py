@@ -194,7 +194,7 @@ def test_coarser_blocks_inflate_faster() -> None:
     idle = holding(free_stale=0.8)
     fine, _ = outcome({"use": "balloon-free", "reserve": 0.0}, idle)
     coarse, _ = outcome({"use": "balloon-free", "reserve": 0.0, "block_pages": 512}, idle)
-    assert coarse["policy_s"] < 0.1 * fine["policy_s"]
+    assert coarse["policy_s"] < 0.15 * fine["policy_s"]
     assert coarse["interactions"] < fine["interactions"]
 
 

@@ -53,10 +53,9 @@ def test_bounced_and_free_balloons_cost_the_same_a_page() -> None:
     ]
 
 
-def test_huge_blocks_leave_only_the_allocation() -> None:
-    """Told 2 MiB at a time, inflation shrinks to little more than the guest's allocation."""
-    pages = 7 * GiB / PAGE
-    assert duration(balloon(block_pages=512), pages) == pytest.approx(pages * 0.146e-6, rel=0.05)
+def test_huge_blocks_leave_what_each_page_costs() -> None:
+    """Told 2 MiB at a time, 7 GiB take little more than the best way measured, 440 to 590 ms."""
+    assert duration(balloon(block_pages=512), 7 * GiB / PAGE) == pytest.approx(0.55, abs=0.02)
 
 
 def test_a_hint_of_free_pages_is_no_slower_than_the_published_runs() -> None:

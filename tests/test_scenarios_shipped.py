@@ -87,7 +87,7 @@ def test_guests_of_mixed_policies_differ_in_hinting_alone() -> None:
     table = ran("mixed-policies").migrations.set_index("group")
     sent, policy = table["sent_bytes"], table["policy_s"]
     assert sent["all"] > sent["zero"] > sent["hint"] > sent["gentle"] > sent["held"]
-    assert policy["coarse"] < 0.1 * policy["held"]
+    assert policy["coarse"] < 0.15 * policy["held"]
 
 
 def test_moves_between_sites_go_where_they_are_told() -> None:

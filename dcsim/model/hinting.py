@@ -24,6 +24,12 @@ DEFLATE_TIME = 0.56
 """Time of deflating in share of inflating: 123 against 219 us for 256 pages [A.2]."""
 PARTS = 5
 """Parts in which cache is given up, so that what is read again meanwhile is seen."""
+RACE_PARTS = 20
+"""Most parts in which free blocks are told while the first pass runs, each at half of its time."""
+RACE_PART_S = 0.05
+"""Least time of such a part."""
+FREE_BLOCK = 1024
+"""Pages of a whole free block: 4 MiB, the buddy allocator's largest order [C.6]."""
 PREFETCH_PARTS = 20
 """Parts after each of which the pages read at the destination are counted as cached."""
 MAP_ENTRY_BYTES = 16.0
@@ -50,30 +56,43 @@ class Step:
     returned: Literal["at-once", "migration-end", "destination", "on-use"]
     deflate_on_oom: bool
 
-    def interactions(self, pages: float) -> int:
-        """Return the exchanges of guest and host that telling so many pages takes."""
+    def interactions(self, pages: float, *, whole: float = 0.0) -> int:
+        """Return the exchanges of guest and host that telling so many pages takes.
+
+        Parameters
+        ----------
+        pages
+            All of them.
+        whole
+            Of them, those of whole free blocks, each told as one.
+        """
         if pages <= 0:
             return 0
         if self.tell == "drop":
             return 1  # the guest's own doing
-        return math.ceil(round(pages / (self.blocks_per_interaction * self.block_pages), 9))
+        return math.ceil(round(self._blocks(pages, whole) / self.blocks_per_interaction, 9))
 
-    def duration_s(self, pages: float, *, evicted: float = 0.0) -> float:
+    def duration_s(self, pages: float, *, whole: float = 0.0, evicted: float = 0.0) -> float:
         """Return how long telling so many pages takes, in seconds [A.2].
 
         Parameters
         ----------
         pages
             All of them.
+        whole
+            Of them, those of whole free blocks, each told as one.
         evicted
             Of them, cache that has to go first.
         """
         return (
             pages * self.per_page
-            + pages / self.block_pages * self.per_block
-            + self.interactions(pages) * self.per_interaction
+            + self._blocks(pages, whole) * self.per_block
+            + self.interactions(pages, whole=whole) * self.per_interaction
             + evicted * self.per_eviction
         )
+
+    def _blocks(self, pages: float, whole: float) -> float:
+        return (pages - whole) / self.block_pages + whole / max(self.block_pages, FREE_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,61 +221,72 @@ class Hints:
         for step in self._steps("list", "map"):
             if step.returned == "destination":
                 self.guest.disturb()
-            told = 0.0
-            if "free" in step.select:
-                told += memory.skip_free()
-            if "clean-cache" in step.select or "cold-cache" in step.select:
-                part = memory.cold if "cold-cache" in step.select else memory.cache.count
-                cache = memory.cache.skip(step.share * part)
+            free, whole, cached = self._listed(step)
+            told = memory.skip_free() if free > 0 else 0.0
+            if cached > 0:
+                cache = memory.cache.skip(cached)
                 if step.tell == "map":
                     self.mapped += cache
                     entries += cache
                 else:
                     told += cache
             self.skipped += told
-            self.interactions += step.interactions(told + entries)
+            self.interactions += step.interactions(free + cached, whole=whole)
         return entries * MAP_ENTRY_BYTES
 
     def listing_s(self) -> float:
         """Return how long telling by list or map takes before the first page is sent."""
-        memory = self.guest.memory
         total = 0.0
         for step in self._steps("list", "map"):
-            pages = memory.free if "free" in step.select else 0.0
-            if "clean-cache" in step.select:
-                pages += step.share * memory.cache.count
-            elif "cold-cache" in step.select:
-                pages += step.share * memory.cold
-            total += step.duration_s(pages)
+            free, whole, cached = self._listed(step)
+            total += step.duration_s(free + cached, whole=whole)
         return total
+
+    def _listed(self, step: Step) -> tuple[float, float, float]:
+        """Return a list's or map's pages: free, of them in whole blocks, and cached."""
+        memory = self.guest.memory
+        free = whole = cached = 0.0
+        if "free" in step.select:
+            free, whole = memory.free, memory.free_zero.count + memory.free_stale.count
+        if "clean-cache" in step.select:
+            cached = step.share * memory.cache.count
+        elif "cold-cache" in step.select:
+            cached = step.share * memory.cold
+        return free, whole, cached
 
     def race(self) -> Generator[simpy.Event]:
         """Tell free blocks while the first pass runs: what is sent first is not saved."""
         for step in self._steps("hint"):
             self.guest.pass_time()
-            pages = self.guest.memory.hintable
-            # Blocks are told one by one; on average a page is told at half of the time it takes.
-            yield self.guest.env.timeout(step.duration_s(pages) / 2)
-            if self.guest.stream is not None and self.guest.running:
-                self._hint(step)
+            left = self.guest.memory.hintable
+            parts = min(RACE_PARTS, max(1, math.ceil(step.duration_s(left) / RACE_PART_S)))
+            most = math.ceil(left / step.block_pages / parts) * step.block_pages
+            while left > 0:
+                part = min(most, left)
+                left -= part
+                yield self.guest.env.timeout(step.duration_s(part) / 2)
+                if self.guest.stream is None or not self.guest.running:
+                    return
+                self._hint(step, part)
                 self.guest.look()
+                yield self.guest.env.timeout(step.duration_s(part) / 2)
         self._told = True
 
     def after_sync(self) -> None:
         """Tell free blocks once more, after each sync."""
         if self._told:
             for step in self._steps("hint"):
-                self._hint(step)
+                self._hint(step, 0.0 if self.guest.memory.held > 0 else math.inf)
 
-    def _hint(self, step: Step) -> None:
+    def _hint(self, step: Step, more: float) -> None:
+        """Hold up to so many more free pages, and tell all that are held."""
         self.guest.pass_time()
         memory = self.guest.memory
         if memory.held == 0:
             self.guest.disturb()
-            memory.hold(memory.hintable)
-        told = memory.tell_held()
-        self.skipped += told
-        self.interactions += step.interactions(told)
+        held = memory.hold(min(more, memory.hintable))
+        self.skipped += memory.tell_held()
+        self.interactions += step.interactions(held)
 
     # ------------------------------------------------------------------ switch-over and after
 
