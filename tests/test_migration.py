@@ -8,6 +8,8 @@ import math
 import pytest
 
 from dcsim.model.guest import Guest
+from dcsim.model.migration import OUT_OF_MEMORY
+from dcsim.records.result import Result
 from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
@@ -593,6 +595,67 @@ def test_a_guest_that_runs_out_at_the_destination_dies_there() -> None:
     row = only(run.result(None))
     assert row["ended_s"] < 3.0
     assert not run.guests[0].running
+
+
+WHEN_IT_RUNS_OUT: dict[str, tuple[Data, Data]] = {
+    # while the balloon inflates, which takes it some 3 s
+    "before": ({"reserve": 64.0 * MiB, "per_interaction": 5e-3}, {}),
+    # while its memory is sent, for 2 s and more
+    "during": ({"reserve": 128.0 * MiB}, {"max_bandwidth": 160.0 * MiB}),
+    # while the balloon deflates, for half as long as it took to inflate
+    "after": ({"reserve": 230.0 * MiB, "per_interaction": 5e-3}, {}),
+}
+
+
+def outgrown(when: str, *, deflate_on_oom: bool) -> Result:
+    """A guest takes more than a balloon over its free memory and cache leaves it; when it does."""
+    hinting, migration = WHEN_IT_RUNS_OUT[when]
+    busy = guest(
+        allocator(100.0 * MiB, lifetime=4.0),
+        makeup={"free_zero": 0.4, "cache": 0.3, "kernel": 0.1},
+    )
+    built = scenario(busy, migration={**QUICK, **migration}, horizon=100.0, settle=1.5)
+    built["hinting"] = {"use": "balloon-held", "deflate_on_oom": deflate_on_oom, **hinting}
+    return solve(built)
+
+
+@pytest.mark.parametrize("when", WHEN_IT_RUNS_OUT)
+def test_a_guest_that_outgrows_its_balloon_is_lost(when: str) -> None:
+    """Where the balloon keeps what it has, its outcome says so, it is nowhere, it has not moved."""
+    result = outgrown(when, deflate_on_oom=False)
+    row, lost = only(result), only(result, "guests")
+    assert row["outcome"] == "guest-oom"
+    assert row["reason"].endswith(OUT_OF_MEMORY)
+    assert (row["left_bytes"] > 1) == (when != "after")
+    assert math.isnan(row["stream_s"]) == (when == "before")
+    assert lost["host"] == ""
+    assert lost["oom_pages"] == 0
+    assert lost["lost_memory_s"] > 0
+    summary = only(result, "summary")
+    assert (summary["completed"], summary["not_moved"]) == (0, 1)
+    assert only(result, "events", event="guest-oom")["subject"] == "guest-0"
+
+
+@pytest.mark.parametrize("when", WHEN_IT_RUNS_OUT)
+def test_a_guest_that_outgrows_its_balloon_takes_from_it(when: str) -> None:
+    """Where the balloon gives back, it moves and loses no work; the pages are counted."""
+    result = outgrown(when, deflate_on_oom=True)
+    assert only(result)["outcome"] == "completed"
+    counted = only(result, "guests")
+    assert counted["host"] == "rack0/host1"
+    assert counted["oom_pages"] > 0
+    assert counted["lost_memory_s"] == pytest.approx(0, abs=1e-6)
+    assert only(result, "summary")["oom_pages"] == counted["oom_pages"]
+
+
+def test_a_guest_that_only_reads_does_not_outgrow_its_balloon() -> None:
+    """A page cache makes do with the frames it has: misses are no reason to kill."""
+    reads = guest(reader(100.0 * MiB, 0.5), makeup={"cache": 0.5})
+    built = scenario(reads, migration={**QUICK, "max_bandwidth": 256.0 * MiB}, settle=5.0)
+    built["hinting"] = {"use": "balloon-held", "reserve": 0.0, "deflate_on_oom": False}
+    result = solve(built)
+    assert only(result)["outcome"] == "completed"
+    assert only(result, "guests")["extra_refault_bytes"] > 0
 
 
 def test_a_balloon_that_gives_back_does_not() -> None:

@@ -99,6 +99,12 @@ def rich(**changes: object) -> Data:
     return data | changes
 
 
+def adapting() -> Data:
+    """The same guest, that gives up the cheapest share of its cache."""
+    step = {"lost_second": 1e5, "within": 60.0}
+    return rich(hinting={"use": "clean-cache-hint", "adapt": step})
+
+
 def working(**changes: object) -> Data:
     """Guests that want CPU, their files, and the network."""
     return guest(
@@ -452,6 +458,8 @@ CASES: dict[str, tuple[Data, Data]] = {
         stuck(), {"operation.limits.completion_timeout_per_gib": 20.0},
     ),
     "Limits.progress_timeout": (stuck(), {"operation.limits.progress_timeout": 20.0}),
+    "Adapt.lost_second": (adapting(), {"hinting.adapt.lost_second": 1e9}),
+    "Adapt.within": (adapting(), {"hinting.adapt.within": 0.0}),
     # what is asked of the cluster
     "Drain.at": (rich(), {"operation.at": 3.0}),
     "Drain.limits": (crowded(), {"operation.limits": {"per_cluster": 1}}),
@@ -497,6 +505,7 @@ COSTS: Data = {"per_interaction": 50e-6, "per_page": 0.5e-6, "blocks_per_interac
 STEP: dict[str, Any] = {
     "select": ["free", "cold-cache"],
     "share": 0.5,
+    "adapt": {"lost_second": 1e9},
     "limit": "mem-available",
     "reserve": 64.0 * MiB,
     "block_pages": 16,

@@ -125,7 +125,7 @@ def test_presets_are_described_in_one_line() -> None:
         ("limits", presets.limits_names()),
     ]
     texts = [presets.describe(kind, name) for kind, names in tables for name in names]
-    assert len(set(texts)) == len(texts) == 22
+    assert len(set(texts)) == len(texts) == 23
     assert all(20 < len(text) < 200 and "\n" not in text for text in texts)
     with pytest.raises(ValueError, match="unknown limits 'qemu-10'"):
         presets.describe("limits", "qemu-10")
@@ -262,7 +262,7 @@ def test_limits_are_changed_key_by_key() -> None:
 STEP = {
     "share": 1.0, "limit": "none", "reserve": 0.0, "block_pages": 1, "blocks_per_interaction": 256,
     "per_interaction": 0.0, "per_page": 0.0, "per_block": 0.0, "deflate_on_oom": True,
-    "per_eviction": 0.0,
+    "per_eviction": 0.0, "adapt": None,
 }  # fmt: skip
 
 

@@ -176,6 +176,7 @@ def parts(of: type[BaseModel] = Spec) -> list[type[BaseModel]]:
 
 
 REQUIRED: dict[str, dict[str, Any]] = {
+    "Adapt": {"lost_second": "1GB"},
     "Activity": {"do": "write", "rate": "1MB/s"},
     "Compression": {"ratio": 2, "per_page": "10us"},
     "Drain": {"hosts": "*"},

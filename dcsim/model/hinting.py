@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import simpy
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
+    from dcsim.model.memory import Memory
     from dcsim.model.network import Flow
 
 from dcsim.units import PAGE
@@ -39,6 +40,14 @@ Tell = Literal["list", "hint", "report", "balloon", "drop", "map"]
 
 
 @dataclass(frozen=True, slots=True)
+class Adapt:
+    """The cost that a share of the cache is chosen by: bytes a lost second, seconds that count."""
+
+    lost_second: float
+    within: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of a policy; the fields are those of `dcsim.scenario.spec.Step`."""
 
@@ -55,6 +64,7 @@ class Step:
     per_eviction: float
     returned: Literal["at-once", "migration-end", "destination", "on-use"]
     deflate_on_oom: bool
+    adapt: Adapt | None
 
     def interactions(self, pages: float, *, whole: float = 0.0) -> int:
         """Return the exchanges of guest and host that telling so many pages takes.
@@ -102,6 +112,46 @@ class Policy:
     name: str
     zero_pages: bool
     steps: tuple[Step, ...]
+
+    def with_share(self, step: Step, share: float) -> Policy:
+        """Return the same policy with the share of a step that adapts decided."""
+        decided = replace(step, share=share, adapt=None)
+        return replace(self, steps=tuple(decided if s is step else s for s in self.steps))
+
+
+def selected(step: Step, memory: Memory) -> tuple[float, float, float]:
+    """Return a step's pages: free, clean cache, and cached pages that are being written."""
+    free = memory.spare if "free" in step.select else 0.0
+    clean = written = 0.0
+    if "clean-cache" in step.select:
+        clean, written = step.share * memory.cache.count, step.share * memory.written_cache
+    elif "cold-cache" in step.select:
+        clean = step.share * memory.cold
+    if step.limit != "none":
+        figure = memory.free if step.limit == "mem-free" else memory.available
+        left = max(0.0, figure - step.reserve / PAGE)
+        free = min(free, left)
+        left -= free
+        clean = min(clean, left)
+        written = min(written, left - clean)
+    return free, clean, written
+
+
+def give_up(
+    step: Step, memory: Memory, free: float, clean: float, written: float
+) -> tuple[float, float]:
+    """Let cache go, dropped by the guest or to make room for a balloon.
+
+    Returns
+    -------
+    tuple of float
+        Pages of cache that went, and pages for the balloon to take.
+    """
+    wanted = free + clean + written
+    gone = memory.drop_written(written)
+    # a balloon takes what is free before cache has to go for it
+    gone += memory.evict(clean if free == 0 else max(0.0, wanted - memory.spare))
+    return gone, min(wanted, memory.spare) if step.tell == "balloon" else 0.0
 
 
 class Hints:
@@ -160,35 +210,17 @@ class Hints:
         """Let a balloon take free pages and cache, or the guest drop the latter."""
         memory = self.guest.memory
         self.guest.pass_time()
-        wanted = free + clean + written
-        gone = memory.drop_written(written)
-        # a balloon takes what is free before cache has to go for it
-        gone += memory.evict(clean if free == 0 else max(0.0, wanted - memory.spare))
+        gone, pages = give_up(step, memory, free, clean, written)
         self.dropped += gone
         if step.tell == "balloon":
-            pages = min(wanted, memory.spare)
             self.ballooned += self.guest.inflate(pages, block_pages=step.block_pages)
             self.guest.balloon_gives_back = step.deflate_on_oom
         self.guest.look()
 
     def _select(self, step: Step) -> tuple[float, float, float]:
-        """Return a step's pages: free, clean cache, and cached pages that are being written."""
+        """Return a step's pages, as of now."""
         self.guest.pass_time()
-        memory = self.guest.memory
-        free = memory.spare if "free" in step.select else 0.0
-        clean = written = 0.0
-        if "clean-cache" in step.select:
-            clean, written = step.share * memory.cache.count, step.share * memory.written_cache
-        elif "cold-cache" in step.select:
-            clean = step.share * memory.cold
-        if step.limit != "none":
-            figure = memory.free if step.limit == "mem-free" else memory.available
-            left = max(0.0, figure - step.reserve / PAGE)
-            free = min(free, left)
-            left -= free
-            clean = min(clean, left)
-            written = min(written, left - clean)
-        return free, clean, written
+        return selected(step, self.guest.memory)
 
     def _work(self, threads: float) -> None:
         """Begin (or, negative, end) to take one of the guest's CPUs for the policy."""

@@ -16,13 +16,14 @@ from typing import Any
 
 import simpy
 
+from dcsim.model.adaptive import Outlook
 from dcsim.model.convergence import AutoConverge, Brakes
 from dcsim.model.diskcopy import DiskCopy, Disks
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
 from dcsim.model.host import Host
 from dcsim.model.network import Network
-from dcsim.model.routing import Routes
+from dcsim.model.routing import Path, Routes
 from dcsim.model.stream import Settings, Stream
 from dcsim.records.tables import Recorder
 from dcsim.rng import Streams
@@ -99,6 +100,7 @@ class Migration:
             return self.fail("aborted-timeout", "its disk took all the time there was")
         asked = env.now
         guest.enter("policy")
+        self.adapt()
         yield from self.hints.before_log(until_s=self.deadline_s)
         listing = self.hints.listing_s()
         if listing > 0:
@@ -165,15 +167,38 @@ class Migration:
         self.disk_s = self.world.env.now - began
         return done
 
+    def adapt(self) -> None:
+        """Let a policy that adapts choose how much of its cache this guest gives up."""
+        guest, hints = self.guest, self.hints
+        for step in hints.policy.steps:
+            if step.adapt is None:
+                continue
+            guest.pass_time()
+            outlook = Outlook.of(
+                guest,
+                hints.policy,
+                self.settings,
+                path=self.path,
+                source=self.source,
+                destination=self.destination,
+            )
+            share = outlook.best_share(guest.memory, step)
+            hints.policy = hints.policy.with_share(step, share)
+            self.world.event("adapted", guest.name, f"gives up {100 * share:.3g} % of its cache")
+
+    @property
+    def path(self) -> Path:
+        """The way that the stream takes."""
+        key = self.world.streams.uniform_hash("ecmp", self.guest.name, "migration")
+        return self.world.routes.route(self.source.node, self.destination.node, key)
+
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
         env, guest, settings = self.world.env, self.guest, self.settings
         guest.enter("migration")
         log = settings.dirty_log
         guest.memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
-        key = self.world.streams.uniform_hash("ecmp", guest.name, "migration")
-        path = self.world.routes.route(self.source.node, self.destination.node, key)
-        self.stream = Stream(self.world.network, guest, path, settings)
+        self.stream = Stream(self.world.network, guest, self.path, settings)
         self.stream_s = env.now
         if guest.huge is not None:
             self.huge_bytes = guest.huge.huge * PAGE
@@ -281,7 +306,8 @@ class Migration:
         yield from self.hints.at_destination()
         if self.guest.ran_out():
             self.guest.pause(cause="memory")
-            self.world.event("guest-oom", self.guest.name, f"after it came: {OUT_OF_MEMORY}")
+            self.outcome, self.reason = "guest-oom", f"after it came: {OUT_OF_MEMORY}"
+            self.world.event(self.outcome, self.guest.name, self.reason)
         self.record()
 
     def run_cold(self) -> Generator[simpy.Event, Any]:

@@ -117,6 +117,12 @@ class Network:
 
     # ------------------------------------------------------------------ flows
 
+    def narrowest(self, path: Path) -> float:
+        """Return the rate that a path carries when nobody else uses it."""
+        shares = path.shares or (1.0,) * len(path.links)
+        capacities = [self.capacity[link] for link in path.links]
+        return min((c / s for c, s in zip(capacities, shares, strict=True)), default=math.inf)
+
     def open(
         self,
         path: Path,

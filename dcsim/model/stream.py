@@ -77,11 +77,8 @@ class Stream:
         self._network = network
         self._guest = guest
         self._settings = settings
-        shares = path.shares or (1.0,) * len(path.links)
-        capacities = [network.capacity[link] for link in path.links]
         self._transport = transport = Transport(settings)
-        self._wire = min((c / s for c, s in zip(capacities, shares, strict=True)), default=math.inf)
-        self._wire = min(self._wire, transport.tunnel)
+        self._wire = min(network.narrowest(path), transport.tunnel)
         self._capped = min(settings.effective_bandwidth, self._wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
         self.sent_of = {"first pass": 0.0, "re-sent": 0.0, "switch-over": 0.0}

@@ -9,8 +9,19 @@ from pydantic import Field, model_validator
 from dcsim.scenario import presets
 from dcsim.scenario.base import Spec, wrong
 from dcsim.scenario.convergence import OptionalAutoConverge, OptionalDirtyLimit
-from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size
+from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
 from dcsim.scenario.transport import OptionalBlock, OptionalEncryption, OptionalMultifd, Xbzrle
+
+
+class Adapt(Spec):
+    """A cost by which each guest's share of cache is chosen, the least that is expected."""
+
+    lost_second: Size = Field(
+        description="bytes over the network that are as bad as a second of a guest's lost work"
+    )
+    within: Duration = Field(
+        default=written("1h"), description="what is lost and read again for so long after counts"
+    )
 
 
 class Step(Spec):
@@ -18,6 +29,9 @@ class Step(Spec):
 
     select: list[Literal["free", "cold-cache", "clean-cache"]] = Field(min_length=1, max_length=2)
     share: Share = Field(default=1.0, description="of the clean cache selected, coldest first")
+    adapt: Adapt | None = Field(
+        default=None, description="each guest gives up the share, up to this one, that costs least"
+    )
     limit: Literal["none", "mem-free", "mem-available"] = Field(
         default="none", description="the /proc/meminfo figure that bounds the amount"
     )
@@ -55,6 +69,12 @@ class Hinting(Spec):
     name: str = Field(default="inline", max_length=200)
     zero_pages: bool = Field(default=True, description="zero pages are found and sent as 9 bytes")
     steps: list[Step] = Field(default=[], max_length=8)
+
+    @model_validator(mode="after")
+    def _one_adapts(self) -> Self:
+        if sum(step.adapt is not None for step in self.steps) > 1:
+            raise wrong("only one step can adapt: the others are what it reckons with", "steps")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -132,16 +132,27 @@ HINTING: Final[dict[str, Preset]] = {
         "about": "a block map is sent in place of clean cache, which the destination then reads",
         "steps": [{"select": ["clean-cache"], "tell": "map", "returned": "destination"}],
     },
+    # A lost second is as bad as a second of a 10 Gbit/s link: assumption. What network and guests
+    # are worth is the user's to say.
+    "adaptive": {
+        "about": "as balloon-held, with the share of clean cache that costs each guest least",
+        "steps": [
+            _BALLOON
+            | _FREE_AND_CACHE
+            | {"returned": "destination"}
+            | {"adapt": {"lost_second": "1.25GB"}}
+        ],
+    },
 }
 
 _COSTS = {"block_pages", "blocks_per_interaction", "per_interaction", "per_page", "per_block"}
 # What of a step means something for each way of telling, beside select, share and tell themselves.
 _MEANS: Final[dict[str, set[str]]] = {
-    "list": _COSTS | {"returned"},
+    "list": _COSTS | {"returned", "adapt"},
     "hint": _COSTS | {"returned"},
     "report": {"returned"},
-    "balloon": _COSTS | {"per_eviction", "returned", "limit", "reserve", "deflate_on_oom"},
-    "drop": {"per_interaction", "per_page", "returned"},
+    "balloon": _COSTS | {"per_eviction", "returned", "limit", "reserve", "deflate_on_oom", "adapt"},
+    "drop": {"per_interaction", "per_page", "returned", "adapt"},
     "map": _COSTS | {"returned"},
 }
 _RETURNED: Final = {
@@ -162,6 +173,7 @@ _SELECT: Final = {
 }
 _STEP_KEYS: Final = frozenset(
     {"select", "share", "tell", "returned", "limit", "reserve", "deflate_on_oom", "per_eviction"}
+    | {"adapt"}
     | _COSTS
 )
 
@@ -193,8 +205,11 @@ def check_step(step: Step) -> str | None:
         return "a list of cache pages must be returned destination: they are forgotten there"
     if step.share < 1 and not cache:
         return "share is a share of clean cache, and this step selects none"
+    if step.adapt is not None and not cache:
+        return "adapt chooses a share of clean cache, and this step selects none"
     means = _MEANS[tell]
     foreign = {
+        "adapt": step.adapt is not None,
         "limit": step.limit != "none",
         "reserve": step.reserve > 0,
         "deflate_on_oom": not step.deflate_on_oom,
@@ -271,8 +286,9 @@ def resolve_hinting(value: Any) -> Any:
 
 def _takes(step: Mapping[str, Any], key: str) -> bool:
     """Whether a key means something for a step of a shipped policy."""
-    if key == "share":
-        return bool(set(step["select"]) - {"free"})
+    cache = bool(set(step["select"]) - {"free"})
+    if key in {"share", "adapt"}:
+        return cache and (key == "share" or key in _MEANS[step["tell"]])
     return key in {"select", "tell"} or key in _MEANS[step["tell"]]
 
 
@@ -517,7 +533,13 @@ def _preset(noun: str, table: Mapping[str, Preset], name: Any) -> Preset:
 
 def _changed_name(name: str, changes: Mapping[str, Any]) -> str:
     """Name a changed preset after its changes, so that tables tell it from the shipped one."""
-    plain = {k: v for k, v in changes.items() if isinstance(v, str | int | float)}
+    inner = {
+        f"{k}.{i}": v
+        for k, own in changes.items()
+        if isinstance(own, Mapping)
+        for i, v in own.items()
+    }
+    plain = {k: v for k, v in {**changes, **inner}.items() if isinstance(v, str | int | float)}
     return " ".join([name, *(f"{key}={value}" for key, value in plain.items())])[:200]
 
 

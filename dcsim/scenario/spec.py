@@ -37,17 +37,18 @@ from dcsim.scenario.fabric import (
     TwoSites,
 )
 from dcsim.scenario.hosted import HugePages, LocalDisk, OptionalHugePages
-from dcsim.scenario.policy import Hinting, Limits, Migration, Step
+from dcsim.scenario.policy import Adapt, Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, Size, written
 from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
-    "MODEL_VERSION", "Activity", "AutoConverge", "Block", "Compression", "DirtyLimit", "Drain",
-    "Encryption", "Fabric", "FatTree", "Graph", "GraphLink", "GraphNode", "GuestGroup", "Hinting",
-    "Host", "HugePages", "LeafSpine", "Limits", "Load", "LocalDisk", "Makeup", "Migration", "Move",
-    "Moves", "Multifd", "Operation", "Pattern", "Place", "Scenario", "Spec", "Step", "Storage",
-    "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
+    "MODEL_VERSION", "Activity", "Adapt", "AutoConverge", "Block", "Compression", "DirtyLimit",
+    "Drain", "Encryption", "Fabric", "FatTree", "Graph", "GraphLink", "GraphNode", "GuestGroup",
+    "Hinting", "Host", "HugePages", "LeafSpine", "Limits", "Load", "LocalDisk", "Makeup",
+    "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place", "Scenario", "Spec",
+    "Step", "Storage", "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload",
+    "Xbzrle",
 ]  # fmt: skip
 
 MODEL_VERSION = 2

@@ -283,7 +283,7 @@ class _Run:
             group=guest.profile.group,
             workload=guest.profile.workload,
             hinting=guest.profile.policy.name,
-            host=guest.host.name if guest.host is not None else "",
+            host="" if guest.host is None or guest.ran_out() else guest.host.name,
             memory_bytes=guest.memory_bytes,
             moves=guest.moves,
             lost_work_s=math.fsum(guest.lost.values()),

@@ -17,7 +17,7 @@ from dcsim.model.activity import Activity
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.guest import Profile
-from dcsim.model.hinting import Policy, Step
+from dcsim.model.hinting import Adapt, Policy, Step
 from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.memory import Memory
 from dcsim.model.migration import Patience
@@ -365,11 +365,15 @@ def _weights(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
 
 
 def _policy(hinting: spec.Hinting) -> Policy:
-    steps = tuple(
-        Step(**{**{k: getattr(s, k) for k in Step.__slots__}, "select": tuple(s.select)})
-        for s in hinting.steps
-    )
-    return Policy(hinting.name, hinting.zero_pages, steps)
+    return Policy(hinting.name, hinting.zero_pages, tuple(_step(step) for step in hinting.steps))
+
+
+def _step(step: spec.Step) -> Step:
+    values = {name: getattr(step, name) for name in Step.__slots__}
+    values["select"] = tuple(step.select)
+    if step.adapt is not None:
+        values["adapt"] = Adapt(step.adapt.lost_second, step.adapt.within)
+    return Step(**values)
 
 
 def _cap(value: float | None) -> float:
