@@ -134,6 +134,33 @@ def test_a_list_has_an_entry_for_each_whole_block_and_each_other_page() -> None:
         assert row["policy_s"] == pytest.approx(60e-9 * entries, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("select", "taken"), [(["clean-cache"], 0.3), (["free", "clean-cache"], 0.6)]
+)
+def test_cache_that_has_to_go_first_costs_a_balloon_time(select: list[str], taken: float) -> None:
+    """Each page evicted for it adds to what each page taken costs; free pages cost no eviction."""
+    step = {"select": select, "tell": "balloon", "returned": "destination", "per_page": 1e-6}
+    for eviction in (0.0, 3e-6):
+        row = moved({"name": "mine", "steps": [step | {"per_eviction": eviction}]})
+        assert row["ballooned_pages"] == pytest.approx(taken * PAGES, rel=1e-6)
+        assert row["dropped_pages"] == pytest.approx(0.3 * PAGES, rel=1e-6)
+        expected = (taken * 1e-6 + 0.3 * eviction) * PAGES
+        assert row["policy_s"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_balloon_takes_what_is_free_before_cache_has_to_go() -> None:
+    """Half-way, a balloon for free memory and as much cache holds free memory alone."""
+    step = {"select": ["free", "clean-cache"], "tell": "balloon", "per_page": 10e-6}
+    data = scenario(guest(makeup={"free_zero": 0.3, "cache": 0.3}))
+    data["hinting"] = {"name": "mine", "steps": [step | {"returned": "destination"}]}
+    data["horizon"] = 0.6 * PAGES * 10e-6 * 0.5
+    run = world(data)
+    run.result(None)
+    memory = run.guests[0].memory
+    assert memory.held_by_balloon == pytest.approx(0.24 * PAGES)  # two parts of five
+    assert memory.cache.count == pytest.approx(0.3 * PAGES)
+
+
 def test_lists_and_hints_are_counted() -> None:
     """One list is one exchange; a hint is one for each block of 4 MiB."""
     assert moved("free-page-bitmap")["interactions"] == 1
@@ -361,6 +388,32 @@ def test_hints_come_again_after_each_sync() -> None:
     row = migrated(scenario(busy, migration=migration, hinting=hinting))
     assert row["rounds"] > 1
     assert row["skipped_pages"] == pytest.approx(0.5 * PAGES, rel=1e-6)
+
+
+@pytest.mark.parametrize("log", ["at-sync", "per-chunk"])
+def test_hinted_pages_that_the_kernel_zeroes_come_back_as_zero_pages(log: str) -> None:
+    """With init_on_alloc a hint writes what it takes: measured, it goes as zero pages after all.
+
+    Also where the log is cleared by chunks: its chunk was cleared before, for the first page sent.
+    """
+    half = guest(makeup={"free_stale": 0.5}, hintable=1.0)
+    half["workload"]["init_on_alloc"] = True
+    data = scenario(half, migration={**QUICK, "dirty_log": log})
+    data["hinting"] = {"use": "free-page-hint", **TOLD_AT_ONCE}
+    result = solve(data)
+    assert only(result)["skipped_pages"] == pytest.approx(0.5 * PAGES, rel=1e-6)
+    zero = only(result)["zero_pages"]
+    assert zero == pytest.approx(0.5 * PAGES, rel=1e-6)
+    found = rows(result, "rounds")[0]["dirtied_pages"]
+    assert found == pytest.approx(zero, rel=1e-6)
+
+
+def test_a_guest_of_nothing_but_told_memory_moves_at_once() -> None:
+    """All of it is free and listed before the first page: nothing is left to be sent."""
+    row = migrated(scenario(guest(makeup={"free_stale": 1.0}), hinting="free-page-bitmap"))
+    assert (row["outcome"], row["rounds"]) == ("completed", 1)
+    assert row["sent_bytes"] == row["downtime_s"] == 0
+    assert row["skipped_pages"] == pytest.approx(PAGES)
 
 
 def test_a_list_needs_the_log_to_be_on() -> None:

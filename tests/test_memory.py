@@ -735,10 +735,11 @@ def test_the_kernel_keeps_its_reserve_from_hints() -> None:
     assert make(free_stale=10, min_free=20).hintable == 0
 
 
-def test_a_kernel_that_zeroes_what_it_allocates_writes_what_is_hinted() -> None:
+@pytest.mark.parametrize("per_chunk", [False, True])
+def test_a_kernel_that_zeroes_what_it_allocates_writes_what_is_hinted(per_chunk: bool) -> None:
     """Told and skipped, the pages are dirty all the same, and zero: the next sync brings them."""
     memory = make(free_stale=60, free_zero=40, init_on_alloc=True)
-    memory.start_log(per_chunk=False)
+    memory.start_log(per_chunk=per_chunk)
     memory.hold(100.0)
     assert frames(memory) == {"hinted_zero": 100}
     assert memory.tell_held() == pytest.approx(100)
@@ -820,6 +821,47 @@ def test_writes_to_what_is_elsewhere_are_logged() -> None:
     assert memory.cache.untouched == pytest.approx(2460)
 
 
+@pytest.mark.parametrize("log", ["at-sync", "per-chunk", "per-chunk-guarded"])
+@pytest.mark.parametrize("cursor", [1, 2, 3])
+def test_each_set_has_its_own_log_wherever_the_cursor_is(log: str, cursor: int) -> None:
+    """At the cache, at the hot pages and at the cold ones, sets do what each does alone.
+
+    Sends go to the sets at the cursor; writes and fills go where they go; faults are foretold.
+    """
+    memory = ordered()
+    memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
+    memory.advance_log(writes=[200.0], recycled=50.0, sent=150.0)
+    memory.sync()
+    memory.cursor = cursor
+    here = memory.regions[cursor]
+    alone = [(pages, copy.copy(pages)) for pages in memory.sets()]
+    share = 40.0 / sum(memory.pending_here())
+    law = {part.frames: part.touch for part in memory.writers[0].classes}
+    expected = 0.0
+    guard = copy.deepcopy(memory)._guard
+    for pages, twin in alone:
+        sent = share * twin.pending if pages in here else 0.0
+        if pages in law:
+            touch = law[pages]
+            expected += twin.advance(touches=120.0 * touch.share, sent=sent, law=touch.law)
+        else:
+            touches = 70.0 if pages is memory.cache else 0.0
+            twin.advance(touches=touches, sent=sent, law="each")
+    announced = memory.faults(0, 120.0, sent=40.0)
+    before = memory.pending
+    (faults,) = memory.advance_log(writes=[120.0], recycled=70.0, sent=40.0)
+    assert announced == pytest.approx(faults)
+    if guard is None:
+        assert faults == pytest.approx(expected)
+    else:
+        assert faults > expected
+    assert memory.pending == pytest.approx(before - 40.0)
+    for pages, twin in alone:
+        for part in ("count", "pending", "untouched", "idle"):
+            assert getattr(pages, part) == pytest.approx(getattr(twin, part)), part
+    assert memory.sync() == pytest.approx(sum(twin.sync() for _, twin in alone))
+
+
 def test_refill_makes_the_cache_as_it_was() -> None:
     """Pages read ahead at the destination restore the residency of the memory they come from."""
     before = reading(800, (UNIFORM, 1, 1.0))
@@ -867,11 +909,11 @@ def test_a_restart_leaves_only_what_is_always_there() -> None:
 # ----------------------------------------------------------------------- the migration's view
 
 
-def mixed() -> Memory:
+def mixed(**more: Any) -> Memory:
     """Return a memory with a bit of everything, its log on."""
     memory = make(
         pages=10_000, free_zero=1500, free_stale=1000, cache=2500, kernel=500, anonymous_zero=200,
-        min_free=100,
+        min_free=100, **more,
         writers=(
             (classes_of(pages=1500.0, kind="hot-cold"), "anonymous"),
             (classes_of(pages=600.0, kind="sequential"), "anonymous"),
@@ -977,6 +1019,7 @@ programs = st.lists(
             "write", "read", "allocate", "allocate-for-good", "take", "evict", "drop", "inflate",
             "deflate", "oom", "hold", "release", "arrive", "report", "refill", "sync", "send",
             "skip", "restart",
+            "next",
         ]),
         st.floats(0, 1),
     ),
@@ -984,10 +1027,21 @@ programs = st.lists(
 )  # fmt: skip
 
 
-@given(program=programs, per_chunk=st.booleans())
-def test_frames_always_sum_to_the_pages(program: list[tuple[str, float]], per_chunk: bool) -> None:
-    """Whatever a guest and a policy do, frames are neither made nor lost, and bounds are kept."""
-    memory = mixed()
+@given(
+    program=programs,
+    per_chunk=st.booleans(),
+    order=st.one_of(st.just(()), st.permutations(ORDER).map(tuple)),
+    init_on_alloc=st.booleans(),
+)
+def test_frames_always_sum_to_the_pages(
+    program: list[tuple[str, float]], per_chunk: bool, order: tuple[Any, ...], init_on_alloc: bool
+) -> None:
+    """Whatever a guest and a policy do, frames are neither made nor lost, and bounds are kept.
+
+    In whichever order memory lies; and whatever is pending is pending in one of its regions.
+    """
+    loose = {"hintable": 0.8, "hintable_zero": 0.6, "kernel_high": 50.0 if order else 0.0}
+    memory = mixed(order=order, init_on_alloc=init_on_alloc, **loose)
     memory.start_log(per_chunk=per_chunk)
     undisturbed = copy.deepcopy(memory)
     for what, share in program:
@@ -1032,7 +1086,11 @@ def test_frames_always_sum_to_the_pages(program: list[tuple[str, float]], per_ch
                 memory.cache.skip(some)
             case "restart":
                 memory.restart()
+            case "next":
+                memory.next_region()
         check_memory(memory, f"guest after {what}")
+        here = sum(pages.pending for region in memory.regions for pages in region)
+        assert here == pytest.approx(memory.pending, abs=1e-3)
         assert memory.free >= 0
         assert memory.available >= 0
         assert memory.spare <= memory.free

@@ -6,11 +6,15 @@ import itertools
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dcsim.model.guest import Guest
 from dcsim.model.migration import OUT_OF_MEMORY
 from dcsim.records.result import Result
 from dcsim.records.tables import MIGRATION_KINDS
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation.prepared import settings_of
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
     FLUID,
@@ -38,6 +42,8 @@ from tests.worlds import (
 PAGES = GiB / PAGE
 OUT = "rack0/host0->switch0"
 """The source's link into the network."""
+ORDER = ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
+"""Contents as a kernel lays them out: what was never used before the memory map, at the end."""
 
 
 def limits(**values: float) -> Data:
@@ -126,15 +132,63 @@ def test_a_cap_is_overrun_to_the_next_flush() -> None:
     assert rate == pytest.approx(1664 * SLOT / 0.1, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("cap", "flush", "works"),
+    [
+        (64.0 * MiB, 32, 68_290_560.0),  # 52 flushes of 32 pages in 100 ms, for 51.1 [M.4]
+        (52 * 32 * SLOT / 0.1, 32, 68_290_560.0),  # a cap of whole flushes is met
+        (64.0 * MiB, 0, 64.0 * MiB),
+        (1.0, 32, 32 * SLOT / 0.1),
+        (None, 32, math.inf),
+    ],
+)
+def test_the_bandwidth_that_a_cap_lets_through(cap: float | None, flush: int, works: float) -> None:
+    """Each window's quota is rounded up to whole flushes; no cap and no flushes change nothing."""
+    migration = {**QUICK, "max_bandwidth": cap, "flush_pages": flush}
+    scene = Scenario.model_validate(scenario(migration=migration))
+    assert settings_of(scene.migration).effective_bandwidth == pytest.approx(works, rel=1e-12)
+
+
+@settings(max_examples=12)
+@given(order=st.permutations(ORDER))
+def test_an_idle_guest_sends_the_same_bytes_in_any_order(order: list[str]) -> None:
+    """Where nothing but bytes takes time, what lies where is no matter to the sum of them."""
+    parts = {"free_zero": 0.3, "free_stale": 0.1, "cache": 0.2, "kernel": 0.15}
+    idle = guest(makeup=parts | {"anonymous_zero": 0.05}, memory=256.0 * MiB)
+    mixed = migrated(scenario(idle))
+    idle["workload"] |= {"order": order, "kernel_high": 0.02}
+    ordered = migrated(scenario(idle))
+    for column in ("sent_bytes", "normal_pages", "zero_pages"):
+        assert ordered[column] == pytest.approx(mixed[column], rel=1e-9), column
+    assert ordered["total_time_s"] == pytest.approx(ordered["sent_bytes"] / GiB, rel=1e-6)
+
+
+def test_a_round_is_judged_by_the_bandwidth_of_its_last_window() -> None:
+    """Zeros were scanned in part of it: the threshold has the mean rate of those 100 ms."""
+    idle = guest(makeup={"free_zero": 0.6, "kernel": 0.4})
+    idle["workload"] |= {"order": ORDER, "kernel_high": 0.05}
+    slow_scan = {**QUICK, "max_bandwidth": 256.0 * MiB, "scan_zero": 1e-6}
+    result = solve(scenario(idle, migration=slow_scan))
+    first = rows(result, "rounds")[0]
+    since = first["to_s"] - 0.1
+    steps = [r for r in rows(result, "link_rates") if r["link"] == OUT]
+    ends = [step["time_s"] for step in steps[1:]] + [math.inf]
+    sent = sum(
+        step["rate_bytes_per_s"] * max(0.0, min(end, first["to_s"]) - max(step["time_s"], since))
+        for step, end in zip(steps, ends, strict=True)
+    )
+    assert first["threshold_bytes"] == pytest.approx(sent / 0.1 * 0.3, rel=1e-6)
+    assert 0.1 < sent / 0.1 / (256 * MiB) < 0.9
+
+
 def test_what_lies_last_decides_when_an_idle_guest_stops() -> None:
     """Zeros before the memory map: it fits the limit as soon as the scan has come to it."""
     memory = {"free_zero": 0.7, "kernel": 0.3}
-    order = ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
     capped = {**QUICK, "max_bandwidth": 256.0 * MiB}
     idle = guest(makeup=memory)
     mixed = migrated(scenario(idle, migration=capped))
     tail = 0.05  # of 1 GiB: 51 MiB, less than 0.3 s of the cap
-    idle["workload"] |= {"order": order, "kernel_high": tail}
+    idle["workload"] |= {"order": ORDER, "kernel_high": tail}
     ordered = migrated(scenario(idle, migration=capped))
     assert mixed["sent_bytes"] == pytest.approx(ordered["sent_bytes"])
     cap = 256.0 * MiB * 4096 / SLOT
@@ -143,22 +197,28 @@ def test_what_lies_last_decides_when_an_idle_guest_stops() -> None:
     assert mixed["total_time_s"] > ordered["total_time_s"] + 0.05
 
 
-def test_zeros_that_lie_together_hide_in_one_window() -> None:
-    """What the cap leaves of a window scans zeros for nothing; the rest adds to the time."""
-    order = ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
-    times = {}
-    for scan in (0.0, 1e-6, 4e-6):
-        settings = {**QUICK, "max_bandwidth": 64.0 * MiB, "scan_zero": scan}
-        idle = guest(makeup={"free_zero": 0.5, "kernel": 0.5})
-        idle["workload"] |= {"order": order, "kernel_high": 0.25}
-        times[scan] = migrated(scenario(idle, migration=settings))["total_time_s"]
-    zeros = 0.5 * PAGES
-    # the wire is 16 times as fast as the cap: so much of a window is left
-    hidden = 0.1 * (1 - 64 / 1024 * 1.001)
-    for scan in (1e-6, 4e-6):
-        longer = max(0.0, zeros * scan - hidden - zeros * ZERO / (64 * MiB))
-        assert times[scan] - times[0.0] == pytest.approx(longer, abs=0.11)  # a window at most
-    assert times[4e-6] > times[0.0] + 0.3
+@pytest.mark.parametrize("hintable", [1.0, 0.5])
+def test_zeros_that_lie_together_hide_in_one_window(hintable: float) -> None:
+    """What the cap leaves of one window scans zeros for nothing; all else adds to the time.
+
+    Also where the zeros are two regions, one after the other: loose pages, and whole blocks.
+    """
+    cap = 64.0 * MiB
+    regions = [0.5 * PAGES * share for share in (1 - hintable, hintable)]
+    idle = guest(makeup={"free_zero": 0.5, "kernel": 0.5}, hintable=hintable)
+    idle["workload"] |= {"order": ORDER, "kernel_high": 0.25}
+    # all is sent before it stops, so that it stops at no window's end
+    migration = {**QUICK, "max_bandwidth": cap, "downtime_limit": 1e-3}
+    plain = migrated(scenario(idle, migration=migration))["total_time_s"]
+    for scan in (0.5e-6, 1e-6, 4e-6):
+        row = migrated(scenario(idle, migration=migration | {"scan_zero": scan}))
+        left, longer = 0.1 * (1 - cap / GiB), 0.0
+        for zeros in regions:
+            hidden = min(zeros * scan, left)
+            left -= hidden
+            shown = zeros * (scan + ZERO / GiB) - hidden
+            longer += max(0.0, shown - zeros * ZERO / cap)
+        assert row["total_time_s"] - plain == pytest.approx(longer, abs=1e-3)
 
 
 def test_a_balloon_of_memory_never_used_scans_as_fast_as_zeros() -> None:
@@ -284,6 +344,26 @@ def test_phases_say_what_a_guest_read_when() -> None:
         assert phases[name]["lost_work_s"] == pytest.approx(lost, abs=1e-9)
     total = sum(row["read_pages"] for row in phases.values())
     assert total == pytest.approx(only(result, "guests")["read_pages"])
+
+
+def test_a_policy_has_a_phase_of_its_own() -> None:
+    """A balloon that takes cache before the stream: paced reads go on, and miss from then on."""
+    warm = guest(reader(8.0 * MiB, 0.2), makeup={"cache": 0.3, "free_zero": 0.2})
+    data = scenario(warm, hinting={"use": "balloon-held", "reserve": 0.0}, settle=5.0)
+    data["operation"]["at"] = 3.0
+    result = solve(data)
+    phases = rows(result, "phases")
+    assert [row["phase"] for row in phases] == ["before", "policy", "migration", "after"]
+    assert all(a["to_s"] == b["from_s"] for a, b in itertools.pairwise(phases))
+    before, policy, _, after = phases
+    assert policy["to_s"] - policy["from_s"] == pytest.approx(only(result)["policy_s"])
+    for row in (before, policy, after):
+        seconds = row["to_s"] - row["from_s"]
+        assert row["read_pages"] / seconds == pytest.approx(8 * MiB / PAGE, rel=1e-3)
+    assert before["missed_pages"] == 0 < policy["missed_pages"]
+    assert after["missed_pages"] > 0
+    assert before["cache_pages"] == pytest.approx(0.3 * PAGES)
+    assert policy["cache_pages"] < 0.1 * PAGES
 
 
 def test_decisions_follow_the_rule_of_the_threshold() -> None:

@@ -455,6 +455,23 @@ def test_a_margin_is_measured_at_the_rate_then() -> None:
     assert fired == pytest.approx([5 + (50 - 15) / 5])
 
 
+def test_what_lies_beyond_counts_in_the_margin() -> None:
+    """Bytes to be sent later are part of the rest that has to fit, until they are known anew."""
+    net = network(10.0)
+    flow = net.open(along(0), kind="first pass")
+    fired = when(net, net.send(flow, 100.0, margin_s=3.0, beyond=20.0))
+    net.env.run(until=20)
+    assert fired == pytest.approx([9.0])
+    fired = when(net, net.send(flow, 100.0, margin_s=3.0, beyond=40.0))
+    net.env.run(until=40)
+    assert fired == pytest.approx([30.0])  # more than fits lies beyond: all of it is sent
+    fired = when(net, net.send(flow, 100.0, margin_s=3.0, beyond=40.0))
+    net.env.run(until=42)
+    net.set_left(flow, 80.0, margin_s=3.0, beyond=10.0)
+    net.env.run(until=60)
+    assert fired == pytest.approx([48.0])
+
+
 def test_a_rate_that_falls_may_put_a_margin_in_reach() -> None:
     """And where the rate rises all at once, what is left may fit already: the event comes now."""
     net = network(10.0)

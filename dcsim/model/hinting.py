@@ -305,19 +305,19 @@ class Hints:
         self._told = True
 
     def after_sync(self) -> None:
-        """Tell free blocks once more, after each sync."""
-        if self._told:
+        """Tell free blocks once more, after each sync; what is held has been told."""
+        if self._told and self.guest.memory.held == 0:
             for step in self._steps("hint"):
-                self._hint(step, 0.0 if self.guest.memory.held > 0 else math.inf)
+                self._hint(step, math.inf)
 
     def _hint(self, step: Step, more: float) -> None:
-        """Hold up to so many more free pages, and tell all that are held."""
+        """Hold up to so many more free pages, and tell them."""
         self.guest.pass_time()
         memory = self.guest.memory
         if memory.held == 0:
             self.guest.disturb()
         held = memory.hold(min(more, memory.hintable))
-        self.skipped += memory.tell_held()
+        self.skipped += memory.tell_held(held)
         self.interactions += step.interactions(held)
 
     # ------------------------------------------------------------------ switch-over and after

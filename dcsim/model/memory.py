@@ -479,10 +479,10 @@ class Memory:
         """Pages locked away for a hint."""
         return self.hinted.count + self.hinted_zero.count
 
-    def tell_held(self) -> float:
-        """Take the held pages out of the stream; return how many were still to be sent."""
-        told = self.hinted.skip(self.hinted.count)
-        return told + self.hinted_zero.skip(self.hinted_zero.count)
+    def tell_held(self, pages: float = math.inf) -> float:
+        """Take so many held pages out of the stream; return how many were still to be sent."""
+        told = self.hinted.skip(min(pages, self.hinted.pending))
+        return told + self.hinted_zero.skip(min(pages - told, self.hinted_zero.pending))
 
     def release(self, *, arrived: bool) -> None:
         """Return held pages: zero at the destination, at the source as they were."""

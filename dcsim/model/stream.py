@@ -91,6 +91,7 @@ class Stream:
         busy = transport.threads_busy(self._first_pass(), wire=self._wire, cap=self._capped)
         self.cores = settings.thread_cores * busy
         self._scan_shown = 1.0
+        self._idle_s = 0.0
         self._collected = self._raw = 0.0
         self._limited = True
         self._fits_s: float | None = None
@@ -149,14 +150,13 @@ class Stream:
     def _go_on(self) -> bool:
         """Go on to the next region with pages to be sent; return whether there is one."""
         memory = self._guest.memory
-        size, thread_s, _ = self._work()
-        idle = max(0.0, 1 - thread_s / (size / self._capped)) if self._limited and size > 0 else 0.0
         if not memory.next_region():
             return False
         self._mark()
         _, zero, _ = memory.pending_here()
         scan_s = self._transport.scan_s(zero)
-        hidden_s = min(scan_s, idle * self._settings.window)
+        hidden_s = min(scan_s, self._idle_s) if self._limited else 0.0
+        self._idle_s -= hidden_s
         self._scan_shown = 1 - hidden_s / scan_s if scan_s > 0 else 1.0
         return True
 
@@ -172,6 +172,9 @@ class Stream:
         size, thread_s, added_s = self._work()
         cap = self._capped if self._limited else self._wire
         if size > 0:
+            window = self._settings.window
+            if size / cap >= window:  # what less leaves is what was left before
+                self._idle_s = max(0.0, 1 - thread_s * cap / size) * window
             busy_s = max(size / cap, thread_s) + added_s
             cap = size / busy_s if busy_s > 0 else math.inf
         beyond = 0.0
@@ -214,7 +217,7 @@ class Stream:
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
         now, window = self._guest.env.now, self._settings.window
-        if not self._marks or now - self._marks[-1][0] >= window:
+        if not self._marks or now == self._marks[0][0] or now - self._marks[-1][0] >= window:
             return self.flow.rate
         sent = self._network.account(self.flow)
         since, then = self._marks[0]
