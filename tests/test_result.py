@@ -552,8 +552,8 @@ def test_tables_of_another_schema_are_refused(saved):
         "column 1 should be 'guest' .text. and is 'x'": good.rename_columns(["x", *columns[1:]]),
         "column 1 should be 'guest' .text. and is .* .binary": good.set_column(0, "guest", texts),
         "column 3 should be 'round' .int. and is .* .double": good.set_column(2, "round", numbers),
-        "column 11 should be 'threshold_bytes' .* is nothing": good.select(columns[:-1]),
-        "it has 12 columns, not 11": good.append_column("more", good["round"]),
+        "column 12 should be 'throttle' .* is nothing": good.select(columns[:-1]),
+        "it has 13 columns, not 12": good.append_column("more", good["round"]),
         "column to_s: 1 values are missing": good.set_column(5, "to_s", none),
         "column guest: 1 values are missing": good.set_column(0, "guest", nothing),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import simpy
@@ -83,6 +83,14 @@ class Policy:
     name: str
     zero_pages: bool
     steps: tuple[Step, ...]
+
+    def without_hints(self) -> Policy:
+        """Return the policy without the steps that take pages out of a stream.
+
+        With post-copy they are off [C.6]: a page that never comes could not be waited for.
+        """
+        steps = (step for step in self.steps if step.tell not in ("list", "hint", "map"))
+        return replace(self, steps=tuple(steps))
 
 
 class Hints:

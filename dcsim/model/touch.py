@@ -123,17 +123,21 @@ class Pages:
     absent
         Of them, taken out of the stream by a hint and not written since: the destination never gets
         their contents.
+    fetched
+        In post-copy, where `pending` are pages that the destination lacks: those that were touched,
+        and so came first, since this was last looked at; None before.
     per_chunk
         Whether a page's log is cleared just before it is sent (KVM's manual protect), rather than
         at the sync: a page written and then sent in one round is then not sent again in the next.
     """
 
-    __slots__ = ("absent", "count", "idle", "pending", "per_chunk", "untouched", "zero")
+    __slots__ = ("absent", "count", "fetched", "idle", "pending", "per_chunk", "untouched", "zero")
 
     def __init__(self, count: float = 0.0, *, zero: bool = False) -> None:
         self.count = count
         self.zero = zero
         self.per_chunk = False
+        self.fetched: float | None = None
         self.pending = self.absent = 0.0
         self.untouched = self.idle = count
 
@@ -231,9 +235,31 @@ class Pages:
         self.idle -= moved[2]
         self.absent -= moved[3]
         to.count += pages
-        to.pending += moved[0]
+        if written and to.fetched is not None:
+            to.fetched += moved[0]
+        else:
+            to.pending += moved[0]
         if not written:
             to.untouched += moved[1]
             to.idle += moved[2]
             to.absent += moved[3]
         return pages
+
+    # ------------------------------------------------------------------ post-copy
+
+    def absentees(self, touches: float, law: Law) -> float:
+        """Return how many pages that the destination lacks so many touches reach."""
+        return self.pending * (1 - self._kept(touches, law))
+
+    def fetch(self, touches: float, law: Law) -> None:
+        """Touch pages; those that the destination lacks come first."""
+        kept = self._kept(touches, law)
+        self.take(self.pending * (1 - kept))
+        self.untouched *= kept
+
+    def take(self, pages: float, *, asked: bool = True) -> None:
+        """Let pages that the destination lacks arrive, asked for or by themselves."""
+        pages = min(pages, self.pending)
+        self.pending -= pages
+        if asked and self.fetched is not None:
+            self.fetched += pages
