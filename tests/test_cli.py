@@ -318,7 +318,7 @@ def test_list_names_everything_with_a_sentence():
     everything = data("list")
     assert list(everything) == [
         *("topologies", "workloads", "scenarios", "hinting", "hypervisors", "limits"),
-        *("metrics", "tables"),
+        *("downtime-steps", "metrics", "tables"),
     ]
     assert all(item["about"] for items in everything.values() for item in items)
     for kind in library.KINDS:

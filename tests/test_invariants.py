@@ -28,6 +28,7 @@ from dcsim.units import GiB, MiB
 from tests.worlds import Data, guest, leaf_spine, makeup, rows, scenario, topology, world, writer
 
 # A scenario is a page of data: to shrink one that fails takes minutes, and makes it no clearer.
+SENT = ("first_pass_bytes", "resent_bytes", "switchover_bytes", "postcopy_bytes")
 few = settings(max_examples=10, phases=[Phase.generate])
 many = settings(max_examples=60, phases=[Phase.generate])
 
@@ -126,6 +127,30 @@ transports = st.sampled_from(
     ]
 )
 
+convergence = st.sampled_from(
+    [
+        {},
+        {"auto_converge": {"trigger": 0.1, "increment": 0.3, "sync_every": 0.5}},
+        {"auto_converge": {"tailslow": True}},
+        {"dirty_limit": {"trigger": 0.1, "tolerance": 1e6, "period": 0.3}},
+        {"post_copy": {"after": 0.7}},
+        {"post_copy": {"start": "first-pass", "fault": 0.25e-3}},
+        {"post_copy": {"start": "stuck", "rounds": 3, "max_bandwidth": 20.0 * MiB}},
+        {"downtime_steps": {"start": 0.01, "steps": [{"downtime_limit": 9.0, "stalls": 2}]}},
+        {"downtime_steps": {"start": 0.01, "steps": [{"action": "abort", "rounds": 4}]}},
+    ]
+)
+
+
+failures = st.sampled_from(
+    [
+        *[None] * 4,
+        [{"at": 1.0, "host": "rack0/host0"}],
+        [{"at": 1.0, "host": "rack0/host1"}, {"at": 2.5, "host": "rack0/host0"}],
+        [{"at": 1.0, "link": "rack0/host0->switch0"}, {"at": 2.0, "host": "rack0/host0"}],
+    ]
+)
+
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Data:
@@ -153,6 +178,9 @@ def scenarios(draw: st.DrawFn) -> Data:
                 {"per_host_out": 2, "per_host_in": 1, "control_plane": 0.5},
                 {"completion_timeout_per_gib": 10.0},
                 {"progress_timeout": 1.0},
+                {"progress_timeout": 1.0, "on_timeout": "force-complete"},
+                {"completion_timeout": 1.0, "retry": {"attempts": 3, "delay": 0.5}},
+                {"cancel_after": 1.5},
             ]
         )
     )
@@ -182,11 +210,18 @@ def scenarios(draw: st.DrawFn) -> Data:
             st.sampled_from(["at-sync", "per-chunk", "per-chunk-guarded"])
         )
     migration |= draw(transports)
+    migration |= draw(convergence)
+    failing = draw(failures)
+    if failing and "link" in failing[0] and net["kind"] == "leaf-spine":
+        failing = [{"at": 1.0, "link": "leaf0->rack0/host0"}]
+    if "post_copy" in migration and "completion_timeout" in limits and draw(st.booleans()):
+        limits = limits | {"on_timeout": "post-copy"}
     return scenario(
         *made,
         topology=net,
         operation=operation | {"limits": limits},
         migration=migration,
+        failures=failing,
         hinting=draw(hintings),
         horizon=draw(st.sampled_from([3.0, 15.0])),
         settle=draw(st.sampled_from([0.0, 2.0])),
@@ -206,7 +241,7 @@ def verify(result: Result) -> None:
         assert m["outcome"] in OUTCOMES
         assert 0 <= m["downtime_s"] <= m["total_time_s"] + 1e-9
         assert m["requested_s"] <= m["ended_s"] <= end + 1e-9
-        parts = m["first_pass_bytes"] + m["resent_bytes"] + m["switchover_bytes"]
+        parts = sum(m[column] for column in SENT)
         assert m["sent_bytes"] == pytest.approx(parts, rel=1e-9, abs=1e-3)
         figures = ("normal_pages", "delta_pages", "zero_pages", "skipped_pages", "left_bytes")
         assert min(m[name] for name in figures) >= -1e-6
@@ -216,11 +251,17 @@ def verify(result: Result) -> None:
         else:
             assert m["reason"]
     names = [m["guest"] for m in moves]
-    assert len(set(names)) == len(names) == result.metrics["requested"]
+    tries = {(m["guest"], m["attempt"]) for m in moves}
+    assert len(tries) == len(moves)
+    assert len(set(names)) == result.metrics["requested"]
+    last = {m["guest"]: m for m in sorted(moves, key=lambda m: m["attempt"])}
+    for m in moves:
+        assert m["attempt"] == 1 or (m["guest"], m["attempt"] - 1) in tries
+        assert m is last[m["guest"]] or m["outcome"].startswith(("aborted", "failed"))
 
     where = {g["guest"]: g["host"] for g in guests}
-    for m in moves:
-        arrived = m["outcome"].startswith("completed")
+    for m in last.values():
+        arrived = m["outcome"].startswith("completed") or m["follow_s"] > 0
         assert where[m["guest"]] == (m["destination"] if arrived else m["source"])
     counts = Counter(where.values())
     for h in hosts:
@@ -270,11 +311,8 @@ def balance(result: Result) -> None:
             way = "out" if "/" in tail else "in"
             on_link[way, link["kind"]] += link["carried_bytes"]
         del head
-    columns = dict(
-        zip(MIGRATION_KINDS, ("first_pass_bytes", "resent_bytes", "switchover_bytes"), strict=True)
-    )
     moves = rows(result, "migrations")
-    for kind, column in columns.items():
+    for kind, column in zip(MIGRATION_KINDS, SENT, strict=True):
         total = sum(m[column] for m in moves)
         for way in ("out", "in"):
             assert on_link[way, kind] == pytest.approx(total, rel=1e-6, abs=16.0), (way, kind)

@@ -44,6 +44,7 @@ LABELS = {
     "Workload.about": "tells people what it is",
     "Workload.sources": "tells people where numbers come from",
     "Limits.name": "names the limits for people",
+    "DowntimeSteps.name": "names the steps for people",
 }
 """Fields that change no table, and why."""
 
@@ -230,6 +231,37 @@ def slowed(brake: str) -> Data:
     return data
 
 
+def followed(**post_copy: object) -> Data:
+    """A guest that does not converge, and goes ahead of its pages."""
+    data = stuck()
+    data["migration"]["post_copy"] = post_copy
+    return data
+
+
+def climbing(action: str | None = None, **when: float) -> Data:
+    """A guest that does not converge, whose downtime limit is raised, or that is aborted."""
+    data = stuck()
+    step = {"action": action} if action else {"downtime_limit": 0.5}
+    steps = [step | (when or {"stalls": 3}), {"downtime_limit": 3.0} | (when or {"stalls": 3})]
+    ladder = {"start": 0.1, "steps": steps[:1] if action else steps}
+    data["migration"]["downtime_steps"] = ladder
+    return data
+
+
+def failing(**what: str) -> Data:
+    """A guest whose migration is cut short by a failure."""
+    data = stuck()
+    data["failures"] = [{"at": 5.0, **(what or {"host": "rack0/host0"})}]
+    return data
+
+
+def given_up() -> Data:
+    """A guest that does not converge, and is aborted."""
+    data = stuck()
+    data["operation"]["limits"] = {"completion_timeout_per_gib": 10.0}
+    return data
+
+
 def cold() -> Data:
     """A guest that moves while it is down."""
     return scenario(guest(writer(1e6, 0.1), migratable="cold", because="pinned"))
@@ -261,6 +293,12 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Scenario.migration": (rich(), {"migration": "xen"}),
     "Scenario.hinting": (rich(), {"hinting": "none"}),
     "Scenario.operation": (crowded(), {"operation": {"kind": "drain", "hosts": "rack0/host0"}}),
+    "Scenario.failures": (stuck(), {"failures": [{"at": 5.0, "host": "rack0/host0"}]}),
+    "Failure.at": (failing(), {"failures.0.at": 6.0}),
+    "Failure.host": (failing(), {"failures.0.host": "rack0/host1"}),
+    "Failure.link": (
+        failing(link="rack0/host0->switch0"), {"failures.0.link": "storage->switch0"},
+    ),
     "Scenario.settle": (rich(), {"settle": 6.0}),
     "Scenario.tolerance": (rich(), {"tolerance": 0.2}),
     "Scenario.record": (rich(), {"record": "migrations"}),
@@ -378,6 +416,41 @@ CASES: dict[str, tuple[Data, Data]] = {
     },
     "Migration.flush_pages": (rich(), {"migration.flush_pages": 4096}),
     "Migration.max_rounds": (stuck(), {"migration.max_rounds": 2}),
+    "Migration.post_copy": (stuck(), {"migration.post_copy": {"after": 5.0}}),
+    "Migration.downtime_steps": (stuck(), {"migration.downtime_steps": "proxmox"}),
+    **{
+        f"PostCopy.{key}": (
+            followed(after=5.0), {"migration.post_copy": {"after": 5.0, key: value}},
+        )
+        for key, value in {
+            "after": 4.0, "fault": 1e-3, "max_bandwidth": 64.0 * MiB, "register_page": 1e-6,
+        }.items()
+    },
+    "PostCopy.start": (followed(after=5.0), {"migration.post_copy": {"start": "first-pass"}}),
+    "PostCopy.rounds": (
+        followed(start="stuck", rounds=2), {"migration.post_copy": {"start": "stuck", "rounds": 3}},
+    ),
+    "PostCopy.no_new_low": (
+        followed(start="stuck", no_new_low=5.0),
+        {"migration.post_copy": {"start": "stuck", "no_new_low": 9.0}},
+    ),
+    "DowntimeSteps.start": (climbing(), {"migration.downtime_steps.start": 0.2}),
+    "DowntimeSteps.cooldown": (climbing(), {"migration.downtime_steps.cooldown": 20.0}),
+    "DowntimeSteps.memory_at_least": (
+        climbing(after_per_gib=10.0), {"migration.downtime_steps.memory_at_least": 2.0 * GiB},
+    ),
+    "DowntimeSteps.steps": (climbing(), {"migration.downtime_steps.steps.0.stalls": 4}),
+    "Rung.downtime_limit": (climbing(), {"migration.downtime_steps.steps.1.downtime_limit": 1.0}),
+    "Rung.action": (
+        climbing(action="abort"), {"migration.downtime_steps.steps.0.action": "force-complete"},
+    ),
+    "Rung.stalls": (climbing(), {"migration.downtime_steps.steps.0.stalls": 4}),
+    "Rung.rounds": (
+        climbing(rounds=5), {"migration.downtime_steps.steps.0.rounds": 6},
+    ),
+    "Rung.after_per_gib": (
+        climbing(after_per_gib=10.0), {"migration.downtime_steps.steps.1.after_per_gib": 11.0},
+    ),
     "Migration.auto_converge": (stuck(), {"migration.auto_converge": True}),
     "Migration.dirty_limit": (stuck(), {"migration.dirty_limit": True}),
     **{
@@ -460,6 +533,20 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Limits.progress_timeout": (stuck(), {"operation.limits.progress_timeout": 20.0}),
     "Adapt.lost_second": (adapting(), {"hinting.adapt.lost_second": 1e9}),
     "Adapt.within": (adapting(), {"hinting.adapt.within": 0.0}),
+    "Limits.completion_timeout_floor": (
+        given_up(), {"operation.limits.completion_timeout_floor": 2.0 * GiB},
+    ),
+    "Limits.completion_timeout": (stuck(), {"operation.limits.completion_timeout": 20.0}),
+    "Limits.on_timeout": (given_up(), {"operation.limits.on_timeout": "force-complete"}),
+    "Limits.cancel_after": (stuck(), {"operation.limits.cancel_after": 20.0}),
+    "Limits.retry": (given_up(), {"operation.limits.retry": True}),
+    **{
+        f"Retry.{key}": (
+            changed(given_up(), {"operation.limits.retry": {"attempts": 3, "delay": 1.0}}),
+            {f"operation.limits.retry.{key}": value},
+        )
+        for key, value in {"attempts": 2, "delay": 2.0, "factor": 1.0}.items()
+    },
     # what is asked of the cluster
     "Drain.at": (rich(), {"operation.at": 3.0}),
     "Drain.limits": (crowded(), {"operation.limits": {"per_cluster": 1}}),
@@ -690,8 +777,10 @@ def test_labels_change_nothing(name: str) -> None:
         "Workload.about": {"guests.0.workload.about": "other"},
         "Workload.sources": {"guests.0.workload.sources": {"hintable": "a guess"}},
         "Limits.name": {"operation.limits.name": "other"},
+        "DowntimeSteps.name": {"migration.downtime_steps.name": "other"},
     }
-    assert not differ(rich(), changed(rich(), paths[name]))
+    data = climbing() if name.startswith("Downtime") else rich()
+    assert not differ(data, changed(data, paths[name]))
 
 
 def test_quick_settings_are_legal() -> None:

@@ -86,6 +86,7 @@ class Kind(StrEnum):
     HINTING = "hinting"
     HYPERVISORS = "hypervisors"
     LIMITS = "limits"
+    DOWNTIME_STEPS = "downtime-steps"
     METRICS = "metrics"
     TABLES = "tables"
 
@@ -127,6 +128,7 @@ def _entries(kind: Kind) -> list[dict[str, str]]:
         Kind.HINTING: ("hinting", presets.hinting_names()),
         Kind.HYPERVISORS: ("hypervisors", presets.hypervisor_names()),
         Kind.LIMITS: ("limits", presets.limits_names()),
+        Kind.DOWNTIME_STEPS: ("downtime-steps", presets.downtime_steps_names()),
     }
     preset, known = names[kind]
     return [{"name": name, "about": presets.describe(preset, name)} for name in known]

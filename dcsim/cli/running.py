@@ -102,6 +102,7 @@ def _run_lines(result: Result) -> Iterator[str]:
         "first pass": figures["first_pass_bytes"],
         "sent again": figures["resent_bytes"],
         "switch-over": figures["switchover_bytes"],
+        "post-copy": figures["postcopy_bytes"],
         "copied of local disks": figures["disk_copy_bytes"],
         "mirrored to them": figures["mirror_bytes"],
         "prefetched from storage": figures["prefetch_bytes"],

@@ -19,9 +19,10 @@ from dcsim.control.admission import Admission
 from dcsim.control.placement import PLACEMENTS, Placement, first_fit, fits
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
-from dcsim.model.migration import Migration, Patience, World
+from dcsim.model.migration import Migration, World
+from dcsim.model.patience import Patience
 from dcsim.model.stream import Settings
-from dcsim.units import format_size
+from dcsim.units import format_duration, format_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Request:
     guest: Guest
     source: Host
     destination: Host | None
+    attempt: int = 1
 
 
 class Operation:
@@ -96,6 +98,7 @@ class Operation:
         self.place: Placement = PLACEMENTS.get(plan.placement, first_fit)
         self.requested = 0
         self.ended = 0
+        self.waiting = 0
         self.migrations: list[Migration] = []
         self.done = world.env.event()
         self._queues: dict[Host, deque[Request]] = {}
@@ -150,7 +153,9 @@ class Operation:
     ) -> None:
         self.requested += 1
         request = Request(guest, source, destination)
-        if guest.profile.migratable == "no":
+        if source.failed:
+            self.refuse(request, "failed-host", f"the host {source.name} failed")
+        elif guest.profile.migratable == "no":
             self.refuse(request, "not-movable", guest.profile.why_not_live)
         elif destination is source:
             self.refuse(request, "cancelled", f"it is on {source.name} already")
@@ -174,7 +179,7 @@ class Operation:
                 self._held_up[source] = None
         for source in waiting:
             self._held_up[source] = None
-        if self.admission.running == 0:
+        if self.admission.running == 0 and self.waiting == 0:
             for source in list(self._held_up):
                 while self._queues[source]:
                     self.refuse_for_room(self._queues[source].popleft())
@@ -214,21 +219,55 @@ class Operation:
             settings=self.settings[guest.profile.group],
             patience=self.plan.patience,
             requested_s=self.plan.at_s,
+            attempt=request.attempt,
         )
         self.migrations.append(migration)
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
-        self.world.env.process(self.see_through(migration))
+        self.world.env.process(self.see_through(request, migration))
 
-    def see_through(self, migration: Migration) -> Generator[simpy.Event]:
+    def see_through(self, request: Request, migration: Migration) -> Generator[simpy.Event]:
         """Run one migration; then let those start that its end makes room for."""
         live = migration.guest.profile.migratable == "live"
         yield from migration.run() if live else migration.run_cold()
         self.admission.leave(migration.source, migration.destination)
-        self.ended += 1
+        if self.may_retry(request, migration):
+            self.world.env.process(self.try_again(request))
+        else:
+            self.ended += 1
         self.dispatch(
             [*self._held_up, *([] if migration.source in self._held_up else [migration.source])]
         )
         if self.ended == self.requested and not self.done.triggered:
+            self.done.succeed()
+
+    def may_retry(self, request: Request, migration: Migration) -> bool:
+        """Whether a migration that came to nothing is tried again."""
+        retry = self.plan.patience.retry
+        came_to_nothing = migration.outcome.startswith(("aborted", "failed"))
+        there = migration.guest.running and migration.guest.host is request.source
+        return retry is not None and came_to_nothing and there and request.attempt < retry.attempts
+
+    def try_again(self, request: Request) -> Generator[simpy.Event]:
+        """Wait, and let a request stand in its queue once more."""
+        retry = self.plan.patience.retry
+        assert retry is not None
+        delay_s = retry.delay_s(request.attempt)
+        request.attempt += 1
+        self.waiting += 1
+        after = format_duration(delay_s)
+        self.world.event("retry", request.guest.name, f"attempt {request.attempt} after {after}")
+        yield self.world.env.timeout(delay_s)
+        self.waiting -= 1
+        self._queues[request.source].append(request)
+        self.dispatch([request.source])
+
+    def give_up(self, source: Host) -> None:
+        """Refuse those who wait to leave a host that was lost."""
+        queue = self._queues.get(source, deque())
+        while queue:
+            self.refuse(queue.popleft(), "failed-host", f"the host {source.name} failed")
+        self.dispatch(list(self._held_up))
+        if self._queues and self.ended == self.requested and not self.done.triggered:
             self.done.succeed()
 
     def refuse_for_room(self, request: Request) -> None:
@@ -260,6 +299,7 @@ class Operation:
             hinting=guest.profile.policy.name,
             source=request.source.name,
             destination=request.destination.name if request.destination else "",
+            attempt=request.attempt,
             outcome=outcome,
             reason=reason,
             requested_s=self.plan.at_s,
@@ -284,8 +324,9 @@ class Operation:
 
 
 _NOTHING_SENT = (
-    "total_time_s", "policy_s", "downtime_s", "unreachable_s", "disk_s", "sent_bytes",
-    "first_pass_bytes", "disk_copy_bytes", "mirror_bytes",
-    "resent_bytes", "switchover_bytes", "prefetch_bytes", "normal_pages", "delta_pages",
-    "zero_pages", "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "left_bytes",
+    "total_time_s", "policy_s", "downtime_s", "unreachable_s", "disk_s", "follow_s", "sent_bytes",
+    "first_pass_bytes", "disk_copy_bytes", "mirror_bytes", "resent_bytes", "switchover_bytes",
+    "postcopy_bytes", "prefetch_bytes", "normal_pages", "delta_pages", "zero_pages",
+    "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "faulted_pages",
+    "left_bytes",
 )  # fmt: skip

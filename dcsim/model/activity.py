@@ -73,12 +73,15 @@ class Pace:
     ----------
     rate, base
         Pages per second it does, and would do undisturbed.
+    page_s
+        Seconds that a page takes one of its workers.
     causes
         Seconds that each cause adds to a page.
     """
 
     rate: float = 0.0
     base: float = 0.0
+    page_s: float = 0.0
     causes: dict[str, float] = field(default_factory=dict)
 
     @property

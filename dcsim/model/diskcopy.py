@@ -83,6 +83,7 @@ class DiskCopy:
         self._disk = disk
         self._began = network.env.now
         self._ended = math.inf
+        self._stopped = False
         self._bandwidth = bandwidth
         self._copy = network.open(path, kind="disk copy", cap=0.0)
         self._mirror = network.open(mirror, kind="mirror write", cap=disk.writes)
@@ -101,7 +102,7 @@ class DiskCopy:
         """Copy the disk and what its mirror missed; return whether that was done in time."""
         while (left := self._left()) >= PAGE:
             yield from self._send(left, until_s=until_s)
-            if self._network.env.now >= until_s:
+            if self._stopped or self._network.env.now >= until_s:
                 return False
         return True
 
@@ -109,9 +110,19 @@ class DiskCopy:
         """End the mirror, the guest paused, and copy what it missed."""
         self._ended = self._network.env.now
         self._network.close(self._mirror)
-        if (left := self._left()) >= PAGE:
+        if (left := self._left()) >= PAGE and not self._stopped:
             yield from self._send(left, until_s=math.inf)
         self.close()
+
+    def stop(self) -> None:
+        """Copy no more: what it goes over, or where, has failed."""
+        self._stopped = True
+        self.close()
+
+    @property
+    def links(self) -> tuple[int, ...]:
+        """Links that it goes over."""
+        return tuple(self._copy.links)
 
     def close(self) -> None:
         """Leave the copy as it is."""

@@ -23,6 +23,7 @@ from dcsim.model.hugepages import HugePages
 from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.memory import WRITEBACK_AGE_S, Memory
 from dcsim.model.network import Flow, Network
+from dcsim.model.postcopy import Absent
 from dcsim.model.storage import Storage
 from dcsim.records.tables import CAUSES
 from dcsim.units import PAGE
@@ -47,6 +48,9 @@ PhaseRecord = Callable[..., None]
 
 class Sender(Protocol):
     """The stream of a migration under way, as its guest sees it."""
+
+    page_bytes: float
+    """What a page is on the wire, on average."""
 
     def collect(self) -> float:
         """Return the pages sent since the last time this was asked."""
@@ -107,6 +111,8 @@ class Guest:
         Share of the time for which its vCPUs are stopped.
     holds
         Seconds that each page costs each activity in addition, by cause.
+    absent
+        In post-copy, what its memory lacks.
     """
 
     def __init__(
@@ -138,6 +144,7 @@ class Guest:
         self.policy_threads = 0.0
         self.throttle = 0.0
         self.holds: dict[str, list[float]] = {}
+        self.absent: Absent | None = None
         self.reporting = any(step.tell == "report" for step in profile.policy.steps)
         self.balloon_gives_back = True
         self.huge: HugePages | None = None
@@ -188,7 +195,8 @@ class Guest:
         self._since = self.env.now
         if self.reporting:
             self.memory.report()
-        self.resume()
+        if not host.failed:
+            self.resume()
         for time, level in self._levels:
             if time > self.env.now:
                 yield self.env.timeout(time - self.env.now)
@@ -341,7 +349,14 @@ class Guest:
             self.huge.pass_time(elapsed)
         sent = self.stream.collect() if self.stream is not None else 0.0
         if not self.running:
-            if self.stream is not None:
+            if self.absent is not None:
+                self.absent.advance(
+                    writes=[0.0] * len(self.memory.writers),
+                    reads=[0.0] * len(self.memory.readers),
+                    recycled=0.0,
+                    arrived=self._bytes(sent),
+                )
+            elif self.stream is not None:
                 self.memory.advance_log(
                     writes=[0.0] * len(self.memory.writers), recycled=0.0, sent=sent
                 )
@@ -361,9 +376,11 @@ class Guest:
         reads = [0.0] * len(self.memory.readers)
         lost = dict.fromkeys(CAUSES, 0.0)
         progress = 0.0
-        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
+        arrived = self._bytes(sent)
+        waited = self._wait_for_pages(elapsed, arrived)
+        for activity, pace, there in zip(self.profile.activities, self.paces, waited, strict=True):
             weight = activity.weight / self._weight
-            done = pace.rate * elapsed
+            done = pace.rate * elapsed * there
             kept = 1.0
             if activity.do == "write":
                 kept = self._keep_after_faults(activity, done, elapsed, sent)
@@ -376,19 +393,41 @@ class Guest:
             elif activity.do == "allocate":
                 kept = self._allocate(activity, done, elapsed)
             attribute(weight * elapsed * (1 - pace.progress), pace.causes, lost)
+            if there < 1.0:
+                lost["post_copy"] += weight * elapsed * pace.progress * (1 - there)
             if kept < 1.0:
                 cause = "memory" if activity.do == "allocate" else "write_fault"
-                lost[cause] += weight * elapsed * pace.progress * (1 - kept)
-            progress += weight * pace.progress * kept
+                lost[cause] += weight * elapsed * pace.progress * there * (1 - kept)
+            progress += weight * pace.progress * there * kept
         outcome = self.memory.read(reads)
         self.missed_pages += sum(outcome.misses)
         self.refault_pages += outcome.brought
-        if self.stream is not None:
+        if self.absent is not None:
+            self.absent.advance(
+                writes=writes, reads=reads, recycled=outcome.recycled, arrived=arrived
+            )
+        elif self.stream is not None:
             self.memory.advance_log(writes=writes, recycled=outcome.recycled, sent=sent)
-        if self.reporting:
+        if self.reporting and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         self._pass_undisturbed(elapsed, outcome.brought)
         self._lose(end_s, elapsed, progress if self._weight else 1.0, lost)
+
+    def _bytes(self, sent: float) -> float:
+        """Return what so many pages sent are on the wire."""
+        return 0.0 if self.stream is None else sent * self.stream.page_bytes
+
+    def _wait_for_pages(self, elapsed: float, arrived: float) -> list[float]:
+        """Return the share of its work that each activity does while it waits for absent pages."""
+        if self.absent is None:
+            return [1.0] * len(self.paces)
+        return self.absent.kept(
+            self.profile.activities,
+            done=[pace.rate * elapsed for pace in self.paces],
+            page_s=[pace.page_s for pace in self.paces],
+            elapsed=elapsed,
+            arrived=arrived,
+        )
 
     def _busy(self) -> float:
         """Return the share of its work that it has to do now; all, if nothing is known of it."""
@@ -528,6 +567,7 @@ class Guest:
         for i, (activity, pace) in enumerate(zip(self.profile.activities, self.paces, strict=True)):
             pace.base = activity.pace(level=self.level, share=base_share, stall_s=base_stalls[i])
             pace.rate = activity.pace(level=self.level, share=able, stall_s=stalls[i])
+            pace.page_s = activity.work_s / able + stalls[i]
             pace.causes = {
                 "cpu": activity.work_s * (1 / own_share / self.host.cpu_factor - 1 / base_share),
                 "inflation": activity.work_s
@@ -543,6 +583,7 @@ class Guest:
             if missed and served < 1.0 and pace.rate > 0:
                 page_s = activity.workers / pace.rate
                 pace.rate *= served
+                pace.page_s = activity.workers / pace.rate if served > 0 else 0.0
                 pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
             elif activity.do == "send":
                 self._send(i, pace)

@@ -113,6 +113,14 @@ class Policy:
     zero_pages: bool
     steps: tuple[Step, ...]
 
+    def without_hints(self) -> Policy:
+        """Return the policy without the steps that take pages out of a stream.
+
+        With post-copy they are off [C.6]: a page that never comes could not be waited for.
+        """
+        steps = (step for step in self.steps if step.tell not in ("list", "hint", "map"))
+        return replace(self, steps=tuple(steps))
+
     def with_share(self, step: Step, share: float) -> Policy:
         """Return the same policy with the share of a step that adapts decided."""
         decided = replace(step, share=share, adapt=None)

@@ -38,15 +38,15 @@ class Host:
         self.used_bytes = 0.0
         self.peak_bytes = 0.0
         self.cpu_factor = 1.0
-        self.draining = False
+        self.draining = self.failed = False
         self.moved_in = self.moved_out = 0
         self._demand: dict[Guest, float] = {}
         self._threads = 0.0
 
     @property
     def free_bytes(self) -> float:
-        """Memory neither used nor reserved."""
-        return self.memory_bytes - self.used_bytes
+        """Memory neither used nor reserved; none where the host is lost."""
+        return 0.0 if self.failed else self.memory_bytes - self.used_bytes
 
     # ------------------------------------------------------------------ memory
 

@@ -10,7 +10,7 @@ bandwidth is that of the round, as other simulators have it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,26 +19,20 @@ import simpy
 from dcsim.model.adaptive import Outlook
 from dcsim.model.convergence import AutoConverge, Brakes
 from dcsim.model.diskcopy import DiskCopy, Disks
+from dcsim.model.following import follow, go_ahead
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
 from dcsim.model.host import Host
 from dcsim.model.network import Network
+from dcsim.model.patience import Patience, Watch
 from dcsim.model.routing import Path, Routes
+from dcsim.model.rows import migration_row, round_row
 from dcsim.model.stream import Settings, Stream
 from dcsim.records.tables import Recorder
 from dcsim.rng import Streams
-from dcsim.units import PAGE, format_duration, format_rate
+from dcsim.units import PAGE, GiB, format_rate
 
 OUT_OF_MEMORY = "the guest ran out of memory with the balloon inflated"
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long management takes and waits; infinite where it has no limit."""
-
-    control_plane_s: float = 0.0
-    completion_s_per_gib: float = math.inf
-    progress_s: float = math.inf
 
 
 @dataclass(slots=True)
@@ -66,6 +60,7 @@ class Migration:
         settings: Settings,
         patience: Patience,
         requested_s: float,
+        attempt: int = 1,
     ) -> None:
         assert guest.host is not None
         self.world = world
@@ -74,19 +69,32 @@ class Migration:
         self.destination = destination
         self.settings = settings
         self.patience = patience
-        self.hints = Hints(guest, guest.profile.policy)
+        self.watch = Watch(
+            patience,
+            steps=settings.downtime_steps,
+            downtime_limit=settings.downtime_limit,
+            post_copy=settings.post_copy,
+            gib=guest.memory_bytes / GiB,
+            started_s=world.env.now,
+        )
+        policy = guest.profile.policy
+        if settings.post_copy is not None:
+            policy = policy.without_hints()
+        self.hints = Hints(guest, policy)
         self.brakes: Brakes | None = None
         self.disk: DiskCopy | None = None
         self.stream: Stream | None = None
         self.requested_s = requested_s
+        self.attempt = attempt
         self.started_s = world.env.now
-        self.stream_s = self.ended_s = self.paused_at = math.nan
+        self.stream_s = self.ended_s = self.paused_at = self.ahead_at = math.nan
         self.disk_s = self.policy_s = self.downtime_s = 0.0
         self.rounds = self.syncs = 0
-        self.found_pages = 0.0
+        self.found_pages = self.faulted = 0.0
         self.dirty_rate = self.huge_bytes = math.nan
         self.outcome = ""
         self.reason = ""
+        self._broken: tuple[str, str] | None = None
         self._recorded = False
 
     # ------------------------------------------------------------------ the story
@@ -96,55 +104,80 @@ class Migration:
         env, guest, settings = self.world.env, self.guest, self.settings
         if self.patience.control_plane_s > 0:
             yield env.timeout(self.patience.control_plane_s)
-        if not (yield from self.copy_disk()):
-            return self.fail("aborted-timeout", "its disk took all the time there was")
+        copied = yield from self.copy_disk()
+        if self.broken():
+            return self.fail_broken()
+        if not copied:
+            late = self.watch.late(env.now)
+            outcome = late.outcome if late is not None else "aborted-no-progress"
+            return self.fail(outcome, "its disk took all the time there was")
         asked = env.now
         guest.enter("policy")
         self.adapt()
-        yield from self.hints.before_log(until_s=self.deadline_s)
+        if len(self.hints.policy.steps) < len(guest.profile.policy.steps):
+            why = "its hints do nothing: migrations may go to post-copy"
+            self.world.event("hinting", guest.name, why)
+        yield from self.hints.before_log(until_s=self.watch.deadline_s)
         listing = self.hints.listing_s()
         if listing > 0:
             yield env.timeout(listing)
         self.policy_s = env.now - asked
         if guest.ran_out():
             return self.lose_guest()
-        if env.now >= self.deadline_s:
-            return self.fail("aborted-timeout", "the policy took all the time there was")
+        if self.broken():
+            return self.fail_broken()
+        late = self.watch.late(env.now)
+        if late is not None and late.action == "abort":
+            return self.fail(late.outcome, f"{late.reason}: the policy took all the time there was")
 
         stream = self.start_stream()
         entries = self.hints.after_log()
         env.process(self.hints.race())
         kind = "first pass"
-        low = math.inf
-        progressed_at = env.now
+        verdict = None
         while True:
             left, fits = yield from self.round(stream, kind, entries)
             entries = 0.0
             if guest.ran_out():
                 return self.lose_guest()
+            if self.broken():
+                return self.fail_broken()
             if fits or self.rounds >= settings.max_rounds:
                 break
-            if env.now >= self.deadline_s:
-                limit = format_duration(self.deadline_s - self.started_s)
-                return self.fail("aborted-timeout", f"not complete after {limit}; {self.why_not()}")
-            if left < low * (1 - 1e-9):
-                low, progressed_at = left, env.now
-            elif env.now - progressed_at >= self.patience.progress_s:
-                limit = format_duration(self.patience.progress_s)
-                return self.fail("aborted-no-progress", f"no new low for {limit}; {self.why_not()}")
+            verdict = self.watch.sync(env.now, left=left, rounds=self.rounds)
+            if verdict is not None:
+                self.reason = f"{verdict.reason}; {self.why_not()}"
+                if verdict.action == "abort":
+                    return self.fail(verdict.outcome, self.reason)
+                self.world.event(verdict.action, guest.name, self.reason)
+                break
             self.hints.after_sync()
             kind = "re-sent"
 
         guest.pause(cause="blackout")
         self.paused_at = env.now
-        yield from self.switch_over(stream)
-        self.end_stream()
-        guest.move_to(self.destination)
-        self.hints.switch_over()
-        guest.resume()
-        self.downtime_s = env.now - self.paused_at
-        guest.unreachable_s += settings.announce
-        self.end("completed")
+        if verdict is not None and verdict.action == "post-copy":
+            assert settings.post_copy is not None
+            yield from go_ahead(self, stream, settings.post_copy)
+            if math.isnan(self.ahead_at):
+                return self.fail_broken()
+            yield from follow(self, stream, settings.post_copy)
+            self.end_stream()
+            self.source.release(guest)
+            if guest.ran_out():
+                guest.pause(cause="memory")
+                self.end("guest-oom", OUT_OF_MEMORY)
+                return self.record()
+            if self.broken():
+                return self.lose_pages()
+            self.end("completed-postcopy", self.reason)
+        else:
+            yield from self.switch_over(stream)
+            if self.broken():
+                return self.fail_broken()
+            self.end_stream()
+            self.arrive()
+            self.end("completed", self.reason)
         env.process(self.settle_in())
 
     def copy_disk(self) -> Generator[simpy.Event, Any, bool]:
@@ -163,7 +196,7 @@ class Migration:
             disks.onto(path, destination),
             bandwidth=block.bandwidth,
         )
-        done = yield from self.disk.run(until_s=self.deadline_s)
+        done = yield from self.disk.run(until_s=self.watch.deadline_s)
         self.disk_s = self.world.env.now - began
         return done
 
@@ -200,6 +233,7 @@ class Migration:
         guest.memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
         self.stream = Stream(self.world.network, guest, self.path, settings)
         self.stream_s = env.now
+        self.watch.stream(env.now)
         if guest.huge is not None:
             self.huge_bytes = guest.huge.huge * PAGE
         guest.stream = self.stream
@@ -210,6 +244,8 @@ class Migration:
         )
         if isinstance(brake, AutoConverge) and brake.sync_every < math.inf:
             env.process(self.sync_often(self.stream, brake.sync_every))
+        if self.watch.next_step_s < math.inf:
+            env.process(self.climb(self.stream))
         for host in (self.source, self.destination):
             host.run_threads(self.stream.cores)
         return self.stream
@@ -227,8 +263,8 @@ class Migration:
         pending = guest.memory.pending
         if entries > 0:
             yield stream.send_raw(entries, limited=True)
-        fits_s = settings.downtime_limit if settings.window > 0 else 0.0
-        yield from stream.send_round(kind, fits_s=fits_s, until_s=self.deadline_s)
+        fits_s = self.watch.downtime_limit if settings.window > 0 else 0.0
+        yield from stream.send_round(kind, fits_s=fits_s, until_s=self.watch.deadline_s)
         if settings.window > 0 and not guest.ran_out():
             # decisions fall at the end of the window; until then it goes on sending
             yield from stream.send_round(kind, fits_s=0.0, until_s=self.window_end(began))
@@ -243,12 +279,19 @@ class Migration:
             bandwidth = stream.bandwidth()
         else:
             bandwidth = sent / elapsed if elapsed > 0 else math.inf
-        threshold = bandwidth * settings.downtime_limit
-        if elapsed > 0 and env.now < self.deadline_s:
+        threshold = bandwidth * self.watch.downtime_limit
+        if elapsed > 0 and env.now < self.watch.deadline_s:
             self.dirty_rate = new * PAGE / elapsed
         pages = stream.pages - pages_before
         self.record_round(
-            kind, began, pending, sent, pages, new=new, threshold=threshold, throttle=throttle
+            kind,
+            began=began,
+            pending=pending,
+            sent=sent,
+            pages=pages,
+            new=new,
+            threshold=threshold,
+            throttle=throttle,
         )
         return left, left <= threshold
 
@@ -281,8 +324,17 @@ class Migration:
         first = math.floor((began - self.stream_s) / window + 1e-9) + 1
         return self.stream_s + max(first, math.ceil(passed - 1e-9)) * window
 
+    def climb(self, stream: Stream) -> Generator[simpy.Event]:
+        """Take the steps of the downtime limit that come by time."""
+        while self.watch.next_step_s < math.inf:
+            yield self.world.env.timeout(max(0.0, self.watch.next_step_s - self.world.env.now))
+            if self.guest.stream is not stream or not self.guest.running:
+                return
+            self.watch.climb(self.world.env.now, self.rounds)
+            stream.allow(self.watch.downtime_limit)
+
     def switch_over(self, stream: Stream) -> Generator[simpy.Event, Any]:
-        """Send the rest, the guest paused, without the cap; start it at the destination."""
+        """Send the rest, the guest paused, without the cap; make ready to start it."""
         env, guest = self.world.env, self.guest
         began = env.now
         guest.memory.sync()
@@ -299,7 +351,16 @@ class Migration:
         if self.settings.activation > 0:
             yield env.timeout(self.settings.activation)
         sent, pages = self.sent_bytes - before, stream.pages - pages_before
-        self.record_round("switch-over", began, pending, sent, pages)
+        self.record_round("switch-over", began=began, pending=pending, sent=sent, pages=pages)
+
+    def arrive(self) -> None:
+        """Start the guest at the destination."""
+        guest = self.guest
+        guest.move_to(self.destination)
+        self.hints.switch_over()
+        guest.resume()
+        self.downtime_s = self.world.env.now - self.paused_at
+        guest.unreachable_s += self.settings.announce
 
     def settle_in(self) -> Generator[simpy.Event, Any]:
         """At the destination: deflate, read what was not sent."""
@@ -319,6 +380,8 @@ class Migration:
         guest.pause(cause="restart")
         self.paused_at = env.now
         yield env.timeout(self.settings.cold_restart)
+        if self.broken():
+            return self.fail_broken()
         guest.move_to(self.destination)
         guest.memory.restart()
         guest.resume()
@@ -342,15 +405,56 @@ class Migration:
         self.guest.pause(cause="memory")
         self.fail("guest-oom", OUT_OF_MEMORY)
 
+    def broken(self) -> bool:
+        """Whether what it needs has failed."""
+        return self._broken is not None
+
+    def fail_broken(self) -> None:
+        """Give up for a failure; a guest that was paused goes on, if its host did not fail."""
+        assert self._broken is not None
+        if not math.isnan(self.paused_at):
+            self.downtime_s = self.world.env.now - self.paused_at
+            if not self.source.failed:
+                self.guest.resume()
+        self.fail(*self._broken)
+
+    def lose_pages(self) -> None:
+        """The guest is lost: pages that it has not got will never come."""
+        assert self._broken is not None
+        outcome, reason = self._broken
+        self.guest.pause(cause="failure")
+        self.end(outcome, f"{reason}, in post-copy: the guest is lost with its pages")
+        self.record()
+
+    def crosses(self, links: Collection[int]) -> bool:
+        """Whether its stream, or the copy of its disk, goes over one of these links now."""
+        used = set() if self.stream is None else set(self.stream.flow.links)
+        if self.disk is not None:
+            used |= set(self.disk.links)
+        return not self.outcome and not used.isdisjoint(links)
+
+    def break_off(self, outcome: str, reason: str) -> None:
+        """Let it end soon, because what it needs has failed."""
+        if not self.outcome and not self.broken():
+            self._broken = outcome, reason
+            if self.disk is not None:
+                self.disk.stop()
+            if self.stream is not None:
+                self.stream.stop()
+
     def cancel(self, reason: str) -> None:
         """End it as the run ends, whatever its state."""
         if not self.outcome:
             self.guest.pass_time()
             if self.stream is not None:
                 self.stream.collect()
-            if not math.isnan(self.paused_at):
-                self.downtime_s = self.world.env.now - self.paused_at
-            self.destination.release(self.guest)
+            if math.isnan(self.ahead_at):
+                if not math.isnan(self.paused_at):
+                    self.downtime_s = self.world.env.now - self.paused_at
+                self.destination.release(self.guest)
+            else:
+                self.source.release(self.guest)
+                reason = f"{reason}, in post-copy: it runs on {self.destination.name}"
             self.end("cancelled", f"{reason}; {self.why_not()}" if self.rounds > 1 else reason)
         self.record()
 
@@ -361,6 +465,9 @@ class Migration:
         self.stream.collect()
         assert self.brakes is not None
         self.brakes.release()
+        if self.guest.absent is not None:
+            self.faulted = self.guest.absent.end()
+            self.guest.absent = None
         self.guest.stream = None
         self.stream.close()
         for host in (self.source, self.destination):
@@ -376,12 +483,6 @@ class Migration:
         self.world.event(
             outcome, self.guest.name, reason or f"{self.source.name} to {self.destination.name}"
         )
-
-    @property
-    def deadline_s(self) -> float:
-        """When management gives up."""
-        gib = self.guest.memory_bytes / 2**30
-        return self.started_s + self.patience.completion_s_per_gib * gib
 
     @property
     def sent_bytes(self) -> float:
@@ -403,87 +504,12 @@ class Migration:
         elapsed = self.ended_s - self.stream_s
         return self.sent_bytes / elapsed if elapsed > 0 else math.nan
 
-    # ------------------------------------------------------------------ records
-
-    def record_round(
-        self,
-        kind: str,
-        began: float,
-        pending: float,
-        sent: float,
-        pages: float,
-        *,
-        new: float = 0.0,
-        threshold: float = 0.0,
-        throttle: float = 0.0,
-    ) -> None:
-        """Write a row of the rounds table."""
-        self.world.recorder.add(
-            "rounds",
-            guest=self.guest.name,
-            started_s=self.started_s,
-            round=self.rounds + (kind == "switch-over"),
-            kind=kind,
-            from_s=began,
-            to_s=self.world.env.now,
-            pending_pages=pending,
-            sent_bytes=sent,
-            sent_pages=pages,
-            dirtied_pages=new,
-            threshold_bytes=threshold,
-            throttle=throttle,
-        )
-
     def record(self) -> None:
-        """Write the row of the migrations table, once."""
-        if self._recorded:
-            return
-        self._recorded = True
-        guest, hints, stream = self.guest, self.hints, self.stream
-        completed = self.outcome.startswith("completed")
-        sent_of = {} if stream is None else stream.sent_of
-        self.world.recorder.add(
-            "migrations",
-            guest=guest.name,
-            group=guest.profile.group,
-            hinting=guest.profile.policy.name,
-            source=self.source.name,
-            destination=self.destination.name,
-            outcome=self.outcome,
-            reason=self.reason,
-            requested_s=self.requested_s,
-            started_s=self.started_s,
-            stream_s=self.stream_s,
-            ended_s=self.ended_s,
-            total_time_s=self.ended_s - self.started_s,
-            disk_s=self.disk_s,
-            policy_s=self.policy_s,
-            downtime_s=self.downtime_s,
-            unreachable_s=self.settings.announce if self.outcome == "completed" else 0.0,
-            rounds=self.rounds,
-            memory_bytes=guest.memory_bytes,
-            sent_bytes=self.sent_bytes,
-            first_pass_bytes=sent_of.get("first pass", 0.0),
-            resent_bytes=sent_of.get("re-sent", 0.0),
-            switchover_bytes=sent_of.get("switch-over", 0.0),
-            prefetch_bytes=hints.fetched_bytes,
-            disk_copy_bytes=0.0 if self.disk is None else self.disk.copied_bytes,
-            mirror_bytes=0.0 if self.disk is None else self.disk.mirrored_bytes,
-            normal_pages=0.0 if stream is None else stream.normal,
-            delta_pages=0.0 if stream is None else stream.deltas,
-            zero_pages=0.0 if stream is None else stream.zero,
-            skipped_pages=hints.skipped,
-            mapped_pages=hints.mapped,
-            ballooned_pages=hints.ballooned,
-            dropped_pages=hints.dropped,
-            huge_bytes=self.huge_bytes,
-            interactions=hints.interactions,
-            left_bytes=0.0 if completed else self._left_bytes(),
-            dirty_bytes_per_s=self.dirty_rate,
-            bandwidth_bytes_per_s=self.mean_rate,
-        )
+        """Write its row, once."""
+        if not self._recorded:
+            self._recorded = True
+            self.world.recorder.add("migrations", **migration_row(self))
 
-    def _left_bytes(self) -> float:
-        if self.stream is None:
-            return self.guest.memory_bytes
-        return self.guest.memory.pending * PAGE
+    def record_round(self, kind: str, **figures: float) -> None:
+        """Write the row of a round that ends now."""
+        self.world.recorder.add("rounds", **round_row(self, kind, **figures))

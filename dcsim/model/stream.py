@@ -18,8 +18,11 @@ from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.deltas import DeltaCache
 from dcsim.model.guest import Guest
 from dcsim.model.network import Flow, Network
+from dcsim.model.patience import DowntimeSteps
+from dcsim.model.postcopy import PostCopy
 from dcsim.model.routing import Path
 from dcsim.model.transport import Block, Encryption, Multifd, Pending, Transport, Xbzrle
+from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.units import PAGE
 
 REPLAN = 1e-3
@@ -54,6 +57,8 @@ class Settings:
     xbzrle: Xbzrle | None
     encryption: Encryption | None
     block: Block | None
+    post_copy: PostCopy | None
+    downtime_steps: DowntimeSteps | None
 
     @property
     def effective_bandwidth(self) -> float:
@@ -81,9 +86,9 @@ class Stream:
         self._wire = min(network.narrowest(path), transport.tunnel)
         self._capped = min(settings.effective_bandwidth, self._wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
-        self.sent_of = {"first pass": 0.0, "re-sent": 0.0, "switch-over": 0.0}
+        self.sent_of = dict.fromkeys(MIGRATION_KINDS, 0.0)
         self.normal = self.zero = self.deltas = 0.0
-        self._page_bytes = float(PAGE)
+        self.page_bytes = float(PAGE)
         self._zero_share = self._delta_share = 0.0
         self._cache: DeltaCache | None = None
         if settings.xbzrle is not None:
@@ -116,6 +121,8 @@ class Stream:
         limited
             Whether the bandwidth cap holds.
         """
+        if self.stopped():
+            return
         if kind != self.flow.kind:
             self._network.set_kind(self.flow, kind)
         self._limited = limited
@@ -130,7 +137,7 @@ class Stream:
                 self.flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s
             )
             self._guest.pass_time()
-            ended = self._stopped or self._guest.env.now >= until_s
+            ended = self.stopped() or self._guest.env.now >= until_s
             if ended or self._network.left(self.flow) > 0 or not self._go_on():
                 return
 
@@ -142,6 +149,28 @@ class Stream:
         if abs(size - self._network.left(self.flow)) > REPLAN * size:
             self._network.set_left(self.flow, size, margin_s=margin_s, beyond=beyond)
             self._network.set_cap(self.flow, cap)
+
+    def allow(self, fits_s: float) -> None:
+        """Change what the rest of a round under way may take, where it may take any time."""
+        if self._fits_s:
+            self._fits_s = fits_s
+            size, _, margin_s, beyond = self._plan()
+            self._network.set_left(self.flow, size, margin_s=margin_s, beyond=beyond)
+
+    def let_follow(self, bandwidth: float) -> None:
+        """From the next round on, send to a guest that runs there: under a cap, without deltas."""
+        self._capped = min(self._capped, bandwidth)
+        self._cache = None
+
+    @property
+    def whole_page(self) -> float:
+        """Bytes of a page on the wire."""
+        return self._transport.whole
+
+    @property
+    def zero_page(self) -> float:
+        """Bytes of a zero page on the wire."""
+        return self._transport.zero
 
     def end_round(self) -> None:
         """Stop looking at what is left."""
@@ -179,8 +208,8 @@ class Stream:
             cap = size / busy_s if busy_s > 0 else math.inf
         beyond = 0.0
         if self._fits_s and len(self._guest.memory.regions) > 1:
-            beyond = self._guest.memory.pending * self._page_bytes - size
-        return size, cap, (self._fits_s or 0.0) * self._page_bytes / PAGE, beyond
+            beyond = self._guest.memory.pending * self.page_bytes - size
+        return size, cap, (self._fits_s or 0.0) * self.page_bytes / PAGE, beyond
 
     def _work(self) -> tuple[float, float, float]:
         """Return the bytes pending at the cursor, the threads' time for them, and what adds to it.
@@ -193,7 +222,7 @@ class Stream:
         size = transport.size(pages)
         if size > 0:
             count = pages.normal + pages.zero + pages.ballooned
-            self._page_bytes = size / count
+            self.page_bytes = size / count
             self._zero_share = (pages.zero + pages.ballooned) / count
             self._delta_share = pages.cached / count if transport.delta < transport.whole else 0.0
         thread_s = transport.thread_s(pages, wire=self._wire, scan_shown=self._scan_shown)
@@ -217,7 +246,8 @@ class Stream:
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
         now, window = self._guest.env.now, self._settings.window
-        if not self._marks or now == self._marks[0][0] or now - self._marks[-1][0] >= window:
+        whole = bool(self._marks) and self._marks[-1][0] <= now - window
+        if not self._marks or whole or now <= self._marks[0][0]:
             return self.flow.rate
         sent = self._network.account(self.flow)
         since, then = self._marks[0]
@@ -246,7 +276,7 @@ class Stream:
         self.sent_of[self.flow.kind] += sent
         raw = min(self._raw, sent)
         self._raw -= raw
-        pages = (sent - raw) / self._page_bytes
+        pages = (sent - raw) / self.page_bytes
         self.normal += pages * (1 - self._zero_share - self._delta_share)
         self.zero += pages * self._zero_share
         self.deltas += pages * self._delta_share
@@ -262,12 +292,18 @@ class Stream:
         """Pages sent so far, in whatever form."""
         return self.normal + self.deltas + self.zero
 
-    def send_raw(self, size: float, *, limited: bool) -> simpy.Event:
+    def send_raw(self, size: float, *, limited: bool, kind: str | None = None) -> simpy.Event:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
+        if kind is not None:
+            self._network.set_kind(self.flow, kind)
         cap = self._capped if limited else self._wire
         self._network.set_cap(self.flow, min(cap, self._transport.raw))
         self._raw += size
         return self._network.send(self.flow, size)
+
+    def stopped(self) -> bool:
+        """Whether nothing is sent any more."""
+        return self._stopped
 
     def stop(self) -> None:
         """Send no more: who waits for the round waits no longer."""

@@ -132,6 +132,9 @@ class Pages:
     absent
         Of them, taken out of the stream by a hint and not written since: the destination never gets
         their contents.
+    fetched
+        In post-copy, where `pending` are pages that the destination lacks: those that were touched,
+        and so came first, since this was last looked at; None before.
     per_chunk
         Whether a page's log is cleared just before it is sent (KVM's manual protect), rather than
         at the sync: a page written and then sent in one round is then not sent again in the next.
@@ -141,8 +144,8 @@ class Pages:
     """
 
     __slots__ = (
-        "absent", "chunk", "count", "fresh", "idle", "left", "pending", "per_chunk", "untouched",
-        "zero",
+        "absent", "chunk", "count", "fetched", "fresh", "idle", "left", "pending", "per_chunk",
+        "untouched", "zero",
     )  # fmt: skip
 
     def __init__(self, count: float = 0.0, *, zero: bool = False) -> None:
@@ -150,6 +153,7 @@ class Pages:
         self.zero = zero
         self.per_chunk = False
         self.chunk = 0.0
+        self.fetched: float | None = None
         self.pending = self.fresh = self.left = self.absent = 0.0
         self.untouched = self.idle = count
 
@@ -282,11 +286,33 @@ class Pages:
         self.idle -= idle
         self.absent -= absent
         to.count += pages
-        to.pending += pending
         to.left += left
+        if written and to.fetched is not None:
+            to.fetched += pending
+        else:
+            to.pending += pending
         if not written:
             to.fresh += fresh
             to.untouched += untouched
             to.idle += idle
             to.absent += absent
         return pages
+
+    # ------------------------------------------------------------------ post-copy
+
+    def absentees(self, touches: float, law: Law) -> float:
+        """Return how many pages that the destination lacks so many touches reach."""
+        return self.pending * (1 - self._kept(touches, law))
+
+    def fetch(self, touches: float, law: Law) -> None:
+        """Touch pages; those that the destination lacks come first."""
+        kept = self._kept(touches, law)
+        self.take(self.pending * (1 - kept))
+        self.untouched *= kept
+
+    def take(self, pages: float, *, asked: bool = True) -> None:
+        """Let pages that the destination lacks arrive, asked for or by themselves."""
+        pages = min(pages, self.pending)
+        self.pending -= pages
+        if asked and self.fetched is not None:
+            self.fetched += pages

@@ -140,12 +140,12 @@ class Result:
 
     @property
     def migrations(self) -> pd.DataFrame:
-        """One row for each guest that an operation asked to move, whatever came of it."""
+        """One row for each attempt to move a guest that was asked for, whatever came of it."""
         return self.table("migrations")
 
     @property
     def rounds(self) -> pd.DataFrame:
-        """One row for each round of each live migration, the switch-over last."""
+        """One row for each round of each live migration, switch-over and post-copy last."""
         return self.table("rounds")
 
     @property

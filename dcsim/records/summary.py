@@ -68,6 +68,7 @@ def summarise(
     """
     moves, guests, links = columns["migrations"], columns["guests"], columns["links"]
     outcomes = moves["outcome"]
+    requested = sum(attempt <= 1 for attempt in moves["attempt"])
     live = [i for i, outcome in enumerate(outcomes) if outcome in LIVE]
     cold = sum(outcome == COLD for outcome in outcomes)
     downtimes = [moves["downtime_s"][i] for i in live]
@@ -87,10 +88,11 @@ def summarise(
     last = max(ends, default=math.nan) if outcomes else operation_at_s
     return {
         "makespan_s": last - operation_at_s,
-        "requested": len(outcomes),
+        "requested": requested,
         "completed": len(live),
         "completed_cold": cold,
-        "not_moved": len(outcomes) - len(live) - cold,
+        "not_moved": requested - len(live) - cold,
+        "retries": len(outcomes) - requested,
         "network_bytes": math.fsum(
             (migration_bytes, disk_copy_bytes, mirror_bytes, prefetch_bytes, extra_refault_bytes)
         ),
@@ -98,6 +100,7 @@ def summarise(
         "first_pass_bytes": math.fsum(moves["first_pass_bytes"]),
         "resent_bytes": math.fsum(moves["resent_bytes"]),
         "switchover_bytes": math.fsum(moves["switchover_bytes"]),
+        "postcopy_bytes": math.fsum(moves["postcopy_bytes"]),
         "prefetch_bytes": prefetch_bytes,
         "disk_copy_bytes": disk_copy_bytes,
         "mirror_bytes": mirror_bytes,

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 Kind = Literal["float", "int", "text"]
 
-MIGRATION_KINDS: Final = ("first pass", "re-sent", "switch-over")
+MIGRATION_KINDS: Final = ("first pass", "re-sent", "switch-over", "post-copy")
 """Traffic of the migration stream itself."""
 DISK_KINDS: Final = ("disk copy", "mirror write")
 """Traffic of the local disks that move with guests."""
@@ -24,7 +24,7 @@ KINDS: Final = (
 """Every kind of traffic."""
 CAUSES: Final = (
     "blackout", "restart", "cpu", "write_fault", "cache_miss", "storage", "network", "inflation",
-    "memory", "throttle", "dirty_limit", "huge_pages",
+    "memory", "throttle", "dirty_limit", "huge_pages", "post_copy", "failure",
 )  # fmt: skip
 """What a guest can lose work to."""
 OUTCOMES: Final = (
@@ -64,15 +64,16 @@ def _columns(*rows: tuple[str, Kind, str, str]) -> tuple[Column, ...]:
 
 MIGRATIONS = Table(
     "migrations",
-    "One row for each guest that an operation asked to move, whatever came of it.",
+    "One row for each attempt to move a guest that an operation asked for, whatever came of it.",
     _columns(
         ("guest", "text", "", "the guest's name"),
         ("group", "text", "", "its group"),
         ("hinting", "text", "", "its hinting policy"),
         ("source", "text", "", "host it left"),
         ("destination", "text", "", "host it went to; empty where none was found"),
+        ("attempt", "int", "", "1, and more where it was tried again"),
         ("outcome", "text", "", "how it ended, one of the named outcomes"),
-        ("reason", "text", "", "why, in words, where it did not complete live"),
+        ("reason", "text", "", "why, in words, where it did not complete by itself"),
         ("requested_s", "float", "s", "time the operation asked for it"),
         ("started_s", "float", "s", "time it was admitted"),
         ("stream_s", "float", "s", "time the first byte was sent; NaN where none was"),
@@ -81,13 +82,16 @@ MIGRATIONS = Table(
         ("disk_s", "float", "s", "of that, spent on copying its local disk before all else"),
         ("policy_s", "float", "s", "of that, spent on the policy before the stream"),
         ("downtime_s", "float", "s", "guest paused: the blackout"),
+        ("downtime_limit_s", "float", "s", "the limit of it that held last"),
+        ("follow_s", "float", "s", "time the guest ran before all its pages were there: post-copy"),
         ("unreachable_s", "float", "s", "after the blackout, until the network knew the new place"),
         ("rounds", "int", "", "dirty-bitmap syncs that were followed by sending"),
         ("memory_bytes", "float", "B", "the guest's memory"),
-        ("sent_bytes", "float", "B", "sum of the three columns below"),
+        ("sent_bytes", "float", "B", "sum of the four columns below"),
         ("first_pass_bytes", "float", "B", "sent in the first pass"),
         ("resent_bytes", "float", "B", "sent again in later rounds"),
         ("switchover_bytes", "float", "B", "sent while the guest was paused"),
+        ("postcopy_bytes", "float", "B", "sent after it, to the guest running there"),
         ("prefetch_bytes", "float", "B", "read from storage at the destination, not sent"),
         ("disk_copy_bytes", "float", "B", "copied of its local disk, not part of sent_bytes"),
         ("mirror_bytes", "float", "B", "written to its disk at the destination meanwhile"),
@@ -100,6 +104,7 @@ MIGRATIONS = Table(
         ("dropped_pages", "float", "pages", "page cache given up for the migration"),
         ("huge_bytes", "float", "B", "in huge pages as the stream began; NaN where not modelled"),
         ("interactions", "int", "", "exchanges of guest and host for the policy"),
+        ("faulted_pages", "float", "pages", "touched before they were there, and waited for"),
         ("left_bytes", "float", "B", "not yet sent when it ended; 0 when completed"),
         ("dirty_bytes_per_s", "float", "B/s", "rate at which its last full round was redirtied"),
         ("bandwidth_bytes_per_s", "float", "B/s", "mean rate of the stream while it ran"),
@@ -108,12 +113,12 @@ MIGRATIONS = Table(
 
 ROUNDS = Table(
     "rounds",
-    "One row for each round of each live migration, the switch-over last.",
+    "One row for each round of each live migration, switch-over and post-copy last.",
     _columns(
         ("guest", "text", "", "the guest's name"),
         ("started_s", "float", "s", "when the migration was admitted: with guest, its name"),
         ("round", "int", "", "1 is the first pass"),
-        ("kind", "text", "", "first pass, re-sent or switch-over"),
+        ("kind", "text", "", "first pass, re-sent, switch-over or post-copy"),
         ("from_s", "float", "s", "time the round began"),
         ("to_s", "float", "s", "time it ended"),
         ("pending_pages", "float", "pages", "to be sent when it began"),
@@ -138,6 +143,8 @@ _LOST: Final[tuple[tuple[str, Kind, str, str], ...]] = (
     ("lost_throttle_s", "float", "s", "lost to CPU taken by auto-converge"),
     ("lost_dirty_limit_s", "float", "s", "lost to vCPUs put to sleep by the dirty limit"),
     ("lost_huge_pages_s", "float", "s", "lost to memory whose huge pages on the host were split"),
+    ("lost_post_copy_s", "float", "s", "lost waiting for pages that were not there yet"),
+    ("lost_failure_s", "float", "s", "lost because its host, or its last pages, were lost"),
 )  # one column for each of CAUSES
 
 GUESTS = Table(
@@ -151,7 +158,7 @@ GUESTS = Table(
         ("host", "text", "", "where it ended; empty if lost"),
         ("memory_bytes", "float", "B", "its memory"),
         ("moves", "int", "", "completed migrations"),
-        ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 12"),
+        ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 14"),
         *_LOST,
         ("blackout_s", "float", "s", "paused, all migrations together"),
         ("unreachable_s", "float", "s", "running, but not yet reached by the network"),
@@ -256,6 +263,7 @@ SUMMARY = Table(
         ("completed", "int", "", "of them, moved live"),
         ("completed_cold", "int", "", "of them, moved cold"),
         ("not_moved", "int", "", "of them, not moved, for whatever reason"),
+        ("retries", "int", "", "attempts after the first"),
         (
             "network_bytes",
             "float",
@@ -266,6 +274,7 @@ SUMMARY = Table(
         ("first_pass_bytes", "float", "B", "of them, in first passes"),
         ("resent_bytes", "float", "B", "of them, again in later rounds"),
         ("switchover_bytes", "float", "B", "of them, while guests were paused"),
+        ("postcopy_bytes", "float", "B", "of them, to guests that ran already where they went"),
         ("prefetch_bytes", "float", "B", "read from storage at destinations, not sent"),
         ("disk_copy_bytes", "float", "B", "copied of local disks"),
         ("mirror_bytes", "float", "B", "written to local disks at destinations, too"),
@@ -279,7 +288,7 @@ SUMMARY = Table(
             "B",
             "migration, disk and prefetch bytes times the links each crossed",
         ),
-        ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 12"),
+        ("lost_work_s", "float", "s", "undisturbed work not done, all guests; sum of the next 14"),
         *_LOST,
         ("blackout_p50_s", "float", "s", "median downtime of completed live migrations"),
         ("blackout_p99_s", "float", "s", "their 99th percentile"),

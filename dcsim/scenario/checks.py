@@ -47,6 +47,7 @@ def check(scenario: Scenario) -> list[Problem]:
         _memory(scenario, places),
         _contents(scenario),
         _operation(scenario, places, hosts),
+        _post_copy(scenario),
     )
     return list(islice(problems, _MOST_PROBLEMS))
 
@@ -114,6 +115,18 @@ def _needs(scenario: Scenario) -> Iterator[tuple[str, DataPath, str]]:
 
 
 # --------------------------------------------------------------------------- guests
+
+
+def _post_copy(scenario: Scenario) -> Iterator[Problem]:
+    """Check that migrations which a time limit switches to post-copy are set up for it."""
+    if scenario.operation.limits.on_timeout != "post-copy":
+        return
+    for i, group in enumerate(scenario.guests):
+        if (group.migration or scenario.migration).post_copy is None:
+            path: DataPath = ("guests", i, "migration") if group.migration else ("migration",)
+            yield Problem(path, "a timeout switches to post-copy: set post_copy")
+            if not group.migration:
+                return
 
 
 def _names(guests: Sequence[GuestGroup]) -> Iterator[Problem]:

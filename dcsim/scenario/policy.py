@@ -8,7 +8,13 @@ from pydantic import Field, model_validator
 
 from dcsim.scenario import presets
 from dcsim.scenario.base import Spec, wrong
-from dcsim.scenario.convergence import OptionalAutoConverge, OptionalDirtyLimit
+from dcsim.scenario.convergence import (
+    DowntimeSteps,
+    OptionalAutoConverge,
+    OptionalDirtyLimit,
+    OptionalPostCopy,
+    OptionalRetry,
+)
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
 from dcsim.scenario.transport import OptionalBlock, OptionalEncryption, OptionalMultifd, Xbzrle
 
@@ -136,6 +142,12 @@ class Migration(Spec):
     dirty_limit: OptionalDirtyLimit = Field(
         default=None, description="limit what each vCPU dirties; true: as QEMU does"
     )
+    post_copy: OptionalPostCopy = Field(
+        default=None, description="let pages follow the guest; true: when a timeout or step asks"
+    )
+    downtime_steps: DowntimeSteps | None = Field(
+        default=None, description="a ladder of downtime limits, by its name or written out"
+    )
     multifd: OptionalMultifd = Field(
         default=None, description="channels with threads of their own; unset: one sending thread"
     )
@@ -153,9 +165,12 @@ class Migration(Spec):
         return presets.resolve_migration(value)
 
     @model_validator(mode="after")
-    def _one_brake(self) -> Self:
+    def _converges(self) -> Self:
         if self.auto_converge is not None and self.dirty_limit is not None:
             raise wrong("auto_converge and dirty_limit exclude each other [C.4]", "dirty_limit")
+        ladder = self.downtime_steps.steps if self.downtime_steps is not None else []
+        if self.post_copy is None and any(step.action == "post-copy" for step in ladder):
+            raise wrong("a step switches to post-copy: set post_copy", "downtime_steps")
         return self
 
     @model_validator(mode="after")
@@ -181,11 +196,39 @@ class Limits(Spec):
     completion_timeout_per_gib: Annotated[Duration, Positive] | None = Field(
         default=None, description="aborted after this times the guest's GiB"
     )
+    completion_timeout_floor: Annotated[Size, Positive] | None = Field(
+        default=None, description="smaller guests are given the time of so much memory"
+    )
+    completion_timeout: Annotated[Duration, Positive] | None = Field(
+        default=None, description="aborted after so long, whatever its size"
+    )
     progress_timeout: Annotated[Duration, Positive] | None = Field(
         default=None, description="aborted when what is left has not reached a new low for so long"
+    )
+    on_timeout: Literal["abort", "force-complete", "post-copy"] = Field(
+        default="abort", description="instead of aborting: stop and copy, or switch to post-copy"
+    )
+    cancel_after: Annotated[Duration, Positive] | None = Field(
+        default=None, description="the operator cancels a migration that takes longer"
+    )
+    retry: OptionalRetry = Field(
+        default=None, description="after an abort or a failure; true: three attempts"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _resolve(cls, value: Any) -> Any:
         return presets.resolve_limits(value)
+
+    @model_validator(mode="after")
+    def _timeouts(self) -> Self:
+        if self.completion_timeout_floor is not None and self.completion_timeout_per_gib is None:
+            message = "means nothing without completion_timeout_per_gib"
+            raise wrong(message, "completion_timeout_floor")
+        if self.on_timeout != "abort" and self._idle():
+            raise wrong("means nothing without a timeout", "on_timeout")
+        return self
+
+    def _idle(self) -> set[str]:
+        timeouts = ("completion_timeout_per_gib", "completion_timeout", "progress_timeout")
+        return {"on_timeout"} if all(getattr(self, key) is None for key in timeouts) else set()

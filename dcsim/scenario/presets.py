@@ -1,4 +1,4 @@
-"""The shipped hinting policies, hypervisors and operators' limits: data, with their sources.
+"""The shipped hinting policies, hypervisors, operators' limits and ladders: data, with sources.
 
 Numbers are texts with their unit, as in a file; labels such as [A.2] are sections of docs/facts.md.
 "Assumption" marks a number without a public source: sweep it.
@@ -369,6 +369,32 @@ HYPERVISORS: Final[dict[str, Preset]] = {
     },
 }
 DEFAULT_HYPERVISOR: Final = "qemu-10"
+_QEMU: Final = HYPERVISORS[DEFAULT_HYPERVISOR]
+HYPERVISORS["qemu-7.2"] = _QEMU | {  # the cap has been 128 MiB/s since 5.2, and 32 before [C.1]
+    "about": "QEMU 7.2 on KVM: the defaults of qemu-10, but auto-converge syncs at ends of rounds",
+    "options": {"auto_converge": {"sync_every": None}},  # in between since 9.2 [C.4]
+}
+HYPERVISORS["cloud-hypervisor"] = _QEMU | {
+    "about": "Cloud Hypervisor: no cap, downtime limit 300 ms; its timeout is a limit of that name",
+    "max_bandwidth": None,
+    "downtime_limit": "300ms",  # [D]
+    # All else is assumption: rounds are sent whole, ranges of pages without a header for each, and
+    # zero pages like any other; the rest as QEMU.
+    "window": "0s",
+    "page_header": "0B",
+    "zero_page": "4096B",
+    "scan_zero": "0s",
+    "scan_ballooned": "0s",
+    "dirty_log": "at-sync",
+}
+HYPERVISORS["vsphere-like"] = _QEMU | {
+    # Published are rates and slots, not rules [B.1], [D]. Assumptions: rounds as in QEMU, sent
+    # whole, without a cap; a switch-over of a second at most; costs of pages and faults as QEMU.
+    "about": "in the manner of vMotion, all assumed: no cap, rounds sent whole, 1 s to switch",
+    "max_bandwidth": None,
+    "downtime_limit": "1s",
+    "window": "0s",
+}
 _NULLABLE: Final = ("max_bandwidth", "max_rounds")
 
 
@@ -405,7 +431,13 @@ def resolve_migration(value: Any) -> Any:
     hypervisor = value.get("hypervisor", DEFAULT_HYPERVISOR)
     preset = _preset("hypervisor", HYPERVISORS, hypervisor)
     del preset["name"]
-    return preset | {"hypervisor": hypervisor} | dict(value)
+    given = dict(value)
+    for key, defaults in preset.pop("options", {}).items():
+        if given.get(key) is True:
+            given[key] = defaults
+        elif isinstance(given.get(key), Mapping):
+            given[key] = defaults | dict(given[key])
+    return preset | {"hypervisor": hypervisor} | given
 
 
 # --------------------------------------------------------------------------- limits
@@ -425,8 +457,8 @@ LIMITS: Final[dict[str, Preset]] = {
         "given up after 800 s a GiB",
         "per_host_out": 1,  # the option limits outbound migrations only [D]
         "control_plane": "7s",  # the intercept of the measured times, 6.90 s [B.2]
-        # Nova counts at least 2 GiB; smaller guests are given less time here.
         "completion_timeout_per_gib": "800s",
+        "completion_timeout_floor": "2GiB",
     },
     "ovirt-legacy": {
         "about": "oVirt's legacy policy: 2 out of a host; "
@@ -434,7 +466,7 @@ LIMITS: Final[dict[str, Preset]] = {
         "per_host_out": 2,
         "completion_timeout_per_gib": "64s",
         "progress_timeout": "240s",
-    },  # [D]; its newer policies are ladders of downtimes, which four caps cannot say
+    },  # [D]; its newer policies are ladders of downtimes: see DOWNTIME_STEPS
     "vsphere": {
         "about": "vSphere with 10 GbE: 8 out of a host, 8 into it; exact while no host does both",
         "per_host_out": 8,
@@ -444,6 +476,10 @@ LIMITS: Final[dict[str, Preset]] = {
         "about": "OpenStack Watcher's zone migration: 6 in the cluster, 2 out of a node",
         "per_cluster": 6,
         "per_host_out": 2,
+    },  # [D]
+    "cloud-hypervisor": {
+        "about": "Cloud Hypervisor's own timeout: given up after an hour",
+        "completion_timeout": "3600s",
     },  # [D]
 }  # Proxmox and XenServer bound neither the number nor the time in these terms: left out.
 
@@ -467,25 +503,118 @@ def resolve_limits(value: Any) -> Any:
     >>> resolve_limits("watcher")["per_cluster"]
     6
     """
-    if value is None or value == {}:
-        value = "none"
+    return _resolve("limits", LIMITS, "none" if value is None or value == {} else value)
+
+
+# --------------------------------------------------------------------------- downtime steps
+
+
+def _stalls(*limits: str, last: str, more: tuple[str, ...] = ()) -> list[Preset]:
+    """Return oVirt's steps: at stalls 1, 2, 3, 4 and 6, then at every one after, then the last."""
+    counts = [1, 2, 3, 4, 6][: len(limits)]
+    counts += [counts[-1] + 1 + i for i in range(len(more) + 1)]
+    steps = [
+        {"downtime_limit": limit, "stalls": n}
+        for n, limit in zip(counts, (*limits, *more), strict=False)
+    ]
+    return [*steps, {"action": last, "stalls": counts[-1]}]
+
+
+DOWNTIME_STEPS: Final[dict[str, Preset]] = {
+    "nova": {  # 500 ms in 10 linear steps, one every 75 s a GiB, counting at least 2 GiB [D]
+        "about": "Nova: from 50 to 500 ms in ten steps, one every 75 s a GiB",
+        "start": "50ms",
+        "memory_at_least": "2GiB",
+        "steps": [
+            {"downtime_limit": f"{50 + 50 * n}ms", "after_per_gib": f"{75 * n}s"}
+            for n in range(1, 10)
+        ],
+    },
+    "kubevirt": {  # 150 to 900 ms, 7 steps, after iteration 3, 10 s apart [D]; even: assumption
+        "about": "KubeVirt: from 150 to 900 ms in seven steps after three rounds, 10 s apart",
+        "start": "150ms",
+        "cooldown": "10s",
+        "steps": [
+            {"downtime_limit": f"{150 + round(750 * n / 7)}ms", "rounds": 3} for n in range(1, 8)
+        ],
+    },
+    # oVirt's policies [D]. A stall is a round that leaves no less than the least before. What ends
+    # them is done at the stalls after the last one listed: assumption.
+    "ovirt-minimal-downtime": {
+        "about": "oVirt, minimal downtime: from 100 to 500 ms at stalls, then abort",
+        "start": "100ms",
+        "steps": _stalls("150ms", "200ms", "300ms", "400ms", "500ms", last="abort"),
+    },
+    "ovirt-suspend": {
+        "about": "oVirt, suspend workload if needed: from 100 ms to 5 s at stalls, then abort",
+        "start": "100ms",
+        "steps": _stalls("150ms", "200ms", "300ms", "400ms", "500ms", more=("5s",), last="abort"),
+    },
+    "ovirt-post-copy": {
+        "about": "oVirt, post-copy: from 100 to 200 ms at stalls, then post-copy",
+        "start": "100ms",
+        "steps": _stalls("150ms", "200ms", last="post-copy"),
+    },
+    "ovirt-very-large": {
+        "about": "oVirt, very large guests: from 300 ms to 5 s at stalls, then abort",
+        "start": "300ms",
+        "steps": _stalls("400ms", "500ms", "700ms", "1000ms", "1500ms", more=("5s",), last="abort"),
+    },
+    # 0.1 s, doubled when it was found stuck more than five times, up to 2000 s [D]. That a time
+    # is a stall is an assumption.
+    "proxmox": {
+        "about": "Proxmox: from 0.1 to 2000 s, doubled at every sixth stall",
+        "start": "100ms",
+        "steps": [
+            {"downtime_limit": f"{min(100 * 2**n, 2_000_000)}ms", "stalls": 6 * n}
+            for n in range(1, 16)
+        ],
+    },
+}
+
+
+def resolve_downtime_steps(value: Any) -> Any:
+    """Return steps of the downtime limit as plain data: by name, changed, or written out.
+
+    Parameters
+    ----------
+    value
+        A name of `DOWNTIME_STEPS`; a mapping with ``use`` and changes; steps written out, which
+        pass unchanged.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> resolve_downtime_steps({"use": "nova", "start": "100ms"})["name"]
+    'nova start=100ms'
+    """
+    return _resolve("downtime steps", DOWNTIME_STEPS, value)
+
+
+def _resolve(noun: str, table: Mapping[str, Preset], value: Any) -> Any:
+    """Look up a name, or what a mapping uses, with its changes."""
     if isinstance(value, str):
-        return _preset("limits", LIMITS, value)
+        return _preset(noun, table, value)
     if not isinstance(value, Mapping) or "use" not in value:
         return value
     changes = dict(value)
-    resolved = _preset("limits", LIMITS, changes.pop("use"))
+    resolved = _preset(noun, table, changes.pop("use"))
     resolved["name"] = _changed_name(resolved["name"], changes)
     return resolved | changes
 
 
 # --------------------------------------------------------------------------- names
 
-Kind = Literal["hinting", "hypervisors", "limits"]
+Kind = Literal["hinting", "hypervisors", "limits", "downtime-steps"]
 _TABLES: Final[dict[str, dict[str, Preset]]] = {
     "hinting": HINTING,
     "hypervisors": HYPERVISORS,
     "limits": LIMITS,
+    "downtime-steps": DOWNTIME_STEPS,
 }
 
 
@@ -502,6 +631,11 @@ def hypervisor_names() -> list[str]:
 def limits_names() -> list[str]:
     """Return the names of the shipped operators' limits."""
     return list(LIMITS)
+
+
+def downtime_steps_names() -> list[str]:
+    """Return the names of the shipped ladders of downtime limits."""
+    return list(DOWNTIME_STEPS)
 
 
 def describe(kind: Kind, name: str) -> str:

@@ -48,6 +48,7 @@ def schema() -> Schema:
     parts["Hinting"] = _named(parts["Hinting"], presets.hinting_names(), hinting)
     parts["Workload"] = _named(parts["Workload"], library.names(kind="workloads"))
     parts["Limits"] = _named(parts["Limits"], presets.limits_names())
+    parts["DowntimeSteps"] = _named(parts["DowntimeSteps"], presets.downtime_steps_names())
     del parts["Migration"]["required"]  # what is not given is the hypervisor's
     parts["Migration"]["properties"]["hypervisor"]["examples"] = presets.hypervisor_names()
     migration = parts["Migration"]

@@ -20,7 +20,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dcsim import units
 from dcsim.scenario import library
 from dcsim.scenario.base import Spec, wrong
-from dcsim.scenario.convergence import AutoConverge, DirtyLimit
+from dcsim.scenario.convergence import (
+    AutoConverge,
+    DirtyLimit,
+    DowntimeSteps,
+    PostCopy,
+    Retry,
+    Rung,
+)
 from dcsim.scenario.fabric import (
     Fabric,
     FatTree,
@@ -36,6 +43,7 @@ from dcsim.scenario.fabric import (
     TwoHosts,
     TwoSites,
 )
+from dcsim.scenario.failure import Failure
 from dcsim.scenario.hosted import HugePages, LocalDisk, OptionalHugePages
 from dcsim.scenario.policy import Adapt, Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, Size, written
@@ -44,11 +52,11 @@ from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
     "MODEL_VERSION", "Activity", "Adapt", "AutoConverge", "Block", "Compression", "DirtyLimit",
-    "Drain", "Encryption", "Fabric", "FatTree", "Graph", "GraphLink", "GraphNode", "GuestGroup",
-    "Hinting", "Host", "HugePages", "LeafSpine", "Limits", "Load", "LocalDisk", "Makeup",
-    "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place", "Scenario", "Spec",
-    "Step", "Storage", "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload",
-    "Xbzrle",
+    "DowntimeSteps", "Drain", "Encryption", "Fabric", "Failure", "FatTree", "Graph", "GraphLink",
+    "GraphNode", "GuestGroup", "Hinting", "Host", "HugePages", "LeafSpine", "Limits", "Load",
+    "LocalDisk", "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place",
+    "PostCopy", "Retry", "Rung", "Scenario", "Spec", "Step", "Storage", "ThreeTier", "Topology",
+    "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
 ]  # fmt: skip
 
 MODEL_VERSION = 2
@@ -196,6 +204,9 @@ class Scenario(Spec):
     migration: Migration = Field(default_factory=lambda: Migration.model_validate({}))
     hinting: Hinting = Field(default_factory=lambda: Hinting.model_validate("zero-page"))
     operation: Annotated[Drain | Moves, Field(discriminator="kind")]
+    failures: list[Failure] | None = Field(
+        default=None, max_length=10_000, description="hosts and links that fail"
+    )
     settle: Duration = Field(
         default=written("1min"), description="watched on after the last migration has ended"
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import simpy
 
+from dcsim.control.failures import fail
 from dcsim.control.operations import Operation
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
@@ -168,6 +169,8 @@ class _Run:
             world, self.hosts, self.guests, prepared.settings, prepared.operation
         )
         env.process(self.operation.run())
+        for failure in prepared.failures:
+            env.process(fail(world, self.hosts, self.operation, failure))
 
     def _disks(self, name: str, rate: float, capacity: list[float]) -> dict[int, int]:
         """Add a link for one way of each host's local disks, if there is a bound on it."""

@@ -6,13 +6,14 @@ pydantic ends here. A `Prepared` can be pickled, and running it twice gives the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from heapq import heapify, heappop, heappush
 from typing import Any, Literal, TypeVar
 
+from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
-from dcsim.errors import Issue, ScenarioError
+from dcsim.errors import Issue, ScenarioError, did_you_mean
 from dcsim.model.activity import Activity
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
@@ -20,7 +21,8 @@ from dcsim.model.guest import Profile
 from dcsim.model.hinting import Adapt, Policy, Step
 from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.memory import Memory
-from dcsim.model.migration import Patience
+from dcsim.model.patience import DowntimeSteps, Patience, Retry, Rung
+from dcsim.model.postcopy import PostCopy
 from dcsim.model.stream import Settings
 from dcsim.model.touch import TouchClass, classes_of
 from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
@@ -31,7 +33,7 @@ from dcsim.scenario import spec
 from dcsim.scenario.checks import check, matching
 from dcsim.scenario.document import dotted
 from dcsim.scenario.topology import Network, build
-from dcsim.units import PAGE, format_size
+from dcsim.units import PAGE, GiB, format_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Prepared:
     guests: tuple[GuestPlan, ...]
     settings: dict[str, Settings]
     operation: OperationPlan
+    failures: tuple[FailurePlan, ...]
     horizon_s: float
     settle_s: float
     tolerance: float
@@ -122,6 +125,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         hosts = _places(candidates, group, free, streams, f"guests[{i}].place", problems)
         for n, host in enumerate(hosts):
             guests.append(plan(f"{name}-{n}", profile, host, streams, scenario.horizon))
+    failures = tuple(_failures(scenario.failures or [], network, problems))
     if problems:
         raise ScenarioError(problems)
     return Prepared(
@@ -140,6 +144,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         guests=tuple(guests),
         settings=settings,
         operation=_operation(scenario.operation),
+        failures=failures,
         horizon_s=scenario.horizon,
         settle_s=scenario.settle,
         tolerance=scenario.tolerance,
@@ -354,7 +359,7 @@ def _places(
 Plain = TypeVar(
     "Plain",
     AutoConverge, DirtyLimit, Multifd, Compression, Xbzrle, Encryption, Block, LocalDisk,
-    HugePageSettings,
+    HugePageSettings, PostCopy, Retry,
 )  # fmt: skip
 
 
@@ -392,6 +397,8 @@ def settings_of(migration: spec.Migration) -> Settings:
     values["xbzrle"] = _plain(Xbzrle, migration.xbzrle)
     values["encryption"] = _plain(Encryption, migration.encryption)
     values["block"] = _plain(Block, migration.block)
+    values["post_copy"] = _plain(PostCopy, migration.post_copy)
+    values["downtime_steps"] = _downtime_steps(migration.downtime_steps)
     return Settings(**values)
 
 
@@ -412,6 +419,44 @@ def _multifd(option: spec.Multifd | None) -> Multifd | None:
     return replace(channels, compression=_plain(Compression, option.compression))
 
 
+def _failures(
+    failures: list[spec.Failure], network: Network, problems: list[Issue]
+) -> Iterator[FailurePlan]:
+    """Yield what fails, in numbers; note names of nothing."""
+    hosts = {network.node_names[node]: i for i, node in enumerate(network.hosts)}
+    links = {name: i for i, name in enumerate(network.link_names)}
+    for i, failure in enumerate(failures):
+        noun, name, known = "host", failure.host or "", hosts
+        if failure.link is not None:
+            noun, name, known = "link", failure.link, links
+        if name not in known:
+            close = did_you_mean(name, known)
+            hint = f"did you mean '{close}'?" if close else None
+            message = f"there is no {noun} {name!r}"
+            problems.append(Issue(path=f"failures[{i}].{noun}", message=message, hint=hint))
+            continue
+        back = "->".join(reversed(name.split("->")))
+        both = tuple(links[way] for way in dict.fromkeys((name, back)) if way in links)
+        yield FailurePlan(failure.at, name, hosts.get(name), both)
+
+
+def _downtime_steps(ladder: spec.DowntimeSteps | None) -> DowntimeSteps | None:
+    if ladder is None:
+        return None
+    steps = (
+        Rung(
+            downtime_limit=step.downtime_limit or 0.0,
+            action=step.action,
+            stalls=step.stalls or 0,
+            rounds=step.rounds or 0,
+            after_s_per_gib=step.after_per_gib or 0.0,
+        )
+        for step in ladder.steps
+    )
+    floor_gib = ladder.memory_at_least / GiB
+    return DowntimeSteps(ladder.start, ladder.cooldown, floor_gib, tuple(steps))
+
+
 def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:
     limits = operation.limits
     drain = operation if isinstance(operation, spec.Drain) else None
@@ -426,6 +471,11 @@ def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:
         patience=Patience(
             control_plane_s=limits.control_plane,
             completion_s_per_gib=_cap(limits.completion_timeout_per_gib),
+            floor_gib=(limits.completion_timeout_floor or 0.0) / GiB,
+            completion_s=_cap(limits.completion_timeout),
             progress_s=_cap(limits.progress_timeout),
+            on_timeout=limits.on_timeout,
+            cancel_s=_cap(limits.cancel_after),
+            retry=_plain(Retry, limits.retry),
         ),
     )

@@ -240,6 +240,8 @@ class Testbed(Spec):
             "dirty_log": "at-sync",  # TCG has no manual protection
             "activation": self.activation,
             "announce": 0.0,
+            "auto_converge": "auto-converge" in config.caps,
+            "post_copy": config.postcopy_after_s is not None and {"after": config.postcopy_after_s},
         }
 
     def _policy(self, config: Config) -> dict[str, Any]:

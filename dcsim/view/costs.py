@@ -21,6 +21,7 @@ BYTE_COLUMNS: Final[Mapping[str, str]] = {
     "first_pass_bytes": "first pass",
     "resent_bytes": "re-sent",
     "switchover_bytes": "switch-over",
+    "postcopy_bytes": "post-copy",
     "disk_copy_bytes": "disk copy",
     "mirror_bytes": "mirror write",
     "prefetch_bytes": "prefetch",

@@ -25,7 +25,11 @@ Row = dict[str, Any]
 
 _CLOSE: Final = 0.93  # a bound explains a time if it accounts for this share of it
 _MOST_ROUNDS: Final = 1000
-_PHASES: Final = {"re-sent": "sending again", "switch-over": "paused"}
+_PHASES: Final = {
+    "re-sent": "sending again",
+    "switch-over": "paused",
+    "post-copy": "waiting for pages to follow",
+}
 
 
 def explain(result: Result, guest: str) -> str:
@@ -69,6 +73,7 @@ def explain(result: Result, guest: str) -> str:
         told.later_rounds(),
         told.balance(),
         told.blackout(),
+        told.following(),
         told.traffic(),
         told.lost_work(),
     ]
@@ -158,7 +163,8 @@ class _Told:
             return f"{way}: {move['reason'] or 'never admitted'}."
         took = f"{way} after {human(move['total_time_s'], 'seconds')}"
         if self.completed:
-            return f"{took}, paused {human(move['downtime_s'], 'seconds')}."
+            why = f"; {move['reason']}" if move["reason"] else ""
+            return f"{took}, paused {human(move['downtime_s'], 'seconds')}{why}."
         return f"{took}: {move['reason']}." if move["reason"] else f"{took}."
 
     def where_the_time_went(self) -> str:
@@ -301,18 +307,32 @@ class _Told:
         if last is not None:
             pages = human(last["pending_pages"] * PAGE, "bytes")
             sending = max(last["to_s"] - last["from_s"] - activation, 0.0)
-            said += f": {human(sending, 'seconds')} to send {pages} and the devices' state"
+            what = f"tell of {pages} to come" if move["follow_s"] > 0 else f"send {pages}"
+            said += f": {human(sending, 'seconds')} to {what} and the devices' state"
             said += (
                 f", {human(activation, 'seconds')} to start at the destination"
                 if activation
                 else ""
             )
-        limit = self.setting("downtime_limit", math.nan)
-        if not math.isnan(limit):
+        limit = float(move["downtime_limit_s"])
+        if not limit > 0:
+            limit = self.setting("downtime_limit", math.nan)
+        if not math.isnan(limit) and not move["follow_s"] > 0:
             said += f"; the limit aimed at was {human(limit, 'seconds')}"
         if move["unreachable_s"] > 0:
             said += f". Then unreachable for {human(move['unreachable_s'], 'seconds')}"
         return f"{said}."
+
+    def following(self) -> str:
+        """What came after the guest."""
+        move = self.move
+        if not move["follow_s"] > 0:
+            return ""
+        return (
+            f"It ran for {human(move['follow_s'], 'seconds')} before all its pages were there: "
+            f"{human(move['postcopy_bytes'], 'bytes')} followed it, "
+            f"{human(move['faulted_pages'] * PAGE, 'bytes')} of it because it waited for them."
+        )
 
     def traffic(self) -> str:
         """What it cost the network."""
@@ -350,7 +370,12 @@ class _Told:
         dirty, bandwidth = float(self.move["dirty_bytes_per_s"]), self.bandwidth
         limit = self.setting("downtime_limit", math.nan)
         low = (
-            min(row["dirtied_pages"] for row in self.rounds if row["kind"] != "switch-over") * PAGE
+            min(
+                row["dirtied_pages"]
+                for row in self.rounds
+                if row["kind"] not in ("switch-over", "post-copy")
+            )
+            * PAGE
         )
         said = []
         if dirty < bandwidth:

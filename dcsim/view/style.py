@@ -28,6 +28,7 @@ KIND_COLOURS: Final[Mapping[str, str]] = {
     "first pass": "#0072b2",
     "re-sent": "#56b4e9",
     "switch-over": "#1f2430",
+    "post-copy": "#661100",
     "disk copy": "#332288",
     "mirror write": "#882255",
     "prefetch": "#009e73",
@@ -51,6 +52,8 @@ CAUSE_COLOURS: Final[Mapping[str, str]] = {
     "throttle": "#999933",
     "dirty_limit": "#ddcc77",
     "huge_pages": "#661100",
+    "post_copy": "#88ccaa",
+    "failure": "#000000",
 }
 """A colour for each cause of lost work; what belongs together across the two lists looks alike."""
 
@@ -60,6 +63,7 @@ CAUSE_NAMES: Final[Mapping[str, str]] = {
     "cpu": "CPU",
     "dirty_limit": "dirty limit",
     "huge_pages": "split huge pages",
+    "post_copy": "post-copy",
 }
 """Causes whose name is not fit for reading as it is."""
 
@@ -70,6 +74,7 @@ PHASE_COLOURS: Final[Mapping[str, str]] = {
     "first pass": "#0072b2",
     "re-sent": "#56b4e9",
     "switch-over": "#1f2430",
+    "post-copy": "#882255",
     "moved cold": "#aa4499",
 }
 """A colour for each phase of a migration; "stream" where its rounds were not recorded."""

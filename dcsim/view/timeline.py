@@ -159,7 +159,8 @@ def rounds(rounds: pd.DataFrame, guest: str, *, height: int = 420) -> go.Figure:
     if len(mine) > MOST_ROWS:
         title = f"{MOST_ROWS:,} of {len(mine):,} rounds"
         mine = mine.iloc[np.linspace(0, len(mine) - 1, MOST_ROWS).round().astype(int)]
-    live = (mine["kind"] != "switch-over").to_numpy()  # nothing is asked of what a pause leaves
+    # nothing is asked of what a pause leaves, or of what follows it
+    live = (~mine["kind"].isin(["switch-over", "post-copy"])).to_numpy()
     pending = mine["pending_pages"].to_numpy(float) * PAGE
     limit, sent = mine["threshold_bytes"].to_numpy(float), mine["sent_bytes"].to_numpy(float)
     start, end = mine["from_s"].to_numpy(float), mine["to_s"].to_numpy(float)
