@@ -167,6 +167,41 @@ def test_what_was_set_reaches_the_scenario() -> None:
     assert (read.do, read.rate, read.set) == ("read", 800 * PAGE, 128 * MiB)
 
 
+def test_capabilities_and_parameters_become_settings() -> None:
+    """QEMU's names and percents, and ours; what is not known is left out, and said."""
+    config = Config.model_validate(
+        SMALL
+        | {
+            "caps": ["auto-converge", "xbzrle", "zero-copy-send"],
+            "params": {"cpu-throttle-initial": 30, "xbzrle-cache-size": 2**20},
+            "postcopy_after_s": 3,
+        }
+    )
+    migration = Scenario.model_validate(Testbed().scenario(config)).migration
+    assert migration.auto_converge is not None
+    assert (migration.auto_converge.initial, migration.auto_converge.increment) == (0.3, 0.1)
+    assert migration.xbzrle is not None
+    assert (migration.xbzrle.cache, migration.xbzrle.delta) == (2**20, 8 + 3)
+    assert migration.post_copy is not None
+    assert migration.post_copy.after == 3
+    assert Testbed().not_modelled(config) == ["zero-copy-send"]
+    channels = Config.model_validate(SMALL | {"caps": ["multifd"], "params": {}})
+    migration = Scenario.model_validate(Testbed().scenario(channels)).migration
+    assert migration.multifd is not None
+    assert migration.multifd.channels == 2
+
+
+def test_capabilities_that_are_not_known_are_told() -> None:
+    """The run is compared as if they were off, and its row says so."""
+    (one,) = compare(record(SMALL | {"caps": ["zero-copy-send"]})).comparisons
+    assert one.model.outcome == "completed"
+    assert one.message == "zero-copy-send left out"
+    (none,) = compare({"config": SMALL | {"caps": ["multifd"], "params": {"multifd-channels": "x"}}}
+                      ).comparisons  # fmt: skip
+    assert none.model.outcome == "failed"
+    assert "multifd-channels" in none.message
+
+
 def test_a_testbed_is_a_file_of_constants(tmp_path: Path) -> None:
     """Those left out are the shipped ones; what is wrong is told with its line."""
     path = tmp_path / "mine.yaml"

@@ -101,6 +101,20 @@ class Config(_Part):
             )
         return [base, *added]
 
+    def param(self, name: str, default: float = 0.0) -> float:
+        """Return a parameter of QEMU's as a number.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        value = self.params.get(name, default)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"params.{name} is {str(value)[:80]!r}, and no number") from None
+
     @property
     def link_limited(self) -> bool:
         """Whether the cap was what limited it, and not the processors (below 200 MiB/s)."""

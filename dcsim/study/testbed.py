@@ -41,6 +41,18 @@ POLICIES: Final = {
 """Names of policies where they were measured, and here; `fph` and `fpr` may be added to others."""
 
 GUEST: Final = "guest"
+XBZRLE_RUN: Final = 3
+"""Bytes that xbzrle adds to each run of changed bytes [C.2]."""
+_THROTTLE: Final = {
+    "initial": "cpu-throttle-initial",
+    "increment": "cpu-throttle-increment",
+    "most": "max-cpu-throttle",
+    "trigger": "throttle-trigger-threshold",
+}
+_CAPABILITIES: Final = {
+    "auto-converge", "dirty-limit", "multifd", "xbzrle", "postcopy-ram", "postcopy-preempt",
+    "events", "return-path",
+}  # fmt: skip
 
 
 class Testbed(Spec):
@@ -97,7 +109,7 @@ class Testbed(Spec):
         default=785, ge=0, description="of the kernel's pages, counted as Cached (A-idle)"
     )
     scan_zero: Duration = Field(
-        default=written("0.3us"), description="sending thread's time for a zero page (rule 12)"
+        default=written("0.4us"), description="sending thread's time for a zero page (rule 12)"
     )
     scan_ballooned: Duration = Field(
         default=written("6us"), description="where a balloon took what had been used (rule 12)"
@@ -240,9 +252,36 @@ class Testbed(Spec):
             "dirty_log": "at-sync",  # TCG has no manual protection
             "activation": self.activation,
             "announce": 0.0,
-            "auto_converge": "auto-converge" in config.caps,
-            "post_copy": config.postcopy_after_s is not None and {"after": config.postcopy_after_s},
+            **self._capabilities(config),
         }
+
+    def _capabilities(self, config: Config) -> dict[str, Any]:
+        """Return what QEMU's capabilities and parameters come to in a migration's settings."""
+        options: dict[str, Any] = {}
+        if "auto-converge" in config.caps:
+            options["auto_converge"] = {
+                key: config.param(name) / 100
+                for key, name in _THROTTLE.items()
+                if name in config.params
+            }
+        if "dirty-limit" in config.caps:
+            options["dirty_limit"] = {"rate": config.param("vcpu-dirty-limit", 1) * 1e6}
+        if "multifd" in config.caps:
+            options["multifd"] = {"channels": int(config.param("multifd-channels", 2))}
+        if "xbzrle" in config.caps:
+            options["xbzrle"] = {
+                "cache": config.param("xbzrle-cache-size", 64 * MiB),
+                "delta": config.dirty.wbytes + XBZRLE_RUN,
+            }
+        if config.postcopy_after_s is not None:
+            options["post_copy"] = {"after": config.postcopy_after_s}
+            if "postcopy-preempt" in config.caps:
+                options["post_copy"]["fault"] = "0.23ms"  # [B.4]
+        return options
+
+    def not_modelled(self, config: Config) -> list[str]:
+        """Return the capabilities that were on and change nothing here."""
+        return [cap for cap in config.caps if cap not in _CAPABILITIES]
 
     def _policy(self, config: Config) -> dict[str, Any]:
         """Return the hinting policy, at this testbed's costs."""
