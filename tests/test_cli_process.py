@@ -69,7 +69,7 @@ def test_ctrl_c_ends_a_study_without_a_traceback(tmp_path, jobs):
         if not part:
             break
         shown += part
-        if b"1/65" in shown and not interrupted:
+        if b"1/70" in shown and not interrupted:
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all its processes
             interrupted = True
     os.close(terminal)

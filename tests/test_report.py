@@ -511,6 +511,7 @@ def test_a_large_table_shows_and_sorts_its_first_rows(opened):
     tab = opened(render(run))
     tab.locator("#table-guests summary").click()
     rows = tab.locator("#table-guests tbody tr")
+    rows.nth(499).wait_for()  # they are drawn once the table is opened
     assert rows.count() == 500
     assert "The first 500 of 510 rows" in tab.inner_text("#table-guests")
     tab.locator("#table-guests th button", has_text=re.compile("^guest$")).click()
