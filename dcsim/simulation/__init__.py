@@ -1,6 +1,7 @@
 """From a Scenario to a Result: `prepare` makes it plain and cheap to run, `run` runs it."""
 
+from dcsim.simulation.chance import random_inputs
 from dcsim.simulation.engine import Progress, run
-from dcsim.simulation.prepared import GuestPlan, Prepared, prepare, random_inputs
+from dcsim.simulation.prepared import GuestPlan, Prepared, prepare
 
 __all__ = ["GuestPlan", "Prepared", "Progress", "prepare", "random_inputs", "run"]

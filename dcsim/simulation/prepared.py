@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from heapq import heapify, heappop, heappush
 from typing import Any, Literal, TypeVar
 
 from dcsim.control.failures import FailurePlan
@@ -33,7 +32,8 @@ from dcsim.scenario import spec
 from dcsim.scenario.checks import check, matching
 from dcsim.scenario.document import dotted
 from dcsim.scenario.topology import Network, build
-from dcsim.units import PAGE, GiB, format_size
+from dcsim.simulation.placing import places
+from dcsim.units import PAGE, GiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         settings[name] = settings_of(group.migration or scenario.migration)
         profile, plan = _profile(group, scenario.hinting, scenario.migration)
         candidates = [names[host] for host in matching(group.place.pattern, names)]
-        hosts = _places(candidates, group, free, streams, f"guests[{i}].place", problems)
+        hosts = places(candidates, group, free, streams, f"guests[{i}].place", problems)
         for n, host in enumerate(hosts):
             guests.append(plan(f"{name}-{n}", profile, host, streams, scenario.horizon))
     failures = tuple(_failures(scenario.failures or [], network, problems))
@@ -150,52 +150,6 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         tolerance=scenario.tolerance,
         record=scenario.record,
     )
-
-
-def random_inputs(scenario: spec.Scenario) -> list[str]:
-    """Return what is random in a scenario, in words; empty if nothing is."""
-    found = []
-    if scenario.topology.routing == "ecmp" and _has_choice(scenario.topology):
-        found.append("ECMP hashes: which of several shortest paths each flow takes")
-    for what, chancy in (
-        ("placement draws", lambda group: group.place.by == "random"),
-        ("load noise", lambda group: group.workload.load.noise > 0),
-        ("memory make-up drawn from samples", lambda group: len(group.makeups) > 1),
-        ("arrival times", lambda group: group.arrive > 0),
-    ):
-        names = [group.group for group in scenario.guests if chancy(group)]
-        if names:
-            others = f" and {len(names) - 3} more groups" if len(names) > 3 else ""
-            found.append(f"{what} of {', '.join(names[:3])}{others}")
-    return found
-
-
-def _has_choice(topology: spec.Fabric) -> bool:
-    """Whether there may be several shortest paths between two nodes."""
-    if isinstance(topology, spec.LeafSpine | spec.TwoSites):
-        return topology.spines > 1
-    if isinstance(topology, spec.FatTree):
-        return topology.k > 2
-    if isinstance(topology, spec.ThreeTier):
-        return topology.cores > 1
-    # A graph without cycles is a tree, or several: each link joins two parts.
-    part = (
-        {node.name: node.name for node in topology.nodes}
-        if isinstance(topology, spec.Graph)
-        else {}
-    )
-
-    def find(name: str) -> str:
-        while part[name] != name:
-            part[name] = name = part[part[name]]
-        return name
-
-    for link in topology.links if isinstance(topology, spec.Graph) else []:
-        ends = [find(end) for end in link.ends]
-        if ends[0] == ends[1]:
-            return True
-        part[ends[0]] = ends[1]
-    return False
 
 
 # --------------------------------------------------------------------------- guests
@@ -316,42 +270,6 @@ def _levels(
         draw = float(draws[min(int(time / load.every + 1e-9), count - 1)])
         steps.append((time, level * math.exp(load.noise * draw - load.noise**2 / 2)))
     return tuple(steps)
-
-
-def _places(
-    candidates: list[int],
-    group: spec.GuestGroup,
-    free: list[float],
-    streams: Streams,
-    path: str,
-    problems: list[Issue],
-) -> list[int]:
-    """Choose the host of each guest of a group, and take its memory there."""
-    by_room = group.place.by == "spread"
-    fitting = (host for host in candidates if free[host] >= group.memory)
-    room = [(-free[host] if by_room else 0.0, host) for host in fitting]
-    heapify(room)
-    draws = streams.stream("placement", group.group) if group.place.by == "random" else None
-    chosen: list[int] = []
-    for n in range(group.count):
-        if not room:
-            size = format_size(group.memory)
-            where = f"no host of '{group.place.pattern}' any more"
-            message = f"guest {n} of {group.count} ({size}) fits on {where}"
-            problems.append(Issue(path=path, message=message))
-            return chosen
-        index = 0 if draws is None else int(draws.integers(len(room)))
-        host = room[index][1]
-        free[host] -= group.memory
-        chosen.append(host)
-        full = free[host] < group.memory
-        if by_room:
-            heappop(room)
-            if not full:
-                heappush(room, (-free[host], host))
-        elif full:
-            del room[index]
-    return chosen
 
 
 # --------------------------------------------------------------------------- plain forms of specs
