@@ -61,6 +61,7 @@ BOUNDS: Final = (
     Bound("reads_per_s_after", each=0.10),
     # MemFree leaves out the pages on per-CPU lists, which come and go: 5 MB at 2 GiB
     Bound("free_after_policy_bytes", each=0.05, slack=5e6, of="policy"),
+    # of a cache that was given up, what is read again meanwhile is left: some megabytes
     Bound("cache_after_policy_bytes", each=0.05, slack=4e6, of="policy"),
 )
 """What is asked of the model."""
