@@ -180,9 +180,9 @@ def test_choosing_leaves_the_guest_as_it_is() -> None:
         source=site,
         destination=site,
     )
-    before = [pages.count for pages in live.memory.sets()], live.memory.resident
+    before = [pages.count for pages in live.memory.sets], live.memory.resident
     first = outlook.best_share(live.memory, policy.steps[0])
-    assert ([pages.count for pages in live.memory.sets()], live.memory.resident) == before
+    assert ([pages.count for pages in live.memory.sets], live.memory.resident) == before
     assert outlook.best_share(live.memory, policy.steps[0]) == first
 
 

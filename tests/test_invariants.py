@@ -332,7 +332,7 @@ def test_any_scenario_keeps_the_rules(data: Data) -> None:
     result = live.result(None)
     verify(result)
     for one in live.guests:
-        frames = [pages.count for pages in one.memory.sets()]
+        frames = [pages.count for pages in one.memory.sets]
         assert math.fsum(frames) == pytest.approx(one.profile.pages, rel=1e-9)
         assert min(frames) >= -1e-6
 

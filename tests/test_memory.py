@@ -424,7 +424,7 @@ def test_read_ahead_of_random_reads_brings_what_nobody_asked_for() -> None:
 def test_recycled_frames_are_those_that_were_cache_before() -> None:
     """Misses fill free frames first, then cache frames anew; the kernel's reserve stays."""
     memory = reading(300, (UNIFORM, 1, 1.0), free_zero=60, free_stale=70, min_free=30)
-    memory.start_log(per_chunk=False)
+    memory.scan.start(per_chunk=False)
     outcome = memory.read([800.0])
     assert outcome.brought == pytest.approx(sum(outcome.misses))
     assert outcome.recycled == pytest.approx(outcome.brought - 100)
@@ -436,12 +436,12 @@ def test_refilled_frames_have_to_be_sent_after_all() -> None:
     """Pages brought in during a migration set the log bit: the next sync finds them."""
     memory = reading(1000, (UNIFORM, 1, 1.0), kernel=100)
     memory.evict(1000)
-    memory.start_log(per_chunk=False)
-    memory.advance_log(writes=[], recycled=0.0, sent=1100.0)
-    assert memory.sync() == pytest.approx(0, abs=1e-9)
+    memory.scan.start(per_chunk=False)
+    memory.scan.advance(writes=[], recycled=0.0, sent=1100.0)
+    assert memory.scan.sync() == pytest.approx(0, abs=1e-9)
     filled = memory.read([2000.0]).brought
-    memory.advance_log(writes=[], recycled=0.0, sent=0.0)
-    assert memory.sync() == pytest.approx(filled)
+    memory.scan.advance(writes=[], recycled=0.0, sent=0.0)
+    assert memory.scan.sync() == pytest.approx(filled)
 
 
 @given(rate=st.floats(0.1, 1e4), tolerance=st.floats(0.01, 0.3), seen=st.floats(0, 5000))
@@ -502,12 +502,12 @@ def test_frames_taken_under_the_log_are_dirty() -> None:
     """Frames that were written on the way are sent after the next sync, whatever they were."""
     memory = make(free_stale=40, free_zero=40, cache=40)
     memory.hold(20.0)
-    memory.start_log(per_chunk=False)
+    memory.scan.start(per_chunk=False)
     memory.tell_held()
-    memory.advance_log(writes=[], recycled=0.0, sent=100.0)
-    assert memory.pending == pytest.approx(0, abs=1e-9)
+    memory.scan.advance(writes=[], recycled=0.0, sent=100.0)
+    assert memory.scan.pending == pytest.approx(0, abs=1e-9)
     assert memory.take_frames(120.0, memory.transient) == pytest.approx(120)
-    assert memory.sync() == pytest.approx(120)
+    assert memory.scan.sync() == pytest.approx(120)
     assert memory.transient.absent == 0
 
 
@@ -637,7 +637,7 @@ def test_held_zero_pages_come_back_as_they_were() -> None:
 def test_held_pages_arrive_as_zero() -> None:
     """At the destination a page that was never sent reads as zero, free pages skipped included."""
     memory = make(free_zero=30, free_stale=50, kernel=20)
-    memory.start_log(per_chunk=False)
+    memory.scan.start(per_chunk=False)
     memory.hold(40.0)
     memory.tell_held()
     memory.free_stale.skip(25.0)
@@ -649,7 +649,7 @@ def test_held_pages_arrive_as_zero() -> None:
 def test_cache_forgotten_because_it_was_skipped_arrives_as_zero() -> None:
     """Skipped clean pages that the guest forgets at switch-over hold nothing at the destination."""
     memory = make(cache=100)
-    memory.start_log(per_chunk=False)
+    memory.scan.start(per_chunk=False)
     memory.cache.skip(100.0)
     assert memory.forget_absent() == pytest.approx(100)
     memory.release(arrived=True)
@@ -659,7 +659,7 @@ def test_cache_forgotten_because_it_was_skipped_arrives_as_zero() -> None:
 def test_part_of_the_cache_forgotten_arrives_as_zero() -> None:
     """The same where only half of the cache was skipped: that half is what is forgotten."""
     memory = make(cache=100)
-    memory.start_log(per_chunk=False)
+    memory.scan.start(per_chunk=False)
     memory.cache.skip(50.0)
     assert memory.forget_absent() == pytest.approx(50)
     memory.release(arrived=True)
@@ -739,13 +739,13 @@ def test_the_kernel_keeps_its_reserve_from_hints() -> None:
 def test_a_kernel_that_zeroes_what_it_allocates_writes_what_is_hinted(per_chunk: bool) -> None:
     """Told and skipped, the pages are dirty all the same, and zero: the next sync brings them."""
     memory = make(free_stale=60, free_zero=40, init_on_alloc=True)
-    memory.start_log(per_chunk=per_chunk)
+    memory.scan.start(per_chunk=per_chunk)
     memory.hold(100.0)
     assert frames(memory) == {"hinted_zero": 100}
     assert memory.tell_held() == pytest.approx(100)
-    assert memory.pending == 0
-    assert memory.sync() == pytest.approx(100)
-    assert memory.pending_here() == pytest.approx((0, 100, 0))
+    assert memory.scan.pending == 0
+    assert memory.scan.sync() == pytest.approx(100)
+    assert memory.scan.pending_here() == pytest.approx((0, 100, 0))
 
 
 # ----------------------------------------------------------------------- the order of addresses
@@ -759,7 +759,7 @@ def ordered(order: tuple[Any, ...] = ORDER) -> Memory:
         pages=10_000, free_zero=1500, free_stale=1000, cache=2500, kernel=500, kernel_high=200,
         order=order, writers=((classes_of(pages=1000.0, kind="hot-cold"), "anonymous"),),
     )  # fmt: skip
-    memory.start_log(per_chunk=False)
+    memory.scan.start(per_chunk=False)
     return memory
 
 
@@ -767,10 +767,10 @@ def scan(memory: Memory) -> list[float]:
     """Send all that is pending; return the pages of each region in the order they were sent."""
     sent = []
     while True:
-        here = sum(memory.pending_here())
-        memory.advance_log(writes=[0.0] * len(memory.writers), recycled=0.0, sent=here)
+        here = sum(memory.scan.pending_here())
+        memory.scan.advance(writes=[0.0] * len(memory.writers), recycled=0.0, sent=here)
         sent.append(here)
-        if not memory.next_region():
+        if not memory.scan.next_region():
             return sent
 
 
@@ -778,18 +778,18 @@ def test_regions_are_sent_in_their_order() -> None:
     """Kernel, cache, process memory with its hot pages first, free memory, the memory map."""
     memory = ordered()
     assert scan(memory) == pytest.approx([300, 2500, 100, 900, 3500, 1000, 1500, 200])
-    assert memory.pending == pytest.approx(0, abs=1e-6)
+    assert memory.scan.pending == pytest.approx(0, abs=1e-6)
 
 
 def test_a_sync_does_not_take_the_cursor_back() -> None:
     """What was written is sent when the scan comes round to it; what is ahead goes first."""
     memory = ordered()
     for _ in range(5):
-        here = sum(memory.pending_here())
-        memory.advance_log(writes=[0.0], recycled=0.0, sent=here)
-        memory.next_region()
-    memory.advance_log(writes=[1e6], recycled=0.0, sent=0.0)
-    assert memory.sync() == pytest.approx(1000)
+        here = sum(memory.scan.pending_here())
+        memory.scan.advance(writes=[0.0], recycled=0.0, sent=here)
+        memory.scan.next_region()
+    memory.scan.advance(writes=[1e6], recycled=0.0, sent=0.0)
+    assert memory.scan.sync() == pytest.approx(1000)
     assert scan(memory) == pytest.approx([1000, 1500, 200, 100, 900])
 
 
@@ -797,22 +797,22 @@ def test_a_sync_does_not_take_the_cursor_back() -> None:
 def test_no_order_makes_or_loses_pages(order: list[str], sent: float) -> None:
     """Whatever comes first, as much is pending and as much is sent as with all mixed."""
     memory, mixed_up = ordered(tuple(order)), ordered(())
-    assert memory.pending == pytest.approx(mixed_up.pending)
+    assert memory.scan.pending == pytest.approx(mixed_up.scan.pending)
     left = sent
     while left > 0:
-        part = min(left, sum(memory.pending_here()))
-        memory.advance_log(writes=[0.0], recycled=0.0, sent=part)
+        part = min(left, sum(memory.scan.pending_here()))
+        memory.scan.advance(writes=[0.0], recycled=0.0, sent=part)
         left -= part
-        if not memory.next_region():
+        if not memory.scan.next_region():
             break
-    assert memory.pending == pytest.approx(max(0.0, 10_000 - sent), abs=1e-3)
+    assert memory.scan.pending == pytest.approx(max(0.0, 10_000 - sent), abs=1e-3)
     check_memory(memory, "guest")
 
 
 def test_writes_to_what_is_elsewhere_are_logged() -> None:
     """The set at the cursor is sent, the others are written: each has its own books."""
     memory = ordered()
-    memory.advance_log(writes=[500.0], recycled=40.0, sent=300.0)
+    memory.scan.advance(writes=[500.0], recycled=40.0, sent=300.0)
     hot, cold = (part.frames for part in memory.writers[0].classes)
     assert memory.kernel.pending == pytest.approx(0, abs=1e-9)
     assert hot.pending == 100
@@ -829,16 +829,16 @@ def test_each_set_has_its_own_log_wherever_the_cursor_is(log: str, cursor: int) 
     Sends go to the sets at the cursor; writes and fills go where they go; faults are foretold.
     """
     memory = ordered()
-    memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
-    memory.advance_log(writes=[200.0], recycled=50.0, sent=150.0)
-    memory.sync()
-    memory.cursor = cursor
-    here = memory.regions[cursor]
-    alone = [(pages, copy.copy(pages)) for pages in memory.sets()]
-    share = 40.0 / sum(memory.pending_here())
+    memory.scan.start(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
+    memory.scan.advance(writes=[200.0], recycled=50.0, sent=150.0)
+    memory.scan.sync()
+    memory.scan.cursor = cursor
+    here = memory.scan.regions[cursor]
+    alone = [(pages, copy.copy(pages)) for pages in memory.sets]
+    share = 40.0 / sum(memory.scan.pending_here())
     law = {part.frames: part.touch for part in memory.writers[0].classes}
     expected = 0.0
-    guard = copy.deepcopy(memory)._guard
+    guard = copy.deepcopy(memory.scan)._guard
     for pages, twin in alone:
         sent = share * twin.pending if pages in here else 0.0
         if pages in law:
@@ -847,19 +847,19 @@ def test_each_set_has_its_own_log_wherever_the_cursor_is(log: str, cursor: int) 
         else:
             touches = 70.0 if pages is memory.cache else 0.0
             twin.advance(touches=touches, sent=sent, law="each")
-    announced = memory.faults(0, 120.0, sent=40.0)
-    before = memory.pending
-    (faults,) = memory.advance_log(writes=[120.0], recycled=70.0, sent=40.0)
+    announced = memory.scan.faults(0, 120.0, sent=40.0)
+    before = memory.scan.pending
+    (faults,) = memory.scan.advance(writes=[120.0], recycled=70.0, sent=40.0)
     assert announced == pytest.approx(faults)
     if guard is None:
         assert faults == pytest.approx(expected)
     else:
         assert faults > expected
-    assert memory.pending == pytest.approx(before - 40.0)
+    assert memory.scan.pending == pytest.approx(before - 40.0)
     for pages, twin in alone:
         for part in ("count", "pending", "untouched", "idle"):
             assert getattr(pages, part) == pytest.approx(getattr(twin, part)), part
-    assert memory.sync() == pytest.approx(sum(twin.sync() for _, twin in alone))
+    assert memory.scan.sync() == pytest.approx(sum(twin.sync() for _, twin in alone))
 
 
 def test_refill_makes_the_cache_as_it_was() -> None:
@@ -923,7 +923,7 @@ def mixed(**more: Any) -> Memory:
     )  # fmt: skip
     memory.inflate(200.0)
     memory.allocate(pages=300.0, lifetime_s=None, elapsed_s=1.0)
-    memory.start_log(per_chunk=False)
+    memory.scan.start(per_chunk=False)
     return memory
 
 
@@ -931,19 +931,19 @@ def test_pending_tells_contents_zeros_and_ballooned_pages_apart() -> None:
     """At first everything is pending, each page under what it costs to send."""
     memory = mixed()
     zero = memory.free_zero.count + memory.anonymous_zero.count
-    assert memory.pending_here() == pytest.approx((10_000 - zero - 200, zero, 200))
+    assert memory.scan.pending_here() == pytest.approx((10_000 - zero - 200, zero, 200))
 
 
 @pytest.mark.parametrize("per_chunk", [False, True])
 def test_advance_log_is_the_sum_over_the_sets(per_chunk: bool) -> None:
     """Sends are spread over all sets, writes over each writer's classes, fills over the cache."""
     memory = mixed()
-    memory.start_log(per_chunk=per_chunk)
-    memory.advance_log(writes=[50.0, 0.0, 70.0], recycled=30.0, sent=2000.0)
-    sets = list(memory.sets())
+    memory.scan.start(per_chunk=per_chunk)
+    memory.scan.advance(writes=[50.0, 0.0, 70.0], recycled=30.0, sent=2000.0)
+    sets = list(memory.sets)
     alone = {id(pages): copy.copy(pages) for pages in sets}
     writes = [400.0, 90.0, 200.0]
-    faults = memory.advance_log(writes=writes, recycled=120.0, sent=1200.0)
+    faults = memory.scan.advance(writes=writes, recycled=120.0, sent=1200.0)
     expected, written = [0.0, 0.0, 0.0], set()
     for i, writer in enumerate(memory.writers):
         for part in writer.classes:
@@ -963,18 +963,33 @@ def test_advance_log_is_the_sum_over_the_sets(per_chunk: bool) -> None:
     for ours, theirs in zip(sets, alone.values(), strict=True):
         for part in ("count", "pending", "untouched", "idle"):
             assert getattr(ours, part) == pytest.approx(getattr(theirs, part))
-    assert memory.pending == pytest.approx(6800)
+    assert memory.scan.pending == pytest.approx(6800)
     news = sum(pages.sync() for pages in alone.values())
-    assert memory.sync() == pytest.approx(news)
+    assert memory.scan.sync() == pytest.approx(news)
+
+
+@pytest.mark.parametrize("order", [(), ORDER])
+def test_a_copy_has_sets_and_a_scan_of_its_own(order: Any) -> None:
+    """What is sent, written and moved in a copy is its own, in whichever order it lies."""
+    memory = mixed(order=order, kernel_high=50.0)
+    other = copy.deepcopy(memory)
+    assert not set(memory.sets) & set(other.sets)
+    assert {pages for region in other.scan.regions for pages in region} == set(other.sets)
+    other.evict(500.0)
+    other.scan.advance(writes=[200.0] * 3, recycled=10.0, sent=100.0)
+    assert other.scan.pending == pytest.approx(9900)
+    check_memory(other, "the copy")
+    assert memory.scan.pending == 10_000
+    assert [pages.untouched for pages in memory.sets] == [pages.count for pages in memory.sets]
 
 
 def test_no_more_is_sent_than_is_pending() -> None:
     """Asked to send more than there is, all is sent and nothing is negative."""
     memory = mixed()
-    memory.advance_log(writes=[0.0, 0.0, 0.0], recycled=0.0, sent=1e9)
-    assert memory.pending == pytest.approx(0, abs=1e-6)
-    memory.advance_log(writes=[0.0, 0.0, 0.0], recycled=0.0, sent=5.0)
-    assert memory.sync() == pytest.approx(0, abs=1e-6)
+    memory.scan.advance(writes=[0.0, 0.0, 0.0], recycled=0.0, sent=1e9)
+    assert memory.scan.pending == pytest.approx(0, abs=1e-6)
+    memory.scan.advance(writes=[0.0, 0.0, 0.0], recycled=0.0, sent=5.0)
+    assert memory.scan.sync() == pytest.approx(0, abs=1e-6)
     check_memory(memory, "guest")
 
 
@@ -982,10 +997,10 @@ def test_no_more_is_sent_than_is_pending() -> None:
 def test_faults_foretells_those_of_the_next_writes(per_chunk: bool) -> None:
     """The write faults announced for random writes are those that come when no page is sent."""
     memory = mixed()
-    memory.start_log(per_chunk=per_chunk)
-    memory.advance_log(writes=[300.0, 0.0, 100.0], recycled=0.0, sent=6000.0)
-    announced = [memory.faults(0, 500.0), memory.faults(2, 80.0)]
-    faults = memory.advance_log(writes=[500.0, 0.0, 80.0], recycled=0.0, sent=0.0)
+    memory.scan.start(per_chunk=per_chunk)
+    memory.scan.advance(writes=[300.0, 0.0, 100.0], recycled=0.0, sent=6000.0)
+    announced = [memory.scan.faults(0, 500.0), memory.scan.faults(2, 80.0)]
+    faults = memory.scan.advance(writes=[500.0, 0.0, 80.0], recycled=0.0, sent=0.0)
     assert [faults[0], faults[2]] == pytest.approx(announced)
     assert min(announced) > 0
 
@@ -994,10 +1009,10 @@ def test_faults_foretells_those_of_the_next_writes(per_chunk: bool) -> None:
 def test_faults_foretells_those_of_pages_sent_meanwhile(per_chunk: bool) -> None:
     """Per chunk, pages are protected as they are sent: writes to them fault as well."""
     memory = mixed()
-    memory.start_log(per_chunk=per_chunk)
-    announced = [memory.faults(i, 400.0, sent=5000.0) for i in range(3)]
-    unsent = [memory.faults(i, 400.0) for i in range(3)]
-    faults = memory.advance_log(writes=[400.0] * 3, recycled=0.0, sent=5000.0)
+    memory.scan.start(per_chunk=per_chunk)
+    announced = [memory.scan.faults(i, 400.0, sent=5000.0) for i in range(3)]
+    unsent = [memory.scan.faults(i, 400.0) for i in range(3)]
+    faults = memory.scan.advance(writes=[400.0] * 3, recycled=0.0, sent=5000.0)
     assert faults == pytest.approx(announced)
     assert unsent == ([0.0] * 3 if per_chunk else pytest.approx(announced))
     assert min(announced) > 0
@@ -1006,9 +1021,9 @@ def test_faults_foretells_those_of_pages_sent_meanwhile(per_chunk: bool) -> None
 def test_faults_foretells_those_of_a_sweep() -> None:
     """Half-way through its set, each write of a sweep faults, as the log then shows."""
     memory = mixed()
-    memory.advance_log(writes=[0.0, 300.0, 0.0], recycled=0.0, sent=0.0)
-    announced = memory.faults(1, 100.0)
-    faults = memory.advance_log(writes=[0.0, 100.0, 0.0], recycled=0.0, sent=0.0)
+    memory.scan.advance(writes=[0.0, 300.0, 0.0], recycled=0.0, sent=0.0)
+    announced = memory.scan.faults(1, 100.0)
+    faults = memory.scan.advance(writes=[0.0, 100.0, 0.0], recycled=0.0, sent=0.0)
     assert faults[1] == pytest.approx(100)
     assert announced == pytest.approx(faults[1])
 
@@ -1042,17 +1057,17 @@ def test_frames_always_sum_to_the_pages(
     """
     loose = {"hintable": 0.8, "hintable_zero": 0.6, "kernel_high": 50.0 if order else 0.0}
     memory = mixed(order=order, init_on_alloc=init_on_alloc, **loose)
-    memory.start_log(per_chunk=per_chunk)
+    memory.scan.start(per_chunk=per_chunk)
     undisturbed = copy.deepcopy(memory)
     for what, share in program:
         some = share * 3000
         match what:
             case "write":
                 memory.write(int(share * 2.9), some)
-                memory.advance_log(writes=[some, some, some], recycled=0.0, sent=some)
+                memory.scan.advance(writes=[some, some, some], recycled=0.0, sent=some)
             case "read":
                 outcome = memory.read([some, 3000 - some])
-                memory.advance_log(writes=[0.0] * 3, recycled=outcome.recycled, sent=some)
+                memory.scan.advance(writes=[0.0] * 3, recycled=outcome.recycled, sent=some)
             case "allocate":
                 assert memory.allocate(pages=some, lifetime_s=0.5, elapsed_s=1.0) <= some + 1e-6
             case "allocate-for-good":
@@ -1078,19 +1093,19 @@ def test_frames_always_sum_to_the_pages(
             case "refill":
                 memory.refill(some, like=undisturbed)
             case "sync":
-                assert memory.sync() >= 0
+                assert memory.scan.sync() >= 0
             case "send":
-                memory.advance_log(writes=[0.0] * 3, recycled=0.0, sent=some)
+                memory.scan.advance(writes=[0.0] * 3, recycled=0.0, sent=some)
             case "skip":
                 memory.hinted.skip(some)
                 memory.cache.skip(some)
             case "restart":
                 memory.restart()
             case "next":
-                memory.next_region()
+                memory.scan.next_region()
         check_memory(memory, f"guest after {what}")
-        here = sum(pages.pending for region in memory.regions for pages in region)
-        assert here == pytest.approx(memory.pending, abs=1e-3)
+        here = sum(pages.pending for region in memory.scan.regions for pages in region)
+        assert here == pytest.approx(memory.scan.pending, abs=1e-3)
         assert memory.free >= 0
         assert memory.available >= 0
         assert memory.spare <= memory.free

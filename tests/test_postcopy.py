@@ -92,8 +92,8 @@ def memory(**changes: object) -> Memory:
         writers=[(classes_of(pages=5000, kind="uniform"), "anonymous")],
         readers=[(classes_of(pages=1000, kind="hot-cold"), 1, 10.0)],
     )  # fmt: skip
-    made.start_log(per_chunk=False)
-    for pages in made.sets():
+    made.scan.start(per_chunk=False)
+    for pages in made.sets:
         pages.pending *= 0.75
     return made
 
@@ -125,12 +125,12 @@ def test_what_arrives_is_what_was_lacking() -> None:
     """Bytes that arrive are pages, asked for or not, to the last."""
     made = memory()
     absent = Absent(made, fault_s=0.0, page_bytes=PAGE, zero_bytes=9)
-    size = sum(pages.pending * (9 if pages.zero else PAGE) for pages in made.sets())
+    size = sum(pages.pending * (9 if pages.zero else PAGE) for pages in made.sets)
     for _ in range(10):
         absent.advance(writes=[300.0], reads=[100.0], recycled=5.0, arrived=size / 10)
-    assert made.pending == pytest.approx(0, abs=1e-6)
+    assert made.scan.pending == pytest.approx(0, abs=1e-6)
     assert absent.end() == absent.faults > 300
-    assert all(pages.fetched is None for pages in made.sets())
+    assert all(pages.fetched is None for pages in made.sets)
 
 
 def test_hot_pages_come_once() -> None:
@@ -322,7 +322,7 @@ def test_it_can_move_again() -> None:
     live = world(data)
     assert only(live.result(None))["outcome"] == "completed-postcopy"
     memory_after = live.guests[0].memory
-    assert len(memory_after.regions) == 1
+    assert len(memory_after.scan.regions) == 1
     assert live.guests[0].absent is None
     assert live.guests[0].stream is None
 
@@ -333,9 +333,9 @@ def test_an_order_of_regions_comes_back() -> None:
     order = ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
     data["guests"][0]["workload"]["order"] = order
     live = world(data)
-    before = live.guests[0].memory.regions
+    before = live.guests[0].memory.scan.regions
     assert only(live.result(None))["outcome"] == "completed-postcopy"
-    assert live.guests[0].memory.regions == before
+    assert live.guests[0].memory.scan.regions == before
 
 
 # --------------------------------------------------------------------------- what is legal

@@ -66,7 +66,7 @@ def test_sizes_become_pages() -> None:
     assert [a.demand for a in plan.profile.activities] == [2048.0, math.inf, 1024.0]
     assert plan.readers[0][1] == 8
     memory = plan.memory()
-    assert sum(pages.count for pages in memory.sets()) == pytest.approx(PAGES)
+    assert sum(pages.count for pages in memory.sets) == pytest.approx(PAGES)
 
 
 def test_guests_are_named_after_their_group() -> None:

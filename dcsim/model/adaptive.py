@@ -182,7 +182,7 @@ class Course:
         """Send memory, round after round, until what is dirtied meanwhile fits the downtime."""
         settings, memory = self.outlook.settings, self.memory
         log = settings.dirty_log
-        memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
+        memory.scan.start(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
         for step in steps:
             if step.tell == "list":
                 if "free" in step.select:
@@ -195,19 +195,19 @@ class Course:
         wire = min(self.outlook.wire, transport.tunnel)
         cap = min(settings.effective_bandwidth, wire)
         for _ in range(int(min(settings.max_rounds, MOST_ROUNDS))):
-            for _ in memory.regions:
+            for _ in memory.scan.regions:
                 self._send_region(transport, wire, cap)
-                if not memory.next_region():
+                if not memory.scan.next_region():
                     break
-            left = memory.sync()
+            left = memory.scan.sync()
             if left * PAGE <= cap * settings.downtime_limit:
                 break
-        self.sent += memory.pending * transport.whole
+        self.sent += memory.scan.pending * transport.whole
 
     def _send_region(self, transport: Transport, wire: float, cap: float) -> None:
         """Send what is pending of the region at the cursor."""
         for part in range(PARTS):
-            pages = Pending(*(count / (PARTS - part) for count in self.memory.pending_here()))
+            pages = Pending(*(count / (PARTS - part) for count in self.memory.scan.pending_here()))
             if not self.outlook.policy.zero_pages:
                 pages = Pending(sum(pages), 0.0, 0.0)
             size = transport.size(pages)
@@ -271,7 +271,7 @@ class Course:
         mine, other = memory.read(reads), undisturbed.read(reads)
         self.refaulted += (mine.brought - other.brought) * PAGE
         if pages > 0:
-            memory.advance_log(writes=writes, recycled=mine.recycled, sent=pages)
+            memory.scan.advance(writes=writes, recycled=mine.recycled, sent=pages)
         # what is lost is nearly linear in between
         rates = self.rates_of(_misses(memory), site, threads=threads)
         self._lose(duration / 2, rates, site)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from dcsim.model.guest import SHORTEST_LOOK_S
-from dcsim.model.memory import LEAST_PAGES
 from dcsim.model.postcopy import Absent, PostCopy
+from dcsim.model.scan import LEAST_PAGES
 from dcsim.model.stream import Stream
 from dcsim.units import PAGE
 
@@ -31,8 +31,8 @@ def go_ahead(
     """Start the guest at the destination, which is told what it lacks and what is stale."""
     env, guest, settings = migration.world.env, migration.guest, migration.settings
     began, before = env.now, migration.sent_bytes
-    guest.memory.sync()
-    pending = guest.memory.pending
+    guest.memory.scan.sync()
+    pending = guest.memory.scan.pending
     told = settings.device_state + pending * DISCARD_BYTES
     yield stream.send_raw(told, limited=False, kind="switch-over")
     if migration.disk is not None:
@@ -66,7 +66,7 @@ def follow(
     env, guest = migration.world.env, migration.guest
     began, before = env.now, migration.sent_bytes
     pages_before = stream.pages
-    pending = lacking = guest.memory.pending
+    pending = lacking = guest.memory.scan.pending
     stream.let_follow(post_copy.max_bandwidth)
     limited = True
     fits_s = 0.0  # the rate of the moment is still that of the switch-over
@@ -75,7 +75,7 @@ def follow(
         until_s = env.now + step_s
         yield from stream.send_round("post-copy", fits_s=fits_s, until_s=until_s, limited=limited)
         guest.look()
-        pending = guest.memory.pending
+        pending = guest.memory.scan.pending
         rate = stream.flow.rate
         if rate > 0:
             step_s = max(step_s, pending * stream.page_bytes / rate / PARTS)

@@ -357,7 +357,7 @@ class Guest:
                     arrived=self._bytes(sent),
                 )
             elif self.stream is not None:
-                self.memory.advance_log(
+                self.memory.scan.advance(
                     writes=[0.0] * len(self.memory.writers), recycled=0.0, sent=sent
                 )
             self.blackout_s += elapsed
@@ -407,7 +407,7 @@ class Guest:
                 writes=writes, reads=reads, recycled=outcome.recycled, arrived=arrived
             )
         elif self.stream is not None:
-            self.memory.advance_log(writes=writes, recycled=outcome.recycled, sent=sent)
+            self.memory.scan.advance(writes=writes, recycled=outcome.recycled, sent=sent)
         if self.reporting and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         self._pass_undisturbed(elapsed, outcome.brought)
@@ -465,7 +465,7 @@ class Guest:
         room = activity.workers * elapsed * self._cpu
 
         def excess(kept: float) -> float:
-            faults = self.memory.faults(activity.index, done * kept, sent=sent)
+            faults = self.memory.scan.faults(activity.index, done * kept, sent=sent)
             return done * kept * activity.work_s + faults * self.write_fault_s - room
 
         if excess(1.0) <= 1e-9 * room:

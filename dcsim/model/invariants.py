@@ -20,10 +20,10 @@ def check_memory(memory: Memory, name: str) -> None:
         With the guest's name and the figures.
     """
     slack = SLACK * memory.pages
-    total = sum(pages.count for pages in memory.sets())
+    total = sum(pages.count for pages in memory.sets)
     if abs(total - memory.pages) > slack:
         raise InvariantError(f"{name}: its frames sum to {total:.6f} of {memory.pages:.6f} pages")
-    for pages in memory.sets():
+    for pages in memory.sets:
         for part in (pages.pending, pages.untouched, pages.idle, pages.absent):
             if not -slack <= part <= pages.count + slack:
                 raise InvariantError(f"{name}: {part:.6f} of {pages.count:.6f} pages of one kind")

@@ -4,29 +4,22 @@ Frames are kept by contents: free and zero, free and stale, clean cache, kernel,
 ballooned, held by a hint, and one set for each class of pages that is written. What is free lies in
 whole blocks of 4 MiB, or is loose. Frames move between sets as the guest allocates, reads, frees,
 and as policies take and return them; their number never changes.
-
-A migration scans memory in the order of addresses, round and round. Which contents lie where is
-either mixed evenly, or an order of *regions*: the pages of one are sent, evenly, before those of
-the next.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dcsim.model.guard import Guard
 from dcsim.model.readers import ReadOutcome, ReadSet, forget, proportional, reach
+from dcsim.model.scan import Place, Scan
 from dcsim.model.touch import Pages, TouchClass
 
 WRITEBACK_AGE_S = 30.0
 """Age at which the kernel writes a dirty page back: vm.dirty_expire_centisecs = 3000 [C.7]."""
 
-
-Place = Literal["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
-"""Contents that have a place of their own in an order of regions."""
 
 LOW_WATERMARK = 0.5
 """The zones' low watermarks in share of all that the kernel keeps free, which is their high ones
@@ -39,13 +32,9 @@ WHOLE_AFTER_DROP = 0.05
 memory was in such blocks where 0.58 of it had been cache and nearly all of the rest was [M.9]."""
 WHOLE_AFTER_DEFLATE = 0.12
 """The same of pages that a balloon took one by one and gave back: 0.10 to 0.13 measured [M.9]."""
-LOG_CHUNK = 2.0**18
-"""Pages whose log KVM clears at once: 1 GiB, by QEMU's clear_bitmap_shift of 18 [C.1]."""
 TURNOVER = 0.1
 """Share of the cache that one step of readers whose shares shift may turn over."""
 MOST_PARTS = 100
-LEAST_PAGES = 1e-6
-"""Fewer pages pending than this are none."""
 SLACK = 1e-9
 """Rounding, in share of the memory."""
 
@@ -161,35 +150,15 @@ class Memory:
         self.readers = [ReadSet(classes, ahead) for classes, ahead, _ in readers]
         self._remember([rate for _, _, rate in readers])
         self.oom_pages = 0.0
-        self._guard: Guard | None = None
-        self.regions = self._regions(order)
-        self.cursor = 0
-
-    def _regions(self, order: Sequence[Place]) -> tuple[tuple[Pages, ...], ...]:
-        """Return the sets of each region, in the order of addresses."""
-        if not order:
-            return (tuple(self.sets()),)
-        written = {
-            to: [(c.frames,) for w in self.writers if w.to == to for c in w.classes]
-            for to in ("anonymous", "cache")
-        }
-        at: dict[Place, list[tuple[Pages, ...]]] = {
-            "kernel": [(self.kernel,)],
-            # what a balloon took, or what was dropped, lies among the cache that is left
-            "cache": [
-                *written["cache"],
-                (self.cache, self.ballooned, self.loose_stale, self.loose_zero),
-            ],
-            "anonymous": [
-                *written["anonymous"],
-                (self.anonymous, self.anonymous_zero),
-                tuple(self.allocated),
-            ],
-            "free-stale": [(self.free_stale, self.hinted)],
-            "free-zero": [(self.free_zero, self.hinted_zero, self.ballooned_zero)],
-            "kernel-high": [(self.kernel_high,)],
-        }
-        return tuple(region for place in order for region in at[place])
+        self.sets = (
+            *self.free_sets,
+            *(self.cache, self.kernel, self.anonymous, self.anonymous_zero),
+            *(self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero),
+            self.kernel_high,
+            *self.allocated,
+            *(written.frames for writer in self.writers for written in writer.classes),
+        )
+        self.scan = Scan(self, order)
 
     def _remember(self, rates: Sequence[float]) -> None:
         """Start with the residency that long reading at these rates leaves in the cache."""
@@ -201,23 +170,13 @@ class Memory:
             reader.remembered = 1e3 * rate * longest
         self._forget_to(self.cache.count)
 
-    def sets(self) -> Iterator[Pages]:
-        """Every set of frames, in a fixed order."""
-        yield from self.free_sets
-        yield from (self.cache, self.kernel, self.anonymous, self.anonymous_zero)
-        yield from (self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero)
-        yield self.kernel_high
-        yield from self.allocated
-        for writer in self.writers:
-            for written in writer.classes:
-                yield written.frames
-
     # ------------------------------------------------------------------ sums
 
     @property
     def free(self) -> float:
         """Free pages."""
-        return sum(pages.count for pages in self.free_sets)
+        first, second, third, fourth = self.free_sets
+        return first.count + second.count + third.count + fourth.count
 
     @property
     def transient(self) -> Pages:
@@ -539,111 +498,3 @@ class Memory:
                 forget(kept, pages)
         else:
             forget(self.readers, pages)
-
-    # ------------------------------------------------------------------ the migration's view
-
-    def start_log(self, *, per_chunk: bool, guard: bool = False) -> None:
-        """Switch the dirty log on: every page is to be sent, and write-protected at once or not."""
-        self.cursor = 0
-        written = (part.frames for writer in self.writers for part in writer.classes)
-        self._guard = Guard(written) if guard else None
-        for pages in self.sets():
-            pages.start_log(per_chunk=per_chunk, chunk=min(1.0, LOG_CHUNK / self.pages))
-
-    @property
-    def pending(self) -> float:
-        """Pages to be sent."""
-        return sum(pages.pending for pages in self.sets())
-
-    def pending_here(self) -> tuple[float, float, float]:
-        """Return the pages to be sent of the region at the cursor.
-
-        Returns
-        -------
-        tuple of float
-            Those with contents; those that are zero; those that are zero because a balloon took
-            them, page by page, from what had been used.
-        """
-        normal = zero = ballooned = 0.0
-        for pages in self.regions[self.cursor]:
-            if pages is self.ballooned:
-                ballooned = pages.pending
-            elif pages.zero:
-                zero += pages.pending
-            else:
-                normal += pages.pending
-        return normal, zero, ballooned
-
-    def next_region(self) -> bool:
-        """Move the cursor to the next region with pages to be sent; return whether there is one."""
-        count = len(self.regions)
-        for step in range(1, count):
-            at = (self.cursor + step) % count
-            if sum(pages.pending for pages in self.regions[at]) > LEAST_PAGES:
-                self.cursor = at
-                return True
-        return False
-
-    def advance_log(self, *, writes: Sequence[float], recycled: float, sent: float) -> list[float]:
-        """Let an interval pass in which pages were written and pending pages were sent.
-
-        Parameters
-        ----------
-        writes
-            Touches of each write set.
-        recycled
-            Cache frames filled anew.
-        sent
-            Pending pages sent of the region at the cursor, of its sets in proportion.
-
-        Returns
-        -------
-        list of float
-            For each write set, the writes that hit a write-protected page.
-        """
-        share = self._share_sent(sent)
-        here = self.regions[self.cursor] if share > 0 else ()
-        going = {id(pages) for pages in here}
-        faults = []
-        written = set()
-        for writer, touches in zip(self.writers, writes, strict=True):
-            faults.append(0.0)
-            for part in writer.classes:
-                frames, law = part.frames, part.touch.law
-                own = touches * part.touch.share
-                sent = share * frames.pending if id(frames) in going else 0.0
-                if self._guard is not None:
-                    faults[-1] += self._guard.advance(frames, touches=own, sent=sent, law=law)
-                faults[-1] += frames.advance(touches=own, sent=sent, law=law)
-                written.add(id(frames))
-        for pages in here:
-            if id(pages) not in written and pages is not self.cache:
-                pages.advance(touches=0.0, sent=share * pages.pending, law="each")
-        sent_cache = share * self.cache.pending if id(self.cache) in going else 0.0
-        self.cache.advance(touches=recycled, sent=sent_cache, law="each")
-        return faults
-
-    def faults(self, index: int, touches: float, *, sent: float = 0.0) -> float:
-        """Return how many write-protected pages so many touches of a write set would hit."""
-        share = self._share_sent(sent)
-        here = self.regions[self.cursor]
-
-        def of(part: WriteClass) -> float:
-            frames, law = part.frames, part.touch.law
-            own = touches * part.touch.share
-            going = share * frames.pending if frames in here else 0.0
-            faults = frames.faults(touches=own, sent=going, law=law)
-            if self._guard is not None:
-                faults += self._guard.faults(frames, touches=own, sent=going, law=law)
-            return faults
-
-        return sum(of(part) for part in self.writers[index].classes)
-
-    def _share_sent(self, sent: float) -> float:
-        """Return the share of what is pending at the cursor that so many pages are."""
-        total = sum(self.pending_here()) if sent > 0 else 0.0
-        return min(1.0, sent / total) if total > 0 else 0.0
-
-    def sync(self) -> float:
-        """Collect the dirty log; return the pages newly to be sent."""
-        return sum(pages.sync() for pages in self.sets())

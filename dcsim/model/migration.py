@@ -230,7 +230,7 @@ class Migration:
         env, guest, settings = self.world.env, self.guest, self.settings
         guest.enter("migration")
         log = settings.dirty_log
-        guest.memory.start_log(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
+        guest.memory.scan.start(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
         self.stream = Stream(self.world.network, guest, self.path, settings)
         self.stream_s = env.now
         self.watch.stream(env.now)
@@ -260,7 +260,7 @@ class Migration:
         began, before, found_before = env.now, self.sent_bytes, self.found_pages
         throttle = guest.throttle
         pages_before = stream.pages
-        pending = guest.memory.pending
+        pending = guest.memory.scan.pending
         if entries > 0:
             yield stream.send_raw(entries, limited=True)
         fits_s = self.watch.downtime_limit if settings.window > 0 else 0.0
@@ -270,7 +270,7 @@ class Migration:
             yield from stream.send_round(kind, fits_s=0.0, until_s=self.window_end(began))
         guest.pass_time()
         stream.end_round()
-        left = guest.memory.pending * PAGE
+        left = guest.memory.scan.pending * PAGE
         left += self.sync() * PAGE
         new = self.found_pages - found_before
         elapsed = env.now - began
@@ -298,7 +298,7 @@ class Migration:
     def sync(self) -> float:
         """Collect the dirty log; return the pages that it adds to what is to be sent."""
         assert self.brakes is not None
-        new = self.guest.memory.sync()
+        new = self.guest.memory.scan.sync()
         self.syncs += 1
         self.found_pages += new
         self.brakes.sync(new, self.sent_bytes)
@@ -337,8 +337,8 @@ class Migration:
         """Send the rest, the guest paused, without the cap; make ready to start it."""
         env, guest = self.world.env, self.guest
         began = env.now
-        guest.memory.sync()
-        pending = guest.memory.pending
+        guest.memory.scan.sync()
+        pending = guest.memory.scan.pending
         pages_before = stream.pages
         before = self.sent_bytes
         if self.disk is not None:

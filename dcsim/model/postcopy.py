@@ -66,8 +66,9 @@ class Absent:
         self._debt = 0.0
         self.faults = 0.0
         # The background goes on from what was asked for last: no order of regions is left.
-        self._regions, memory.regions, memory.cursor = memory.regions, (tuple(memory.sets()),), 0
-        for pages in memory.sets():
+        scan = memory.scan
+        self._regions, scan.regions, scan.cursor = scan.regions, (memory.sets,), 0
+        for pages in memory.sets:
             pages.fetched = 0.0
 
     def kept(
@@ -128,7 +129,7 @@ class Absent:
 
     def _lacking(self) -> float:
         """Return the bytes that all absent pages are on the wire."""
-        return sum(pages.pending * self._bytes(pages) for pages in self._memory.sets())
+        return sum(pages.pending * self._bytes(pages) for pages in self._memory.sets)
 
     def _faults(self, activity: Activity, touches: float) -> float:
         """Return how many absent pages so many touches reach."""
@@ -196,7 +197,7 @@ class Absent:
             memory.cache.take(lacking * reached)
         memory.cache.fetch(recycled, "each")
         asked = 0.0
-        for pages in memory.sets():
+        for pages in memory.sets:
             fetched, pages.fetched = pages.fetched or 0.0, 0.0
             self.faults += fetched
             asked += fetched * self._bytes(pages)
@@ -205,12 +206,12 @@ class Absent:
         total = self._lacking()
         if behind > 0 and total > 0:
             share = min(1.0, behind / total)
-            for pages in memory.sets():
+            for pages in memory.sets:
                 pages.take(share * pages.pending, asked=False)
 
     def end(self) -> float:
         """Stop keeping count; return the pages that were asked for."""
-        for pages in self._memory.sets():
+        for pages in self._memory.sets:
             pages.fetched = None
-        self._memory.regions = self._regions
+        self._memory.scan.regions = self._regions
         return self.faults

@@ -65,7 +65,7 @@ def migration_row(migration: Migration) -> dict[str, Any]:
     ahead = not math.isnan(migration.ahead_at)
     reached = migration.outcome in LIVE or ahead
     sent_of = {} if stream is None else stream.sent_of
-    left = guest.memory_bytes if stream is None else guest.memory.pending * PAGE
+    left = guest.memory_bytes if stream is None else guest.memory.scan.pending * PAGE
     return {
         "guest": guest.name,
         "group": guest.profile.group,

@@ -179,10 +179,10 @@ class Stream:
     def _go_on(self) -> bool:
         """Go on to the next region with pages to be sent; return whether there is one."""
         memory = self._guest.memory
-        if not memory.next_region():
+        if not memory.scan.next_region():
             return False
         self._mark()
-        _, zero, _ = memory.pending_here()
+        _, zero, _ = memory.scan.pending_here()
         scan_s = self._transport.scan_s(zero)
         hidden_s = min(scan_s, self._idle_s) if self._limited else 0.0
         self._idle_s -= hidden_s
@@ -207,8 +207,8 @@ class Stream:
             busy_s = max(size / cap, thread_s) + added_s
             cap = size / busy_s if busy_s > 0 else math.inf
         beyond = 0.0
-        if self._fits_s and len(self._guest.memory.regions) > 1:
-            beyond = self._guest.memory.pending * self.page_bytes - size
+        if self._fits_s and len(self._guest.memory.scan.regions) > 1:
+            beyond = self._guest.memory.scan.pending * self.page_bytes - size
         return size, cap, (self._fits_s or 0.0) * self.page_bytes / PAGE, beyond
 
     def _work(self) -> tuple[float, float, float]:
@@ -217,8 +217,8 @@ class Stream:
         The time of what overlaps with the wire, and of what never does.
         """
         transport, memory = self._transport, self._guest.memory
-        found = self._cache.hits(memory.regions[memory.cursor]) if self._cache is not None else 0.0
-        pages = self._pending(*memory.pending_here(), found)
+        found = self._cache.hits(memory.scan.here) if self._cache is not None else 0.0
+        pages = self._pending(*memory.scan.pending_here(), found)
         size = transport.size(pages)
         if size > 0:
             count = pages.normal + pages.zero + pages.ballooned
@@ -238,8 +238,8 @@ class Stream:
         """Return all that is to be sent at first."""
         memory = self._guest.memory
         ballooned = memory.ballooned.pending
-        zero = sum(pages.pending for pages in memory.sets() if pages.zero) - ballooned
-        return self._pending(memory.pending - zero - ballooned, zero, ballooned, 0.0)
+        zero = sum(pages.pending for pages in memory.sets if pages.zero) - ballooned
+        return self._pending(memory.scan.pending - zero - ballooned, zero, ballooned, 0.0)
 
     # ------------------------------------------------------------------ accounts
 
@@ -282,9 +282,9 @@ class Stream:
         self.deltas += pages * self._delta_share
         if self._cache is not None and self.flow.kind != "first pass":
             memory = self._guest.memory
-            pending = sum(memory.pending_here())
+            pending = sum(memory.scan.pending_here())
             share = min(1.0, pages / pending) if pending > 0 else 0.0
-            self._cache.sent(share, memory.regions[memory.cursor])
+            self._cache.sent(share, memory.scan.here)
         return pages
 
     @property

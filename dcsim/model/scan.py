@@ -1,0 +1,197 @@
+"""What a migration sees of a guest's memory: what is to be sent, where it lies, what is written.
+
+It scans memory in the order of addresses, round and round. Which contents lie where is either mixed
+evenly, or an order of *regions*: the pages of one are sent, evenly, before those of the next. The
+dirty log over all sets of pages says what has to be sent again. Pages are counts, as floats; no
+clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from dcsim.model.guard import Guard
+
+if TYPE_CHECKING:
+    from dcsim.model.memory import Memory, WriteClass
+    from dcsim.model.touch import Pages
+
+Place = Literal["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
+"""Contents that have a place of their own in an order of regions."""
+
+LOG_CHUNK = 2.0**18
+"""Pages whose log KVM clears at once: 1 GiB, by QEMU's clear_bitmap_shift of 18 [C.1]."""
+LEAST_PAGES = 1e-6
+"""Fewer pages pending than this are none."""
+
+
+def in_order(memory: Memory, order: Sequence[Place]) -> tuple[tuple[Pages, ...], ...]:
+    """Return the sets of each region of a memory, in the order of addresses."""
+    if not order:
+        return (memory.sets,)
+    written = {
+        to: [(c.frames,) for w in memory.writers if w.to == to for c in w.classes]
+        for to in ("anonymous", "cache")
+    }
+    at: dict[Place, list[tuple[Pages, ...]]] = {
+        "kernel": [(memory.kernel,)],
+        # what a balloon took, or what was dropped, lies among the cache that is left
+        "cache": [
+            *written["cache"],
+            (memory.cache, memory.ballooned, memory.loose_stale, memory.loose_zero),
+        ],
+        "anonymous": [
+            *written["anonymous"],
+            (memory.anonymous, memory.anonymous_zero),
+            tuple(memory.allocated),
+        ],
+        "free-stale": [(memory.free_stale, memory.hinted)],
+        "free-zero": [(memory.free_zero, memory.hinted_zero, memory.ballooned_zero)],
+        "kernel-high": [(memory.kernel_high,)],
+    }
+    return tuple(region for place in order for region in at[place])
+
+
+class Scan:
+    """Where the scan of a memory is, and the dirty log over its sets.
+
+    Parameters
+    ----------
+    memory
+        What is scanned.
+    order
+        Contents in the order of addresses; empty: all mixed evenly.
+
+    Attributes
+    ----------
+    regions
+        The sets of each region, in the order of addresses.
+    cursor
+        The region that is being sent.
+    """
+
+    def __init__(self, memory: Memory, order: Sequence[Place] = ()) -> None:
+        self.regions = in_order(memory, order)
+        self.cursor = 0
+        self._sets = memory.sets
+        self._writers = memory.writers
+        self._cache = memory.cache
+        self._ballooned = memory.ballooned
+        self._chunk = min(1.0, LOG_CHUNK / memory.pages)
+        self._guard: Guard | None = None
+
+    def start(self, *, per_chunk: bool, guard: bool = False) -> None:
+        """Switch the dirty log on: every page is to be sent, and write-protected at once or not."""
+        self.cursor = 0
+        written = (part.frames for writer in self._writers for part in writer.classes)
+        self._guard = Guard(written) if guard else None
+        for pages in self._sets:
+            pages.start_log(per_chunk=per_chunk, chunk=self._chunk)
+
+    # ------------------------------------------------------------------ what is to be sent
+
+    @property
+    def pending(self) -> float:
+        """Pages to be sent."""
+        return sum([pages.pending for pages in self._sets])
+
+    @property
+    def here(self) -> tuple[Pages, ...]:
+        """The sets of the region at the cursor."""
+        return self.regions[self.cursor]
+
+    def pending_here(self) -> tuple[float, float, float]:
+        """Return the pages to be sent of the region at the cursor.
+
+        Returns
+        -------
+        tuple of float
+            Those with contents; those that are zero; those that are zero because a balloon took
+            them, page by page, from what had been used.
+        """
+        normal = zero = ballooned = 0.0
+        for pages in self.regions[self.cursor]:
+            if pages is self._ballooned:
+                ballooned = pages.pending
+            elif pages.zero:
+                zero += pages.pending
+            else:
+                normal += pages.pending
+        return normal, zero, ballooned
+
+    def next_region(self) -> bool:
+        """Move the cursor to the next region with pages to be sent; return whether there is one."""
+        count = len(self.regions)
+        for step in range(1, count):
+            at = (self.cursor + step) % count
+            if sum([pages.pending for pages in self.regions[at]]) > LEAST_PAGES:
+                self.cursor = at
+                return True
+        return False
+
+    # ------------------------------------------------------------------ the dirty log
+
+    def advance(self, *, writes: Sequence[float], recycled: float, sent: float) -> list[float]:
+        """Let an interval pass in which pages were written and pending pages were sent.
+
+        Parameters
+        ----------
+        writes
+            Touches of each write set.
+        recycled
+            Cache frames filled anew.
+        sent
+            Pending pages sent of the region at the cursor, of its sets in proportion.
+
+        Returns
+        -------
+        list of float
+            For each write set, the writes that hit a write-protected page.
+        """
+        share = self._share_sent(sent)
+        here = self.here if share > 0 else ()
+        of_here = set(here)
+        faults = []
+        written = set()
+        for writer, touches in zip(self._writers, writes, strict=True):
+            faults.append(0.0)
+            for part in writer.classes:
+                frames, law = part.frames, part.touch.law
+                own = touches * part.touch.share
+                going = share * frames.pending if frames in of_here else 0.0
+                if self._guard is not None:
+                    faults[-1] += self._guard.advance(frames, touches=own, sent=going, law=law)
+                faults[-1] += frames.advance(touches=own, sent=going, law=law)
+                written.add(frames)
+        for pages in here:
+            if pages not in written and pages is not self._cache:
+                pages.advance(touches=0.0, sent=share * pages.pending, law="each")
+        going = share * self._cache.pending if self._cache in of_here else 0.0
+        self._cache.advance(touches=recycled, sent=going, law="each")
+        return faults
+
+    def faults(self, index: int, touches: float, *, sent: float = 0.0) -> float:
+        """Return how many write-protected pages so many touches of a write set would hit."""
+        share = self._share_sent(sent)
+        here = self.here
+
+        def of(part: WriteClass) -> float:
+            frames, law = part.frames, part.touch.law
+            own = touches * part.touch.share
+            going = share * frames.pending if frames in here else 0.0
+            faults = frames.faults(touches=own, sent=going, law=law)
+            if self._guard is not None:
+                faults += self._guard.faults(frames, touches=own, sent=going, law=law)
+            return faults
+
+        return sum(of(part) for part in self._writers[index].classes)
+
+    def _share_sent(self, sent: float) -> float:
+        """Return the share of what is pending at the cursor that so many pages are."""
+        total = sum(self.pending_here()) if sent > 0 else 0.0
+        return min(1.0, sent / total) if total > 0 else 0.0
+
+    def sync(self) -> float:
+        """Collect the dirty log; return the pages newly to be sent."""
+        return sum([pages.sync() for pages in self._sets])
