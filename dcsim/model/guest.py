@@ -9,31 +9,30 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import defaultdict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import simpy
 
-from dcsim.model.activity import Activity, Pace, attribute, cpu_share
+from dcsim.model.activity import Activity, attribute
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.hinting import Policy
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
 from dcsim.model.hugepages import Settings as HugePageSettings
-from dcsim.model.memory import WRITEBACK_AGE_S, Memory
+from dcsim.model.memory import Memory
 from dcsim.model.network import Flow, Network
+from dcsim.model.pacing import Pacing
 from dcsim.model.postcopy import Absent
 from dcsim.model.storage import Storage
 from dcsim.records.tables import CAUSES
 from dcsim.units import PAGE
 
 SHORTEST_LOOK_S = 0.01
-SHORTEST_GROWTH_S = 0.1
 FAULT_PARTS = 64
 """Parts of an interval that are told apart where write faults slow a guest unevenly."""
-NEGLIGIBLE_MISSES = 1.0
-"""Misses a second below which a changing cache is not looked at for its own sake."""
 
 WHY_NOT_LIVE = {
     "passthrough": "a device is passed through to it",
@@ -150,7 +149,8 @@ class Guest:
         self.huge: HugePages | None = None
         if profile.huge_pages is not None:
             self.huge = HugePages(profile.huge_pages, profile.pages)
-        self.paces = [Pace() for _ in profile.activities]
+        self.pacing = Pacing(self, tolerance=tolerance)
+        self.paces = self.pacing.paces
         self.lost = dict.fromkeys(CAUSES, 0.0)
         self.degraded_s = {0.1: 0.0, 0.5: 0.0, 0.99: 0.0}
         self.blackout_s = self.unreachable_s = 0.0
@@ -159,7 +159,6 @@ class Guest:
         self.refault_pages = self.undisturbed_refault_pages = 0.0
         self.writeback_bytes = 0.0
         self._levels = levels
-        self._tolerance = tolerance
         self._record = record
         self._record_phase = record_phase
         self._phase = "before"
@@ -168,15 +167,9 @@ class Guest:
         self._weight = sum(a.weight for a in profile.activities)
         self._started = False
         self._starved = False
-        self._cpu = 1.0
-        self._misses: list[float] = []
-        self._base_misses: list[float] = []
         self._since = 0.0
         self._look_at = math.inf
-        self._refault: Flow | None = None
-        self._writeback: Flow | None = None
         self._flush: Flow | None = None
-        self._sends: dict[int, Flow] = {}
 
     @property
     def memory_bytes(self) -> float:
@@ -209,14 +202,14 @@ class Guest:
         self.pass_time()
         self.running = False
         self._pause_cause = cause
-        self._close_flows()
+        self.writeback_bytes += self.pacing.close_flows()
         self.look()
 
     def resume(self) -> None:
         """Run, on the host where it is."""
         self.pass_time()
         self.running = True
-        self._open_flows()
+        self.pacing.open_flows()
         self.look()
 
     def move_to(self, host: Host) -> None:
@@ -234,7 +227,7 @@ class Guest:
     def write_back(self) -> Generator[simpy.Event]:
         """Write all dirty cache to storage, so that it may be taken."""
         assert self.host is not None
-        pages = self.dirty_cache()
+        pages = self.pacing.dirty_cache()
         path = self.storage.path(self.host.node, self.name, to_host=False)
         if path is not None and pages > 0:
             self._flush = flow = self.network.open(path, kind="write-back")
@@ -294,39 +287,15 @@ class Guest:
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
         self.enter("")
-        for flow in (self._writeback, self._flush):
-            if flow is not None:
-                self.writeback_bytes += self.network.account(flow)
+        self.writeback_bytes += self.pacing.written_back()
+        if self._flush is not None:
+            self.writeback_bytes += self.network.account(self._flush)
 
     def disturb(self) -> None:
         """Keep a copy of its memory that nothing is taken from, to tell the difference."""
         if self.undisturbed is None:
             self.pass_time()
             self.undisturbed = copy.deepcopy(self.memory)
-
-    # ------------------------------------------------------------------ flows
-
-    def _open_flows(self) -> None:
-        assert self.host is not None
-        node = self.host.node
-        if self.memory.readers:
-            self._refault = self.storage.reader(node, self.name, on_rate=self.look)
-        if any(writer.to == "cache" for writer in self.memory.writers):
-            self._writeback = self.storage.writer(node, self.name)
-        self._sends = {
-            i: self.storage.sender(node, activity.peer, f"{self.name}/{i}", on_rate=self.look)
-            for i, activity in enumerate(self.profile.activities)
-            if activity.do == "send"
-        }
-
-    def _close_flows(self) -> None:
-        for flow in (self._refault, self._writeback, *self._sends.values()):
-            if flow is not None:
-                self.network.close(flow)
-        if self._writeback is not None:
-            self.writeback_bytes += self._writeback.sent
-        self._refault = self._writeback = None
-        self._sends = {}
 
     # ------------------------------------------------------------------ time passes
 
@@ -335,8 +304,18 @@ class Guest:
         self.pass_time()
         if self.stream is not None:
             self.stream.replan()
-        self._set_rates()
-        self._plan_look()
+        self.pacing.set_rates()
+        self._look_at = math.inf
+        wait = self.pacing.steady_for() if self.running else math.inf
+        if wait < math.inf:
+            self._look_at = self.env.now + max(wait, SHORTEST_LOOK_S)
+            timer = self.env.timeout(self._look_at - self.env.now, value=self._look_at)
+            assert timer.callbacks is not None
+            timer.callbacks.append(self._look_again)
+
+    def _look_again(self, event: simpy.Event) -> None:
+        if event.value == self._look_at:
+            self.look()
 
     def pass_time(self) -> None:
         """Let the time since the last look pass at the rates set then."""
@@ -367,14 +346,14 @@ class Guest:
 
     def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        if parts > 1 and self._uneven(elapsed, sent):
+        if parts > 1 and self.pacing.uneven(elapsed, sent):
             half = elapsed / 2
             self._run(end_s - half, half, sent / 2, parts=parts // 2)
             self._run(end_s, half, sent / 2, parts=parts // 2)
             return
         writes = [0.0] * len(self.memory.writers)
         reads = [0.0] * len(self.memory.readers)
-        lost = dict.fromkeys(CAUSES, 0.0)
+        lost: dict[str, float] = defaultdict(float)
         progress = 0.0
         arrived = self._bytes(sent)
         waited = self._wait_for_pages(elapsed, arrived)
@@ -383,7 +362,7 @@ class Guest:
             done = pace.rate * elapsed * there
             kept = 1.0
             if activity.do == "write":
-                kept = self._keep_after_faults(activity, done, elapsed, sent)
+                kept = self.pacing.kept_after_faults(activity, done, elapsed, sent)
                 self.memory.write(activity.index, done * kept)
                 writes[activity.index] += done * kept
                 self.written_pages += done * kept
@@ -435,46 +414,6 @@ class Guest:
             return 1.0
         pairs = zip(self.profile.activities, self.paces, strict=True)
         return sum(a.weight for a, pace in pairs if pace.base > 0) / self._weight
-
-    def _uneven(self, elapsed: float, sent: float) -> bool:
-        """Whether write faults slow a writer notably more in the first half than in all.
-
-        That is by more than the tolerance, or past one of the degrees that are counted.
-        """
-        if self.stream is None or self.write_fault_s <= 0:
-            return False
-        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
-            if activity.do == "write":
-                done = pace.rate * elapsed
-                kept = self._keep_after_faults(activity, done, elapsed, sent)
-                first = kept
-                if kept < 1.0:
-                    first = self._keep_after_faults(activity, done / 2, elapsed / 2, sent / 2)
-                if abs(first - kept) > self._tolerance or any(
-                    first < 1 - degree <= kept for degree in self.degraded_s
-                ):
-                    return True
-        return False
-
-    def _keep_after_faults(
-        self, activity: Activity, done: float, elapsed: float, sent: float
-    ) -> float:
-        """Return the share of the writes that is left after the write faults they cause."""
-        if self.stream is None or self.write_fault_s <= 0 or done <= 0:
-            return 1.0
-        room = activity.workers * elapsed * self._cpu
-
-        def excess(kept: float) -> float:
-            faults = self.memory.scan.faults(activity.index, done * kept, sent=sent)
-            return done * kept * activity.work_s + faults * self.write_fault_s - room
-
-        if excess(1.0) <= 1e-9 * room:
-            return 1.0
-        low, high = 0.0, 1.0
-        for _ in range(20):
-            middle = (low + high) / 2
-            low, high = (low, middle) if excess(middle) > 0 else (middle, high)
-        return low
 
     def _allocate(self, activity: Activity, wanted: float, elapsed: float) -> float:
         """Allocate; return the share of the pages that could be had."""
@@ -529,178 +468,3 @@ class Guest:
                 self.degraded_s[threshold] += elapsed
         if self._record is not None and progress < 1 - 1e-6:
             self._record(self.name, end_s - elapsed, end_s, progress)
-
-    # ------------------------------------------------------------------ rates
-
-    def _set_rates(self) -> None:
-        if not self.running or self.host is None:
-            for pace in self.paces:
-                pace.rate = 0.0
-            if self.host is not None:
-                self.host.demand_cpu(self, 0.0)
-            return
-        latency = self.storage.latency_s(self.host.node)
-        self._misses = base = [reader.miss() for reader in self.memory.readers]
-        if self.undisturbed is not None:
-            base = [reader.miss() for reader in self.undisturbed.readers]
-        self._base_misses = base
-        stalls = self._stalls(self._misses, latency)
-        base_stalls = self._stalls(base, latency)
-        base_share = cpu_share(vcpus=self.profile.vcpus, demand=self._cpu_demand(base_stalls))
-        for held in self.holds.values():
-            stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
-        slowness = 1.0 if self.huge is None else self.huge.slowness
-        demand = self._cpu_demand(stalls, slowness=slowness)
-        own_share = cpu_share(vcpus=self.profile.vcpus, demand=demand)
-        with_policy = cpu_share(vcpus=self.profile.vcpus, demand=demand + self.policy_threads)
-        running = 1 - self.throttle
-        wanted = self._cpu_demand(stalls, running, slowness=slowness) + self.policy_threads
-        vcpus = self.profile.vcpus * running
-        self.host.demand_cpu(self, min(vcpus, wanted))
-        unthrottled = with_policy * self.host.cpu_factor
-        share = running * cpu_share(vcpus=vcpus, demand=wanted) * self.host.cpu_factor
-        self._cpu = able = share / slowness
-        missing = self._ask_storage(stalls, able)
-        served = 1.0
-        if missing > 0 and self._refault is not None:
-            served = min(1.0, self._refault.rate / missing)
-        for i, (activity, pace) in enumerate(zip(self.profile.activities, self.paces, strict=True)):
-            pace.base = activity.pace(level=self.level, share=base_share, stall_s=base_stalls[i])
-            pace.rate = activity.pace(level=self.level, share=able, stall_s=stalls[i])
-            pace.page_s = activity.work_s / able + stalls[i]
-            pace.causes = {
-                "cpu": activity.work_s * (1 / own_share / self.host.cpu_factor - 1 / base_share),
-                "inflation": activity.work_s
-                * (1 / unthrottled - 1 / own_share / self.host.cpu_factor),
-                "throttle": activity.work_s * (1 / share - 1 / unthrottled),
-                "huge_pages": activity.work_s * (1 / able - 1 / share),
-                "cache_miss": stalls[i] - base_stalls[i],
-            }
-            for cause, held in self.holds.items():
-                pace.causes[cause] = held[i]
-                pace.causes["cache_miss"] -= held[i]
-            missed = activity.do == "read" and self._misses[activity.index] > 0
-            if missed and served < 1.0 and pace.rate > 0:
-                page_s = activity.workers / pace.rate
-                pace.rate *= served
-                pace.page_s = activity.workers / pace.rate if served > 0 else 0.0
-                pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
-            elif activity.do == "send":
-                self._send(i, pace)
-
-    def _stalls(self, misses: list[float], latency: float) -> list[float]:
-        """Return each activity's mean stall a page at full service, given its readers' misses."""
-        stalls = [0.0] * len(self.profile.activities)
-        for i, activity in enumerate(self.profile.activities):
-            if activity.do == "read":
-                reader = self.memory.readers[activity.index]
-                pages = reader.read_ahead if reader.sequential else 1
-                stalls[i] = misses[activity.index] * latency / pages
-        return stalls
-
-    def _cpu_demand(
-        self, stalls: list[float], share: float = 1.0, *, slowness: float = 1.0
-    ) -> float:
-        """Return the CPU it would use were there enough for this share of its time, in cores.
-
-        With work that takes `slowness` times as long.
-        """
-        return sum(
-            a.pace(level=self.level, share=share / slowness, stall_s=s) * a.work_s * slowness
-            for a, s in zip(self.profile.activities, stalls, strict=True)
-        )
-
-    def _ask_storage(self, stalls: list[float], share: float) -> float:
-        """Ask storage for misses and write-back; return the former in bytes per second."""
-        missing = 0.0
-        dirtied = 0.0
-        for activity, stall in zip(self.profile.activities, stalls, strict=True):
-            rate = activity.pace(level=self.level, share=share, stall_s=stall)
-            if activity.do == "read":
-                reader = self.memory.readers[activity.index]
-                brought = 1 if reader.sequential else reader.read_ahead
-                missing += rate * self._misses[activity.index] * brought * PAGE
-            elif activity.do == "write" and self.memory.writers[activity.index].to == "cache":
-                dirtied += self.dirty_pages(activity.index, rate) / WRITEBACK_AGE_S * PAGE
-        if self._refault is not None:
-            self.network.set_cap(self._refault, missing)
-        if self._writeback is not None:
-            self.network.set_cap(self._writeback, dirtied)
-        return missing
-
-    def dirty_pages(self, index: int, rate: float) -> float:
-        """Return the cached pages of a writer that wait for write-back at this rate of writes."""
-        classes = self.memory.writers[index].classes
-        return sum(min(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames.count) for c in classes)
-
-    def dirty_cache(self) -> float:
-        """Return all cached pages that wait for write-back."""
-        return sum(
-            self.dirty_pages(a.index, p.rate)
-            for a, p in zip(self.profile.activities, self.paces, strict=True)
-            if a.do == "write" and self.memory.writers[a.index].to == "cache"
-        )
-
-    def _send(self, i: int, pace: Pace) -> None:
-        flow = self._sends.get(i)
-        if flow is None:
-            return
-        self.network.set_cap(flow, pace.rate * PAGE)
-        if flow.links and flow.rate < pace.rate * PAGE * (1 - 1e-9) and flow.rate > 0:
-            reached = flow.rate / PAGE
-            pace.causes["network"] = 1 / reached - 1 / pace.rate
-            pace.rate = reached
-
-    # ------------------------------------------------------------------ when to look again
-
-    def _plan_look(self) -> None:
-        """Look again when a miss rate will have moved by the tolerance, or memory have run out."""
-        self._look_at = math.inf
-        if not self.running:
-            return
-        rates = [pace.rate for pace in self.paces]
-        wait = self._until_misses_change(self.memory, self._misses, rates)
-        if self.undisturbed is not None:
-            wait = min(wait, self._until_misses_change(self.undisturbed, self._base_misses, rates))
-        if self.huge is not None:
-            wait = min(wait, self.huge.steady_for(self._tolerance))
-        if wait < math.inf:
-            self._look_at = self.env.now + max(wait, SHORTEST_LOOK_S)
-            timer = self.env.timeout(self._look_at - self.env.now, value=self._look_at)
-            assert timer.callbacks is not None
-            timer.callbacks.append(self._look_again)
-
-    def _look_again(self, event: simpy.Event) -> None:
-        if event.value == self._look_at:
-            self.look()
-
-    def _until_misses_change(
-        self, memory: Memory, misses: list[float], rates: list[float]
-    ) -> float:
-        """Return for how many seconds nothing about a memory changes by more than the tolerance."""
-        wait = math.inf
-        missed = 0.0
-        room = memory.spare + memory.held + memory.cold
-        for activity, rate in zip(self.profile.activities, rates, strict=True):
-            if rate > 0 and activity.do == "read":
-                missed += rate * misses[activity.index]
-            elif rate > 0 and activity.do == "allocate":
-                live, lifetime = memory.allocated[activity.index].count, activity.lifetime_s
-                growth = abs(rate - live / lifetime) if lifetime else rate
-                slack = self._tolerance * (room + memory.cache.count / 10)
-                if lifetime is None:
-                    wait = min(wait, max(SHORTEST_GROWTH_S, slack / growth))
-                elif growth > self._tolerance * rate:  # what is live has not settled yet
-                    wait = min(wait, max(SHORTEST_GROWTH_S, lifetime / 4))
-        if missed < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
-            return wait
-        wait = min(wait, room / missed)
-        if self.stream is not None:  # frames being filled have to be sent whole, zero ones too
-            slack = self._tolerance * (room + memory.cache.count / 10)
-            wait = min(wait, max(SHORTEST_GROWTH_S, slack / missed))
-        for activity, rate in zip(self.profile.activities, rates, strict=True):
-            if rate > 0 and activity.do == "read":
-                miss = misses[activity.index]
-                reader = memory.readers[activity.index]
-                wait = min(wait, reader.steady_for(rate, miss, self._tolerance))
-        return wait

@@ -186,12 +186,13 @@ class Memory:
     @property
     def spare(self) -> float:
         """Free pages above those that the kernel keeps."""
-        return max(0.0, self.free - self.min_free)
+        spare = self.free - self.min_free
+        return spare if spare > 0 else 0.0
 
     @property
     def resident(self) -> float:
         """Cached pages that some reader may read again."""
-        return sum(reader.resident() for reader in self.readers)
+        return sum([reader.resident() for reader in self.readers])
 
     @property
     def cold(self) -> float:
@@ -347,12 +348,11 @@ class Memory:
 
     def _take_free(self, pages: float, to: Pages) -> float:
         """Write so many free pages, loose ones first; return how many."""
-        loose = self.loose_stale.count + self.loose_zero.count
+        stale, zero = self.loose_stale, self.loose_zero
+        loose = stale.count + zero.count
         share = min(1.0, pages / loose) if loose > 0 else 0.0
-        got = sum(
-            part.move(share * part.count, to, written=True)
-            for part in (self.loose_stale, self.loose_zero)
-        )
+        got = stale.move(share * stale.count, to, written=True)
+        got += zero.move(share * zero.count, to, written=True)
         got += self.free_stale.move(pages - got, to, written=True)
         return got + self.free_zero.move(pages - got, to, written=True)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dcsim.model.touch import TouchClass
 
@@ -26,10 +26,14 @@ class ReadSet:
     classes: tuple[TouchClass, ...]
     read_ahead: int = 1
     remembered: float = 0.0
+    _last: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False, compare=False)
 
     def resident(self, touches: float | None = None) -> float:
         """Return the pages resident when so many touches are remembered."""
         touches = self.remembered if touches is None else touches
+        at, total = self._last
+        if touches == at:  # as what was read up to is what is read on from
+            return total
         total = 0.0
         for part in self.classes:  # what runs look at most often: no calls in it
             own = touches * part.share
@@ -37,6 +41,7 @@ class ReadSet:
                 total += own if own < part.pages else part.pages
             else:
                 total -= part.pages * math.expm1(-own / part.pages)
+        self._last = touches, total
         return total
 
     def miss(self, touches: float | None = None) -> float:
