@@ -11,21 +11,18 @@ import copy
 import math
 from collections import defaultdict
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import simpy
 
 from dcsim.model.activity import Activity, attribute
-from dcsim.model.diskcopy import LocalDisk
-from dcsim.model.hinting import Policy
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
-from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.memory import Memory
 from dcsim.model.network import Flow, Network
 from dcsim.model.pacing import Pacing
 from dcsim.model.postcopy import Absent
+from dcsim.model.profile import Profile
 from dcsim.model.storage import Storage
 from dcsim.records.tables import CAUSES
 from dcsim.units import PAGE
@@ -33,13 +30,6 @@ from dcsim.units import PAGE
 SHORTEST_LOOK_S = 0.01
 FAULT_PARTS = 64
 """Parts of an interval that are told apart where write faults slow a guest unevenly."""
-
-WHY_NOT_LIVE = {
-    "passthrough": "a device is passed through to it",
-    "pinned": "it is pinned to its host",
-    "local-disk": "its disk is local to its host",
-    "": "its group is not migratable live",
-}
 
 ProgressRecord = Callable[[str, float, float, float], None]
 PhaseRecord = Callable[..., None]
@@ -59,27 +49,6 @@ class Sender(Protocol):
 
     def stop(self) -> None:
         """Stop sending: the guest is lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a group's guests have in common once sizes are pages."""
-
-    group: str
-    workload: str
-    pages: float
-    vcpus: float
-    activities: tuple[Activity, ...]
-    policy: Policy
-    migratable: Literal["live", "cold", "no"]
-    because: str
-    local_disk: LocalDisk | None = None
-    huge_pages: HugePageSettings | None = None
-
-    @property
-    def why_not_live(self) -> str:
-        """Why its guests do not move live, in words."""
-        return WHY_NOT_LIVE[self.because]
 
 
 class Guest:

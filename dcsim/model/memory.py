@@ -13,7 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dcsim.model.readers import ReadOutcome, ReadSet, forget, proportional, reach
+from dcsim.model.readers import (
+    ReadOutcome,
+    ReadSet,
+    forget,
+    forget_swept_first,
+    proportional,
+    share_that_fits,
+)
 from dcsim.model.scan import Place, Scan
 from dcsim.model.touch import Pages, TouchClass
 
@@ -233,19 +240,15 @@ class Memory:
             return self._read(touches)
         part = [count / parts for count in touches]
         outcomes = [self._read(part) for _ in range(parts)]
-        return ReadOutcome(
-            misses=[sum(own) for own in zip(*(o.misses for o in outcomes), strict=True)],
-            stalls=[sum(own) for own in zip(*(o.stalls for o in outcomes), strict=True)],
-            brought=sum(o.brought for o in outcomes),
-            recycled=sum(o.recycled for o in outcomes),
-        )
+        return ReadOutcome.total(outcomes)
 
     def _read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read in one step."""
         old = [reader.remembered for reader in self.readers]
         before = [reader.resident() for reader in self.readers]
         room = self.spare + self.held + max(0.0, self.cache.count - sum(before))
-        share, after = self._share_that_fits(touches, before, room)
+        tight = room <= 1e-6 * max(1.0, self.cache.count)
+        share, after = share_that_fits(self.readers, touches, before, room=room, tight=tight)
         misses = [max(0.0, end - start) for start, end in zip(before, after, strict=True)]
         if share < 1.0:
             for i, (reader, count) in enumerate(zip(self.readers, touches, strict=True)):
@@ -269,28 +272,6 @@ class Memory:
             for m, r in zip(misses, self.readers, strict=True)
         ]
         return ReadOutcome(misses, stalls, filled + extra, filled + extra - fresh)
-
-    def _share_that_fits(
-        self, touches: Sequence[float], before: Sequence[float], room: float
-    ) -> tuple[float, list[float]]:
-        """Return the share of these touches that has room, and what is resident after it."""
-        start = sum(before)
-        remembered = [reader.remembered for reader in self.readers]
-        tight = room <= 1e-6 * max(1.0, self.cache.count)
-        if tight and proportional(remembered, touches):
-            return 0.0, list(before)
-
-        def after(share: float) -> list[float]:
-            pairs = zip(self.readers, touches, strict=True)
-            return [reader.resident(reader.remembered + share * count) for reader, count in pairs]
-
-        whole = after(1.0)
-        if sum(whole) - start <= room:
-            return 1.0, whole
-        if tight:
-            return 0.0, list(before)
-        share = reach(self.readers, remembered, touches, target=start + room, start=0.0)
-        return share, after(share)
 
     def _fill_from_free(self, pages: float) -> float:
         """Fill free frames, then those a hint holds, with file pages; return how many."""
@@ -490,11 +471,4 @@ class Memory:
         """Let readers forget until what is resident fits these pages."""
         if self.resident <= pages:
             return
-        if self.replacement == "two-list":
-            kept = [reader for reader in self.readers if not reader.sequential]
-            room = pages - sum(reader.resident() for reader in kept)
-            forget([reader for reader in self.readers if reader.sequential], max(0.0, room))
-            if room < 0:
-                forget(kept, pages)
-        else:
-            forget(self.readers, pages)
+        (forget_swept_first if self.replacement == "two-list" else forget)(self.readers, pages)

@@ -103,6 +103,16 @@ class ReadOutcome:
     brought: float
     recycled: float
 
+    @classmethod
+    def total(cls, outcomes: Sequence[ReadOutcome]) -> ReadOutcome:
+        """Return what intervals one after another came to."""
+        return cls(
+            misses=[sum(own) for own in zip(*(o.misses for o in outcomes), strict=True)],
+            stalls=[sum(own) for own in zip(*(o.stalls for o in outcomes), strict=True)],
+            brought=sum(o.brought for o in outcomes),
+            recycled=sum(o.recycled for o in outcomes),
+        )
+
 
 def forget(readers: Sequence[ReadSet], pages: float) -> None:
     """Let these readers forget in the same proportion until what is resident fits these pages."""
@@ -117,6 +127,53 @@ def forget(readers: Sequence[ReadSet], pages: float) -> None:
         share = reach(readers, [0.0] * len(readers), touches, target=pages, start=start)
     for reader, touched in zip(readers, touches, strict=True):
         reader.remembered = share * touched
+
+
+def forget_swept_first(readers: Sequence[ReadSet], pages: float) -> None:
+    """Let them forget as `forget` does, but sweeps all they know before others anything."""
+    kept = [reader for reader in readers if not reader.sequential]
+    room = pages - sum(reader.resident() for reader in kept)
+    forget([reader for reader in readers if reader.sequential], max(0.0, room))
+    if room < 0:
+        forget(kept, pages)
+
+
+def share_that_fits(
+    readers: Sequence[ReadSet],
+    touches: Sequence[float],
+    before: Sequence[float],
+    *,
+    room: float,
+    tight: bool,
+) -> tuple[float, list[float]]:
+    """Return the share of these touches that has room, and what is resident after it.
+
+    Parameters
+    ----------
+    readers, touches
+        Who reads, and how often.
+    before
+        What is resident of each before.
+    room
+        Pages that may become resident.
+    tight
+        Whether that is next to none.
+    """
+    remembered = [reader.remembered for reader in readers]
+    if tight and proportional(remembered, touches):
+        return 0.0, list(before)
+
+    def after(share: float) -> list[float]:
+        pairs = zip(readers, touches, strict=True)
+        return [reader.resident(reader.remembered + share * count) for reader, count in pairs]
+
+    start, whole = sum(before), after(1.0)
+    if sum(whole) - start <= room:
+        return 1.0, whole
+    if tight:
+        return 0.0, list(before)
+    share = reach(readers, remembered, touches, target=start + room, start=0.0)
+    return share, after(share)
 
 
 def reach(

@@ -16,12 +16,12 @@ from dcsim.errors import Issue, ScenarioError, did_you_mean
 from dcsim.model.activity import Activity
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
-from dcsim.model.guest import Profile
 from dcsim.model.hinting import Adapt, Policy, Step
 from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.memory import Memory
 from dcsim.model.patience import DowntimeSteps, Patience, Retry, Rung
 from dcsim.model.postcopy import PostCopy
+from dcsim.model.profile import Profile
 from dcsim.model.stream import Settings
 from dcsim.model.touch import TouchClass, classes_of
 from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
