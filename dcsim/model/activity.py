@@ -97,9 +97,9 @@ def cpu_share(*, vcpus: float, demand: float) -> float:
 
 def attribute(lost: float, causes: dict[str, float], into: dict[str, float]) -> None:
     """Add a loss to its causes, in proportion to the time each adds; without any, to the CPU."""
-    total = sum(seconds for seconds in causes.values() if seconds > 0)
     if lost <= 0:
         return
+    total = sum([seconds for seconds in causes.values() if seconds > 0])
     if total <= 0:
         into["cpu"] += lost
         return

@@ -327,7 +327,7 @@ class Guest:
         arrived = self._bytes(sent)
         waited = self._wait_for_pages(elapsed, arrived)
         for activity, pace, there in zip(self.profile.activities, self.paces, waited, strict=True):
-            weight = activity.weight / self._weight
+            weight, paced = activity.weight / self._weight, pace.progress
             done = pace.rate * elapsed * there
             kept = 1.0
             if activity.do == "write":
@@ -340,13 +340,13 @@ class Guest:
                 self.read_pages += done
             elif activity.do == "allocate":
                 kept = self._allocate(activity, done, elapsed)
-            attribute(weight * elapsed * (1 - pace.progress), pace.causes, lost)
+            attribute(weight * elapsed * (1 - paced), pace.causes, lost)
             if there < 1.0:
-                lost["post_copy"] += weight * elapsed * pace.progress * (1 - there)
+                lost["post_copy"] += weight * elapsed * paced * (1 - there)
             if kept < 1.0:
                 cause = "memory" if activity.do == "allocate" else "write_fault"
-                lost[cause] += weight * elapsed * pace.progress * there * (1 - kept)
-            progress += weight * pace.progress * there * kept
+                lost[cause] += weight * elapsed * paced * there * (1 - kept)
+            progress += weight * paced * there * kept
         outcome = self.memory.read(reads)
         self.missed_pages += sum(outcome.misses)
         self.refault_pages += outcome.brought
