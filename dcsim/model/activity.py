@@ -62,7 +62,8 @@ class Activity:
             return 0.0
         page_s = self.work_s / share + stall_s
         able = self.workers / page_s if page_s > 0 else math.inf
-        return min(self.demand * level if level > 0 else 0.0, able)
+        wanted = self.demand * level if level > 0 else 0.0
+        return wanted if wanted < able else able
 
 
 @dataclass(slots=True)

@@ -126,16 +126,21 @@ class Pacing:
         served = 1.0
         if missing > 0 and self._refault is not None:
             served = min(1.0, self._refault.rate / missing)
+        # what each adds to a second of work
+        cpu = 1 / own_share / host.cpu_factor - 1 / base_share
+        inflation = 1 / unthrottled - 1 / own_share / host.cpu_factor
+        throttle = 1 / share - 1 / unthrottled
+        huge_pages = 1 / able - 1 / share
         for i, (activity, pace) in enumerate(zip(self._activities, self.paces, strict=True)):
             work_s = activity.work_s
             pace.base = activity.pace(level=guest.level, share=base_share, stall_s=base_stalls[i])
             pace.rate = rates[i]
             pace.page_s = work_s / able + stalls[i]
             pace.causes = {
-                "cpu": work_s * (1 / own_share / host.cpu_factor - 1 / base_share),
-                "inflation": work_s * (1 / unthrottled - 1 / own_share / host.cpu_factor),
-                "throttle": work_s * (1 / share - 1 / unthrottled),
-                "huge_pages": work_s * (1 / able - 1 / share),
+                "cpu": work_s * cpu,
+                "inflation": work_s * inflation,
+                "throttle": work_s * throttle,
+                "huge_pages": work_s * huge_pages,
                 "cache_miss": stalls[i] - base_stalls[i],
             }
             for cause, held in guest.holds.items():
