@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+MEASURED = '{"config": {"name": "mine", "ram_mib": 512, "bw_mibps": 100}}'
 MEMINFO = "MemTotal: 8009912 kB\nMemFree: 538760 kB\nBuffers: 157048 kB\nCached: 4893932 kB\n"
 
 
@@ -33,6 +34,7 @@ def test_the_shell_example_runs(root: Path, tmp_path: Path) -> None:
     """Each command of the walk through the shell does what its comment says."""
     (tmp_path / "host1").mkdir()
     (tmp_path / "host1" / "proc-meminfo").write_text(MEMINFO)
+    (tmp_path / "measured.jsonl").write_text(MEASURED)
     commands = [line for block in blocks(root, "sh") for line in block.splitlines()]
     ours = [line for line in commands if line.startswith("dcsim ")]
     assert len(ours) >= 5
