@@ -165,7 +165,7 @@ class Scan:
                 faults[-1] += frames.advance(touches=own, sent=going, law=law)
                 written.add(frames)
         for pages in here:
-            if pages not in written and pages is not self._cache:
+            if pages.pending > 0 and pages not in written and pages is not self._cache:
                 pages.advance(touches=0.0, sent=share * pages.pending, law="each")
         going = share * self._cache.pending if self._cache in of_here else 0.0
         self._cache.advance(touches=recycled, sent=going, law="each")
