@@ -793,6 +793,22 @@ def test_a_sync_does_not_take_the_cursor_back() -> None:
     assert scan(memory) == pytest.approx([1000, 1500, 200, 100, 900])
 
 
+def test_what_is_dirtied_behind_the_cursor_waits_for_the_next_time_round() -> None:
+    """Half-way through a region, half of what a sync finds there lies behind: others come first."""
+    memory = ordered()
+    memory.scan.advance(writes=[0.0], recycled=0.0, sent=300.0)
+    memory.scan.next_region()  # the cache
+    memory.scan.advance(writes=[0.0], recycled=0.0, sent=1250.0)
+    memory.scan.advance(writes=[0.0], recycled=800.0, sent=0.0)
+    found = memory.scan.sync()
+    waiting = memory.scan.waiting
+    assert waiting == pytest.approx(1250 + found)
+    assert sum(memory.scan.pending_here()) == pytest.approx(1250 + found / 2)
+    sent = scan(memory)
+    assert sent == pytest.approx([1250 + found / 2, 100, 900, 3500, 1000, 1500, 200, found / 2])
+    assert memory.scan.pending == pytest.approx(0, abs=1e-6)
+
+
 @given(order=st.permutations(ORDER), sent=st.floats(0, 12_000))
 def test_no_order_makes_or_loses_pages(order: list[str], sent: float) -> None:
     """Whatever comes first, as much is pending and as much is sent as with all mixed."""

@@ -67,7 +67,7 @@ class Absent:
         self.faults = 0.0
         # The background goes on from what was asked for last: no order of regions is left.
         scan = memory.scan
-        self._regions, scan.regions, scan.cursor = scan.regions, (memory.sets,), 0
+        self._regions = scan.lay_out((memory.sets,))
         for pages in memory.sets:
             pages.fetched = 0.0
 
@@ -213,5 +213,5 @@ class Absent:
         """Stop keeping count; return the pages that were asked for."""
         for pages in self._memory.sets:
             pages.fetched = None
-        self._memory.scan.regions = self._regions
+        self._memory.scan.lay_out(self._regions)
         return self.faults

@@ -1,9 +1,10 @@
 """What a migration sees of a guest's memory: what is to be sent, where it lies, what is written.
 
 It scans memory in the order of addresses, round and round. Which contents lie where is either mixed
-evenly, or an order of *regions*: the pages of one are sent, evenly, before those of the next. The
-dirty log over all sets of pages says what has to be sent again. Pages are counts, as floats; no
-clock.
+evenly, or an order of *regions*: the pages of one are sent, evenly, before those of the next. What a
+sync finds in a region that the scan is in lies behind the cursor in the share that it has passed,
+and waits for the next time round. The dirty log over all sets of pages says what has to be sent
+again. Pages are counts, as floats; no clock.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Scan:
     def __init__(self, memory: Memory, order: Sequence[Place] = ()) -> None:
         self.regions = in_order(memory, order)
         self.cursor = 0
+        self._passed = self._behind = 0.0
         self._sets = memory.sets
         self._writers = memory.writers
         self._cache = memory.cache
@@ -81,9 +83,17 @@ class Scan:
         self._chunk = min(1.0, LOG_CHUNK / memory.pages)
         self._guard: Guard | None = None
 
+    def lay_out(self, regions: tuple[tuple[Pages, ...], ...]) -> tuple[tuple[Pages, ...], ...]:
+        """Take other regions, from their beginning; return those there were."""
+        old, self.regions = self.regions, regions
+        self.cursor = 0
+        self._passed = self._behind = 0.0
+        return old
+
     def start(self, *, per_chunk: bool, guard: bool = False) -> None:
         """Switch the dirty log on: every page is to be sent, and write-protected at once or not."""
         self.cursor = 0
+        self._passed = self._behind = 0.0
         written = (part.frames for writer in self._writers for part in writer.classes)
         self._guard = Guard(written) if guard else None
         for pages in self._sets:
@@ -101,8 +111,13 @@ class Scan:
         """The sets of the region at the cursor."""
         return self.regions[self.cursor]
 
+    @property
+    def waiting(self) -> float:
+        """Pages to be sent of the region at the cursor, behind it and ahead."""
+        return sum([pages.pending for pages in self.regions[self.cursor]])
+
     def pending_here(self) -> tuple[float, float, float]:
-        """Return the pages to be sent of the region at the cursor.
+        """Return the pages to be sent of the region at the cursor, ahead of it.
 
         Returns
         -------
@@ -118,12 +133,23 @@ class Scan:
                 zero += pages.pending
             else:
                 normal += pages.pending
+        if self._behind > 0:
+            ahead = self._ahead(normal + zero + ballooned)
+            return normal * ahead, zero * ahead, ballooned * ahead
         return normal, zero, ballooned
 
+    def _ahead(self, waiting: float) -> float:
+        """Return the share of the pages waiting at the cursor that lie ahead of it."""
+        return max(0.0, 1 - self._behind / waiting) if waiting > 0 else 1.0
+
     def next_region(self) -> bool:
-        """Move the cursor to the next region with pages to be sent; return whether there is one."""
+        """Move the cursor to the next region with pages to be sent; return whether there is one.
+
+        The same one comes last: what lies behind the cursor is ahead of it the next time round.
+        """
         count = len(self.regions)
-        for step in range(1, count):
+        behind, self._passed, self._behind = self._behind, 0.0, 0.0
+        for step in range(1, count + (behind > 0)):
             at = (self.cursor + step) % count
             if sum([pages.pending for pages in self.regions[at]]) > LEAST_PAGES:
                 self.cursor = at
@@ -150,6 +176,10 @@ class Scan:
             For each write set, the writes that hit a write-protected page.
         """
         share = self._share_sent(sent)
+        if share > 0 and len(self.regions) > 1:
+            waiting = self.waiting
+            ahead = self._ahead(waiting) * waiting
+            self._passed += (1 - self._passed) * min(1.0, sent / ahead if ahead > 0 else 1.0)
         here = self.here if share > 0 else ()
         of_here = set(here)
         faults = []
@@ -188,10 +218,15 @@ class Scan:
         return sum(of(part) for part in self._writers[index].classes)
 
     def _share_sent(self, sent: float) -> float:
-        """Return the share of what is pending at the cursor that so many pages are."""
-        total = sum(self.pending_here()) if sent > 0 else 0.0
+        """Return the share of what is waiting at the cursor that so many pages are."""
+        total = self.waiting if sent > 0 else 0.0
         return min(1.0, sent / total) if total > 0 else 0.0
 
     def sync(self) -> float:
         """Collect the dirty log; return the pages newly to be sent."""
-        return sum([pages.sync() for pages in self._sets])
+        if len(self.regions) == 1:
+            return sum([pages.sync() for pages in self._sets])
+        before = self.waiting
+        new = sum([pages.sync() for pages in self._sets])
+        self._behind = min(self._behind, before) + self._passed * (self.waiting - before)
+        return new

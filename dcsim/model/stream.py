@@ -282,7 +282,7 @@ class Stream:
         self.deltas += pages * self._delta_share
         if self._cache is not None and self.flow.kind != "first pass":
             memory = self._guest.memory
-            pending = sum(memory.scan.pending_here())
+            pending = memory.scan.waiting
             share = min(1.0, pages / pending) if pending > 0 else 0.0
             self._cache.sent(share, memory.scan.here)
         return pages
