@@ -1,8 +1,8 @@
 """What a migration sees of a guest's memory: what is to be sent, where it lies, what is written.
 
 It scans memory in the order of addresses, round and round. Which contents lie where is either mixed
-evenly, or an order of *regions*: the pages of one are sent, evenly, before those of the next. What a
-sync finds in a region that the scan is in lies behind the cursor in the share that it has passed,
+evenly, or an order of *regions*: the pages of one are sent, evenly, before those of the next. What
+a sync finds in a region that the scan is in lies behind the cursor in the share that it has passed,
 and waits for the next time round. The dirty log over all sets of pages says what has to be sent
 again. Pages are counts, as floats; no clock.
 """
