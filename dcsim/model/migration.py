@@ -1,10 +1,7 @@
 """One migration, from admission to outcome. Seconds, bytes and pages of 4096 bytes.
 
-Read `Migration.run` from top to bottom for what happens to a guest. The rules are QEMU's [C.3], as
-measured: a round ends when what is left would fit the downtime limit at the bandwidth of the
-moment; decisions fall at the ends of windows of 100 ms; a sync then adds what was dirtied, and
-unless that still fits, another round begins. With a window of 0 a round sends all it has and the
-bandwidth is that of the round, as other simulators have it.
+Read `Migration.run` from top to bottom for what happens to a guest, and below it how that ends. The
+rounds are in `dcsim.model.precopy`, what comes after the guest in `dcsim.model.following`.
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ from typing import Any
 
 import simpy
 
+from dcsim.model import precopy
 from dcsim.model.adaptive import Outlook
 from dcsim.model.convergence import AutoConverge, Brakes
 from dcsim.model.diskcopy import DiskCopy, Disks
@@ -136,7 +134,7 @@ class Migration:
         kind = "first pass"
         verdict = None
         while True:
-            left, fits = yield from self.round(stream, kind, entries)
+            left, fits = yield from precopy.send_round(self, stream, kind, entries)
             entries = 0.0
             if guest.ran_out():
                 return self.lose_guest()
@@ -172,7 +170,7 @@ class Migration:
                 return self.lose_pages()
             self.end("completed-postcopy", self.reason)
         else:
-            yield from self.switch_over(stream)
+            yield from precopy.switch_over(self, stream)
             if self.broken():
                 return self.fail_broken()
             self.end_stream()
@@ -243,115 +241,12 @@ class Migration:
             guest, brake, lambda what: self.world.event("slowed", guest.name, what)
         )
         if isinstance(brake, AutoConverge) and brake.sync_every < math.inf:
-            env.process(self.sync_often(self.stream, brake.sync_every))
+            env.process(precopy.sync_often(self, self.stream, brake.sync_every))
         if self.watch.next_step_s < math.inf:
-            env.process(self.climb(self.stream))
+            env.process(precopy.climb(self, self.stream))
         for host in (self.source, self.destination):
             host.run_threads(self.stream.cores)
         return self.stream
-
-    def round(
-        self, stream: Stream, kind: str, entries: float
-    ) -> Generator[simpy.Event, Any, tuple[float, bool]]:
-        """Send one round and sync; return what is left, in bytes, and whether it fits."""
-        env, guest, settings = self.world.env, self.guest, self.settings
-        self.rounds += 1
-        guest.look()
-        began, before, found_before = env.now, self.sent_bytes, self.found_pages
-        throttle = guest.throttle
-        pages_before = stream.pages
-        pending = guest.memory.scan.pending
-        if entries > 0:
-            yield stream.send_raw(entries, limited=True)
-        fits_s = self.watch.downtime_limit if settings.window > 0 else 0.0
-        yield from stream.send_round(kind, fits_s=fits_s, until_s=self.watch.deadline_s)
-        if settings.window > 0 and not guest.ran_out():
-            # decisions fall at the end of the window; until then it goes on sending
-            yield from stream.send_round(kind, fits_s=0.0, until_s=self.window_end(began))
-        guest.pass_time()
-        stream.end_round()
-        left = guest.memory.scan.pending * PAGE
-        left += self.sync() * PAGE
-        new = self.found_pages - found_before
-        elapsed = env.now - began
-        sent = self.sent_bytes - before
-        if settings.window > 0:
-            bandwidth = stream.bandwidth()
-        else:
-            bandwidth = sent / elapsed if elapsed > 0 else math.inf
-        threshold = bandwidth * self.watch.downtime_limit
-        if elapsed > 0 and env.now < self.watch.deadline_s:
-            self.dirty_rate = new * PAGE / elapsed
-        pages = stream.pages - pages_before
-        self.record_round(
-            kind,
-            began=began,
-            pending=pending,
-            sent=sent,
-            pages=pages,
-            new=new,
-            threshold=threshold,
-            throttle=throttle,
-        )
-        return left, left <= threshold
-
-    def sync(self) -> float:
-        """Collect the dirty log; return the pages that it adds to what is to be sent."""
-        assert self.brakes is not None
-        new = self.guest.memory.scan.sync()
-        self.syncs += 1
-        self.found_pages += new
-        self.brakes.sync(new, self.sent_bytes)
-        self.guest.look()
-        return new
-
-    def sync_often(self, stream: Stream, every_s: float) -> Generator[simpy.Event]:
-        """Sync in long rounds too, where none has been for so long; the first pass is let be."""
-        seen = 0
-        while True:
-            yield self.world.env.timeout(every_s)
-            if self.guest.stream is not stream or not self.guest.running:
-                return
-            if self.rounds > 1 and self.syncs == seen:
-                self.guest.pass_time()
-                self.sync()
-            seen = self.syncs
-
-    def window_end(self, began: float) -> float:
-        """Return when the present bandwidth window ends; the first of a round is a whole one."""
-        window = self.settings.window
-        passed = (self.world.env.now - self.stream_s) / window
-        first = math.floor((began - self.stream_s) / window + 1e-9) + 1
-        return self.stream_s + max(first, math.ceil(passed - 1e-9)) * window
-
-    def climb(self, stream: Stream) -> Generator[simpy.Event]:
-        """Take the steps of the downtime limit that come by time."""
-        while self.watch.next_step_s < math.inf:
-            yield self.world.env.timeout(max(0.0, self.watch.next_step_s - self.world.env.now))
-            if self.guest.stream is not stream or not self.guest.running:
-                return
-            self.watch.climb(self.world.env.now, self.rounds)
-            stream.allow(self.watch.downtime_limit)
-
-    def switch_over(self, stream: Stream) -> Generator[simpy.Event, Any]:
-        """Send the rest, the guest paused, without the cap; make ready to start it."""
-        env, guest = self.world.env, self.guest
-        began = env.now
-        guest.memory.scan.sync()
-        pending = guest.memory.scan.pending
-        pages_before = stream.pages
-        before = self.sent_bytes
-        if self.disk is not None:
-            yield from self.disk.finish()
-        yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
-        guest.pass_time()
-        stream.end_round()
-        yield stream.send_raw(self.settings.device_state, limited=False)
-        stream.close()
-        if self.settings.activation > 0:
-            yield env.timeout(self.settings.activation)
-        sent, pages = self.sent_bytes - before, stream.pages - pages_before
-        self.record_round("switch-over", began=began, pending=pending, sent=sent, pages=pages)
 
     def arrive(self) -> None:
         """Start the guest at the destination."""

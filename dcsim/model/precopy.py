@@ -1,0 +1,132 @@
+"""Pre-copy: rounds that send and sync, and the switch-over. Seconds, bytes and pages.
+
+A round ends when what is left would fit the downtime limit at the bandwidth of the last window,
+and at the end of a window; a sync then adds what was dirtied, and unless that still fits, another
+round begins [C.3]. With a window of 0 a round sends all it has and the bandwidth is that of the
+round, as other simulators have it. What follows the guest instead is the matter of
+`dcsim.model.following`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from dcsim.model.stream import Stream
+from dcsim.units import PAGE
+
+if TYPE_CHECKING:
+    from dcsim.model.migration import Migration
+
+
+def send_round(
+    migration: Migration, stream: Stream, kind: str, entries: float
+) -> Generator[simpy.Event, Any, tuple[float, bool]]:
+    """Send one round and sync; return what is left, in bytes, and whether it fits."""
+    env, guest, settings = migration.world.env, migration.guest, migration.settings
+    migration.rounds += 1
+    guest.look()
+    began, before, found_before = env.now, migration.sent_bytes, migration.found_pages
+    throttle = guest.throttle
+    pages_before = stream.pages
+    pending = guest.memory.scan.pending
+    if entries > 0:
+        yield stream.send_raw(entries, limited=True)
+    fits_s = migration.watch.downtime_limit if settings.window > 0 else 0.0
+    yield from stream.send_round(kind, fits_s=fits_s, until_s=migration.watch.deadline_s)
+    if settings.window > 0 and not guest.ran_out():
+        # decisions fall at the end of the window; until then it goes on sending
+        yield from stream.send_round(kind, fits_s=0.0, until_s=window_end(migration, began))
+    guest.pass_time()
+    stream.end_round()
+    left = guest.memory.scan.pending * PAGE
+    left += sync(migration) * PAGE
+    new = migration.found_pages - found_before
+    elapsed = env.now - began
+    sent = migration.sent_bytes - before
+    if settings.window > 0:
+        bandwidth = stream.bandwidth()
+    else:
+        bandwidth = sent / elapsed if elapsed > 0 else math.inf
+    threshold = bandwidth * migration.watch.downtime_limit
+    if elapsed > 0 and env.now < migration.watch.deadline_s:
+        migration.dirty_rate = new * PAGE / elapsed
+    pages = stream.pages - pages_before
+    migration.record_round(
+        kind,
+        began=began,
+        pending=pending,
+        sent=sent,
+        pages=pages,
+        new=new,
+        threshold=threshold,
+        throttle=throttle,
+    )
+    return left, left <= threshold
+
+
+def sync(migration: Migration) -> float:
+    """Collect the dirty log; return the pages that it adds to what is to be sent."""
+    assert migration.brakes is not None
+    new = migration.guest.memory.scan.sync()
+    migration.syncs += 1
+    migration.found_pages += new
+    migration.brakes.sync(new, migration.sent_bytes)
+    migration.guest.look()
+    return new
+
+
+def sync_often(migration: Migration, stream: Stream, every_s: float) -> Generator[simpy.Event]:
+    """Sync in long rounds too, where none has been for so long; the first pass is let be."""
+    seen = 0
+    while True:
+        yield migration.world.env.timeout(every_s)
+        if migration.guest.stream is not stream or not migration.guest.running:
+            return
+        if migration.rounds > 1 and migration.syncs == seen:
+            migration.guest.pass_time()
+            sync(migration)
+        seen = migration.syncs
+
+
+def window_end(migration: Migration, began: float) -> float:
+    """Return when the present bandwidth window ends; the first of a round is a whole one."""
+    window = migration.settings.window
+    passed = (migration.world.env.now - migration.stream_s) / window
+    first = math.floor((began - migration.stream_s) / window + 1e-9) + 1
+    return migration.stream_s + max(first, math.ceil(passed - 1e-9)) * window
+
+
+def climb(migration: Migration, stream: Stream) -> Generator[simpy.Event]:
+    """Take the steps of the downtime limit that come by time."""
+    env, watch = migration.world.env, migration.watch
+    while watch.next_step_s < math.inf:
+        yield env.timeout(max(0.0, watch.next_step_s - env.now))
+        if migration.guest.stream is not stream or not migration.guest.running:
+            return
+        watch.climb(env.now, migration.rounds)
+        stream.allow(watch.downtime_limit)
+
+
+def switch_over(migration: Migration, stream: Stream) -> Generator[simpy.Event, Any]:
+    """Send the rest, the guest paused, without the cap; make ready to start it."""
+    env, guest = migration.world.env, migration.guest
+    began = env.now
+    guest.memory.scan.sync()
+    pending = guest.memory.scan.pending
+    pages_before = stream.pages
+    before = migration.sent_bytes
+    if migration.disk is not None:
+        yield from migration.disk.finish()
+    yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
+    guest.pass_time()
+    stream.end_round()
+    yield stream.send_raw(migration.settings.device_state, limited=False)
+    stream.close()
+    if migration.settings.activation > 0:
+        yield env.timeout(migration.settings.activation)
+    sent, pages = migration.sent_bytes - before, stream.pages - pages_before
+    migration.record_round("switch-over", began=began, pending=pending, sent=sent, pages=pages)
