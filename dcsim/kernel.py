@@ -6,21 +6,60 @@ out.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
+from pathlib import Path
 from types import ModuleType
 
 SWITCH = "DCSIM_KERNEL"
+_PACKAGE = Path(__file__).parent
+_NOTE = _PACKAGE / "_kernel.txt"  # left by hatch_build.py: why there is none
 
 
-def _compiled() -> ModuleType | None:
-    if os.environ.get(SWITCH) == "python":
-        return None
+def _left_out() -> bool:
+    return os.environ.get(SWITCH) == "python"
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    """Return the compiled module, or None and why."""
+    if _left_out():
+        return None, f"{SWITCH}=python leaves it out"
     try:
-        return importlib.import_module("dcsim._kernel")
-    except ImportError:
+        module = importlib.import_module("dcsim._kernel")
+    except ModuleNotFoundError:
+        why = _NOTE.read_text(encoding="utf-8").strip() if _NOTE.exists() else ""
+        return None, why or "it was not built for this Python"
+    except ImportError as error:
+        return None, f"it cannot be loaded: {error}"
+    if not _is_current(module):
+        return None, "it was compiled from other sources than those beside it"
+    return module, ""
+
+
+def _is_current(module: ModuleType) -> bool:
+    """Whether a checkout has the sources a module was compiled from; a wheel has none to differ."""
+    folder = _PACKAGE.parent / "kernel"
+    if not (folder / "kernel.h").exists():
+        return True
+    texts = [path.read_bytes() for path in sorted(folder.glob("*.[ch]"))]
+    return getattr(module, "sources", None) == hashlib.sha256(b"".join(texts)).hexdigest()
+
+
+compiled, missing = _load()
+"""The module, or None where it was not built, does not fit or is not wanted; and why."""
+
+
+def status() -> str:
+    """Return in words whether the compiled kernel is in use."""
+    return f"not used, {missing}" if missing else "in use"
+
+
+def notice() -> str | None:
+    """Return what to tell a user whose simulations are slow without being asked to be."""
+    if compiled or _left_out():
         return None
-
-
-compiled = _compiled()
-"""The module, or None where it was not built or is not wanted."""
+    return (
+        f"dcsim runs without its compiled kernel, slower, to the same results: {missing}. "
+        f"Installing dcsim again builds it; {SWITCH}=python says that Python will do."
+    )

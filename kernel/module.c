@@ -16,7 +16,8 @@ PyInit__kernel(void)
     PyObject *module = PyModule_Create(&kernel);
     if (module == NULL)
         return NULL;
-    if (add_touch(module) < 0 || add_fabric(module) < 0) {
+    if (PyModule_AddStringConstant(module, "sources", SOURCES) < 0 || add_touch(module) < 0 ||
+        add_fabric(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

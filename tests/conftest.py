@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from dcsim import kernel
+
 # The same examples on every run and machine; a loaded machine is no failure.
 settings.register_profile("dcsim", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.load_profile("dcsim")
+
+
+if kernel.compiled is None:
+    os.environ[kernel.SWITCH] = "python"  # it will do: no command need say so
+
+
+def pytest_report_header() -> str:
+    """Say what the tests run with."""
+    return f"compiled kernel: {kernel.status()}"
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 import dcsim
+from dcsim import kernel
 from dcsim.cli import application, console, main, manual
 from dcsim.records.result import Result
 from dcsim.records.tables import SUMMARY
@@ -84,8 +85,9 @@ def documented(command: str, document: dict) -> None:
 
 
 def test_version():
-    """--version prints it."""
-    assert printed("--version") == f"dcsim {dcsim.__version__}\n"
+    """--version prints it, and whether the compiled kernel is in use."""
+    lines = [f"dcsim {dcsim.__version__}", f"compiled kernel: {kernel.status()}"]
+    assert printed("--version").splitlines() == lines
 
 
 def test_help_tells_every_command_and_exit_code():

@@ -50,7 +50,10 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from dcsim import kernel
+
         say(f"dcsim {__version__}")
+        say(f"compiled kernel: {kernel.status()}")
         raise typer.Exit
 
 
@@ -59,7 +62,10 @@ def _dcsim(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version, whether the compiled kernel is in use, and exit.",
         ),
     ] = False,
 ) -> None:

@@ -23,7 +23,7 @@ from dcsim.cli.app import (
     command,
     load,
 )
-from dcsim.cli.console import complain, say, say_json, study_progress, table
+from dcsim.cli.console import complain, say, say_json, study_progress, table, warn_if_slow
 from dcsim.cli.saving import (
     Out,
     Overwrite,
@@ -103,6 +103,7 @@ def compare(
     report = report or (out and out / REPORT)
     from dcsim.study import compare as studies
 
+    warn_if_slow()
     with study_progress(wanted=not no_progress) as progress, _executor(jobs) as executor:
         try:
             study = studies.compare(

@@ -34,6 +34,14 @@ def complain(text: str) -> None:
     print(_printable(text), file=sys.stderr)
 
 
+def warn_if_slow() -> None:
+    """Say, before something is simulated, that the compiled kernel is missing where it is."""
+    from dcsim import kernel
+
+    if told := kernel.notice():
+        complain(told)
+
+
 def say_json(data: Mapping[str, Any], *, indent: int = 2) -> None:
     """Print the result as JSON; what no JSON number is, such as NaN, becomes null."""
     document = {"schema_version": SCHEMA_VERSION, **plain(data)}

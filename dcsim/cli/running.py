@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dcsim.cli.app import ERROR, RUN, AsJson, Assignments, NoProgress, Seed, Source, command, load
-from dcsim.cli.console import complain, run_progress, say, say_json, table
+from dcsim.cli.console import complain, run_progress, say, say_json, table, warn_if_slow
 from dcsim.cli.saving import (
     Out,
     Overwrite,
@@ -62,6 +62,7 @@ def run(
     make_way(out, overwrite=overwrite, owns=archive.holds_result, option="--out")
     make_way(csv, overwrite=overwrite, owns=archive.holds_csv, option="--csv")
     check_report(report, overwrite=overwrite)
+    warn_if_slow()
     with run_progress(wanted=not no_progress) as progress:
         result = simulate(scenario, replicate=replicate, progress=progress, check=check)
     if out:
@@ -136,6 +137,7 @@ def rerun(directory: Saved) -> None:
 
     stored = sorted((directory / "runs").iterdir()) if is_study(directory) else [directory]
     different = 0
+    warn_if_slow()
     for path in stored:
         _, differences = again(path)
         different += bool(differences)

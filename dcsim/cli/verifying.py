@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dcsim.cli.app import NOT_SO, RUN, AsJson, NoProgress, command
-from dcsim.cli.console import plain, say, say_json, study_progress, table
+from dcsim.cli.console import plain, say, say_json, study_progress, table, warn_if_slow
 
 if TYPE_CHECKING:
     from dcsim.study.verify import Comparison, Verification
@@ -49,6 +49,7 @@ def verify(
 
     measured = measurements.read(file)
     machines = None if testbed is None else load(testbed)
+    warn_if_slow()
     with study_progress(wanted=not no_progress) as progress:
         verification = compare(measured, testbed=machines, progress=progress)
     if as_json:
