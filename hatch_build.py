@@ -113,5 +113,5 @@ def _failure(command: list[str], folder: Path) -> str | None:
             raise
     if process.returncode == 0:
         return None
-    error = next((line for line in said if "error" in line), said[0] if said else "no word of why")
-    return f"{command[0]} failed: {error}"
+    errors = [line for line in said if "error" in line] or said
+    return ": ".join([f"{command[0]} failed", *errors[:1]])
