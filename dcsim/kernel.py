@@ -60,6 +60,6 @@ def notice() -> str | None:
     if compiled or _left_out():
         return None
     return (
-        f"dcsim runs without its compiled kernel, slower to the same results, because {missing}. "
+        f"dcsim runs without its compiled kernel (slower, same results), because {missing}. "
         f"Install dcsim again to build it, or set {SWITCH}=python to run without it."
     )
