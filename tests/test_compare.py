@@ -13,9 +13,9 @@ import pytest
 
 from dcsim import rng
 from dcsim.errors import ResultError, ScenarioError
+from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
-from dcsim.records.summary import summarise
-from dcsim.records.tables import SUMMARY, Recorder
+from dcsim.records.tables import SUMMARY
 from dcsim.scenario import presets
 from dcsim.scenario.files import load
 from dcsim.study import compare as compare_module
@@ -50,7 +50,7 @@ def study(noisy):
 def result_with(*, seed=0, replicate=0, digest="", requested=2, **figures):
     """Make a result that has these figures in its summary."""
     recorder = Recorder("summary")
-    summary = summarise(recorder.columns, operation_at_s=0.0, simulated_s=1.0)
+    summary = recorder.summarise(operation_at_s=0.0, simulated_s=1.0)
     columns = recorder.finish(summary | {"requested": requested} | figures)
     return Result(scenario={}, digest=digest, seed=seed, replicate=replicate, columns=columns)
 

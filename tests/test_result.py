@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from dcsim.errors import ResultError
 from dcsim.records import store
+from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result, versions
-from dcsim.records.summary import summarise
-from dcsim.records.tables import BY_NAME, TABLES, Recorder
+from dcsim.records.tables import BY_NAME, TABLES
 
 SCENARIO = {
     "name": "a <drain>",
@@ -47,7 +47,7 @@ def make(*, record="full", moves=(("db-0", MOVED), ("db-1", STUCK)), events=(), 
     recorder.add("rounds", guest="db-0", round=1, kind="first pass", to_s=-0.0)
     for event, detail in events:
         recorder.add("events", time_s=0.0, event=event, subject="drain", detail=detail)
-    summary = summarise(recorder.columns, operation_at_s=0.5, simulated_s=94.5)
+    summary = recorder.summarise(operation_at_s=0.5, simulated_s=94.5)
     given = {
         "scenario": SCENARIO | {"record": record},
         "digest": "ab" * 32,
@@ -112,7 +112,7 @@ def test_making_a_result_needs_no_pandas():
     code = (
         "import sys, pickle\n"
         "from dcsim.records.result import Result\n"
-        "from dcsim.records.tables import Recorder\n"
+        "from dcsim.records.recorder import Recorder\n"
         "r = Result(scenario={}, digest='', seed=1, replicate=0, columns=Recorder().finish({}))\n"
         "r.metrics, repr(r), pickle.loads(pickle.dumps(r)).differences(r)\n"
         "print(sorted({'pandas', 'pyarrow', 'scipy'} & set(sys.modules)))\n"

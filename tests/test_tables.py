@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.records.describe import markdown
-from dcsim.records.summary import percentile, summarise
+from dcsim.records.recorder import Recorder
+from dcsim.records.summary import Summary, percentile
 from dcsim.records.tables import (
     BY_NAME,
     CAUSES,
@@ -21,7 +23,6 @@ from dcsim.records.tables import (
     OUTCOMES,
     SUMMARY,
     TABLES,
-    Recorder,
     record_that_keeps,
 )
 
@@ -91,27 +92,26 @@ def test_finish_returns_the_tables_that_record_keeps(record, tables):
     recorder = Recorder(record)
     columns = recorder.finish({"makespan_s": 1.0})
     assert list(columns) == tables
-    assert columns["summary"]["makespan_s"] == [1.0]
+    assert list(columns["summary"]["makespan_s"]) == [1.0]
 
 
 def test_summary_can_be_made_whatever_is_kept():
-    """Under record: summary, moves, guests and links are buffered; big tables are not."""
+    """Under record: summary, moves, guests and links are summed up; other rows are ignored."""
     recorder = Recorder("summary")
     wanted = [name for name in BY_NAME if recorder.keeps(name)]
     assert wanted == ["migrations", "guests", "links", "summary"]
     recorder.add("migrations", guest="db-0", rounds=3)
     recorder.add("rounds", **ROUND)
-    assert recorder.columns["migrations"]["rounds"] == [3]
-    assert "rounds" not in recorder.columns
+    assert recorder.summarise(operation_at_s=0.0, simulated_s=1.0)["rounds"] == 3
 
 
 def test_column_left_out_is_nan_zero_or_empty():
     """Each type has one value that stands for nothing."""
     recorder = Recorder("full")
     recorder.add("rounds", guest="db-0")
-    columns = recorder.columns["rounds"]
+    columns = recorder.finish({})["rounds"]
     assert columns["guest"] == ["db-0"]
-    assert (columns["kind"], columns["round"]) == ([""], [0])
+    assert (columns["kind"], list(columns["round"])) == ([""], [0])
     assert math.isnan(columns["to_s"][0])
 
 
@@ -123,7 +123,9 @@ def test_unknown_column_is_refused_and_nothing_is_added(record):
         recorder.add("rounds", form_s=1.0)
     with pytest.raises(KeyError, match="round"):
         recorder.add("round", guest="db-0")
-    assert all(not values for table in recorder.columns.values() for values in table.values())
+    columns = recorder.finish({})
+    del columns["summary"]
+    assert all(not values for table in columns.values() for values in table.values())
 
 
 def test_numbers_of_numpy_become_plain():
@@ -140,7 +142,7 @@ def test_numbers_of_numpy_become_plain():
     assert [type(columns[name][0]) for name in ("from_s", "to_s", "round", "guest")] == [
         float, float, int, str,
     ]  # fmt: skip
-    assert (columns["from_s"], columns["to_s"], columns["round"]) == ([0.1], [3.0], [2])
+    assert [list(columns[name]) for name in ("from_s", "to_s", "round")] == [[0.1], [3.0], [2]]
 
 
 @pytest.mark.parametrize(("column", "value"), [("from_s", "1"), ("round", 2.5), ("guest", None)])
@@ -160,8 +162,41 @@ def test_columns_are_the_rows_in_order(rows):
         recorder.add("rounds", guest=guest, round=number, to_s=seconds)
     columns = recorder.finish({})["rounds"]
     assert columns["guest"] == [row[0] for row in rows]
-    assert columns["round"] == [row[1] for row in rows]
+    assert list(columns["round"]) == [row[1] for row in rows]
     assert [value.hex() for value in columns["to_s"]] == [row[2].hex() for row in rows]
+
+
+def test_row_of_another_width_is_refused():
+    """A cell too few would shift all that come after it."""
+    recorder = Recorder()
+    with pytest.raises(ValueError, match="table events has 4 columns, the row 3"):
+        recorder.row("events", (0.0, "start", "drain"))
+    recorder.row("events", (0.0, "start", "drain", ""))
+    assert recorder.finish({})["events"]["event"] == ["start"]
+
+
+@pytest.mark.parametrize("record", ["summary", "full"])
+def test_many_rows_take_no_more_than_their_cells(record):
+    """Numbers are 8 bytes each, texts that are the same are one; what is summed up is let go."""
+    rows, width = 20_000, len(BY_NAME["migrations"].names)
+    zero = {column.name: 0.0 for column in BY_NAME["migrations"].columns if column.kind == "float"}
+    known = {"outcome": "completed", "attempt": 1, "downtime_s": 0.5, "sent_bytes": 0.1}
+    row = tuple((dict.fromkeys(BY_NAME["migrations"].names, "") | zero | known | {
+        "rounds": 2, "interactions": 0}).values())  # fmt: skip
+    recorder = Recorder(record)
+    tracemalloc.start()
+    for i in range(rows):
+        recorder.row("migrations", (*row[:-1], float(i)))
+    figures = recorder.summarise(operation_at_s=0.0, simulated_s=1.0)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (figures["completed"], figures["rounds"]) == (rows, 2 * rows)
+    assert figures["migration_bytes"] == math.fsum([0.1] * rows)
+    assert size < rows * (20 if record == "summary" else 9 * width)
+    if record == "full":
+        columns = recorder.finish(figures)["migrations"]
+        assert list(columns["bandwidth_bytes_per_s"]) == [float(i) for i in range(rows)]
+        assert columns["outcome"] == ["completed"] * rows
 
 
 # --------------------------------------------------------------------------- summary
@@ -174,7 +209,7 @@ def summary_of(migrations=(), guests=(), links=(), *, operation_at_s=10.0):
         zero = {column.name: 0.0 for column in BY_NAME[table].columns if column.kind == "float"}
         for row in rows:
             recorder.add(table, **(zero | row))
-    return summarise(recorder.columns, operation_at_s=operation_at_s, simulated_s=99.0)
+    return recorder.summarise(operation_at_s=operation_at_s, simulated_s=99.0)
 
 
 def test_summary_has_every_declared_column():
@@ -286,6 +321,11 @@ def test_percentile_is_that_of_numpy(values, percent):
 
 @given(st.permutations([0.1, 0.2, 0.3, 1e16, -1e16, 7.7]))
 def test_totals_do_not_depend_on_the_order_of_rows(values):
-    """Sums are exact before they are rounded."""
+    """Sums are exact before they are rounded, also where blocks of rows are summed up by turns."""
     figures = summary_of(guests=[{"lost_work_s": value} for value in values])
     assert figures["lost_work_s"] == 8.3
+    summary = Summary()
+    zero = {column.name: [0.0] for column in GUESTS.columns}
+    for value in values:
+        summary.add("guests", zero | {"lost_work_s": [value]})
+    assert summary.row(operation_at_s=0.0, simulated_s=0.0)["lost_work_s"] == 8.3

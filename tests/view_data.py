@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
-from dcsim.records.summary import summarise
-from dcsim.records.tables import GUESTS, MIGRATIONS, Recorder
+from dcsim.records.tables import GUESTS, MIGRATIONS
 from dcsim.study.study import Run, Study
 from dcsim.units import PAGE, GiB, MiB
 
@@ -151,7 +151,7 @@ def fake_result(
         digest=DIGEST,
         seed=1 + replicate,
         replicate=replicate,
-        columns=tell.finish(summarise(tell.columns, operation_at_s=0.0, simulated_s=simulated)),
+        columns=tell.finish(tell.summarise(operation_at_s=0.0, simulated_s=simulated)),
     )
 
 

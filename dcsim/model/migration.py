@@ -26,7 +26,7 @@ from dcsim.model.patience import Patience, Watch
 from dcsim.model.routing import Path, Routes
 from dcsim.model.rows import migration_row, round_row
 from dcsim.model.stream import Settings, Stream
-from dcsim.records.tables import Recorder
+from dcsim.records.recorder import Recorder
 from dcsim.rng import Streams
 from dcsim.units import PAGE, GiB, format_rate
 
@@ -403,8 +403,9 @@ class Migration:
         """Write its row, once."""
         if not self._recorded:
             self._recorded = True
-            self.world.recorder.add("migrations", **migration_row(self))
+            self.world.recorder.row("migrations", migration_row(self))
 
     def record_round(self, kind: str, **figures: float) -> None:
         """Write the row of a round that ends now."""
-        self.world.recorder.add("rounds", **round_row(self, kind, **figures))
+        if self.world.recorder.keeps("rounds"):
+            self.world.recorder.row("rounds", round_row(self, kind, **figures))

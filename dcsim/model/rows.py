@@ -1,15 +1,24 @@
-"""What a migration writes down: its row, and one for each of its rounds."""
+"""What a run writes down: the rows of migrations, rounds, guests and hosts.
+
+Each is a tuple of cells in the order in which `dcsim.records.tables` declares the columns.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dcsim.records.recorder import Cell
 from dcsim.records.summary import LIVE
+from dcsim.records.tables import CAUSES
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
+    from dcsim.model.guest import Guest
+    from dcsim.model.host import Host
     from dcsim.model.migration import Migration
+
+Row = tuple[Cell, ...]
 
 _AFTER_ROUNDS = {"switch-over": 1, "post-copy": 2}
 
@@ -25,7 +34,7 @@ def round_row(
     new: float = 0.0,
     threshold: float = 0.0,
     throttle: float = 0.0,
-) -> dict[str, Any]:
+) -> Row:
     """Return the row of a round that ends now.
 
     Parameters
@@ -43,70 +52,114 @@ def round_row(
     throttle
         Share of CPU taken when it began.
     """
-    return {
-        "guest": migration.guest.name,
-        "started_s": migration.started_s,
-        "round": migration.rounds + _AFTER_ROUNDS.get(kind, 0),
-        "kind": kind,
-        "from_s": began,
-        "to_s": migration.world.env.now,
-        "pending_pages": pending,
-        "sent_bytes": sent,
-        "sent_pages": pages,
-        "dirtied_pages": new,
-        "threshold_bytes": threshold,
-        "throttle": throttle,
-    }
+    return (
+        migration.guest.name,
+        migration.started_s,
+        migration.rounds + _AFTER_ROUNDS.get(kind, 0),
+        kind,
+        began,
+        migration.world.env.now,
+        pending,
+        sent,
+        pages,
+        new,
+        threshold,
+        throttle,
+    )
 
 
-def migration_row(migration: Migration) -> dict[str, Any]:
+def migration_row(migration: Migration) -> Row:
     """Return the row of a migration that has ended."""
     guest, hints, stream = migration.guest, migration.hints, migration.stream
     ahead = not math.isnan(migration.ahead_at)
     reached = migration.outcome in LIVE or ahead
     sent_of = {} if stream is None else stream.sent_of
     left = guest.memory_bytes if stream is None else guest.memory.scan.pending * PAGE
-    return {
-        "guest": guest.name,
-        "group": guest.profile.group,
-        "hinting": guest.profile.policy.name,
-        "source": migration.source.name,
-        "destination": migration.destination.name,
-        "attempt": migration.attempt,
-        "outcome": migration.outcome,
-        "reason": migration.reason,
-        "requested_s": migration.requested_s,
-        "started_s": migration.started_s,
-        "stream_s": migration.stream_s,
-        "ended_s": migration.ended_s,
-        "total_time_s": migration.ended_s - migration.started_s,
-        "disk_s": migration.disk_s,
-        "policy_s": migration.policy_s,
-        "downtime_s": migration.downtime_s,
-        "downtime_limit_s": migration.watch.downtime_limit,
-        "follow_s": migration.ended_s - migration.ahead_at if ahead else 0.0,
-        "unreachable_s": migration.settings.announce if reached else 0.0,
-        "rounds": migration.rounds,
-        "memory_bytes": guest.memory_bytes,
-        "sent_bytes": migration.sent_bytes,
-        "first_pass_bytes": sent_of.get("first pass", 0.0),
-        "resent_bytes": sent_of.get("re-sent", 0.0),
-        "switchover_bytes": sent_of.get("switch-over", 0.0),
-        "postcopy_bytes": sent_of.get("post-copy", 0.0),
-        "prefetch_bytes": hints.fetched_bytes,
-        "disk_copy_bytes": 0.0 if migration.disk is None else migration.disk.copied_bytes,
-        "mirror_bytes": 0.0 if migration.disk is None else migration.disk.mirrored_bytes,
-        "normal_pages": 0.0 if stream is None else stream.normal,
-        "delta_pages": 0.0 if stream is None else stream.deltas,
-        "zero_pages": 0.0 if stream is None else stream.zero,
-        "skipped_pages": hints.skipped,
-        "mapped_pages": hints.mapped,
-        "ballooned_pages": hints.ballooned,
-        "dropped_pages": hints.dropped,
-        "huge_bytes": migration.huge_bytes,
-        "interactions": hints.interactions,
-        "faulted_pages": migration.faulted,
-        "left_bytes": 0.0 if migration.outcome.startswith("completed") else left,
-        "dirty_bytes_per_s": migration.dirty_rate,
-        "bandwidth_bytes_per_s": migration.mean_rate,
-    }
+    return (
+        guest.name,
+        guest.profile.group,
+        guest.profile.policy.name,
+        migration.source.name,
+        migration.destination.name,
+        migration.attempt,
+        migration.outcome,
+        migration.reason,
+        migration.requested_s,
+        migration.started_s,
+        migration.stream_s,
+        migration.ended_s,
+        migration.ended_s - migration.started_s,
+        migration.disk_s,
+        migration.policy_s,
+        migration.downtime_s,
+        migration.watch.downtime_limit,
+        migration.ended_s - migration.ahead_at if ahead else 0.0,
+        migration.settings.announce if reached else 0.0,
+        migration.rounds,
+        guest.memory_bytes,
+        migration.sent_bytes,
+        sent_of.get("first pass", 0.0),
+        sent_of.get("re-sent", 0.0),
+        sent_of.get("switch-over", 0.0),
+        sent_of.get("post-copy", 0.0),
+        hints.fetched_bytes,
+        0.0 if migration.disk is None else migration.disk.copied_bytes,
+        0.0 if migration.disk is None else migration.disk.mirrored_bytes,
+        0.0 if stream is None else stream.normal,
+        0.0 if stream is None else stream.deltas,
+        0.0 if stream is None else stream.zero,
+        hints.skipped,
+        hints.mapped,
+        hints.ballooned,
+        hints.dropped,
+        migration.huge_bytes,
+        hints.interactions,
+        migration.faulted,
+        0.0 if migration.outcome.startswith("completed") else left,
+        migration.dirty_rate,
+        migration.mean_rate,
+    )
+
+
+def guest_row(guest: Guest) -> Row:
+    """Return the row of a guest at the end of the run."""
+    profile, lost, degraded = guest.profile, guest.lost, guest.degraded_s
+    return (
+        guest.name,
+        profile.group,
+        profile.workload,
+        profile.policy.name,
+        "" if guest.host is None or guest.ran_out() else guest.host.name,
+        guest.memory_bytes,
+        guest.moves,
+        math.fsum(lost.values()),
+        *[lost[cause] for cause in CAUSES],
+        guest.blackout_s,
+        guest.unreachable_s,
+        degraded[0.1],
+        degraded[0.5],
+        degraded[0.99],
+        guest.read_pages,
+        guest.missed_pages,
+        guest.refault_pages * PAGE,
+        max(0.0, guest.refault_pages - guest.undisturbed_refault_pages) * PAGE,
+        guest.writeback_bytes,
+        guest.written_pages,
+        guest.memory.oom_pages,
+    )
+
+
+def host_row(host: Host, *, guests_before: int) -> Row:
+    """Return the row of a host at the end of the run."""
+    return (
+        host.name,
+        host.rack,
+        int(host.cores),
+        host.memory_bytes,
+        guests_before,
+        len(host.guests),
+        host.used_bytes,
+        host.peak_bytes,
+        host.moved_out,
+        host.moved_in,
+    )

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from dcsim.errors import ResultError
 from dcsim.records import store
-from dcsim.records.store import Columns
-from dcsim.records.tables import BY_NAME, TABLES
+from dcsim.records.tables import BY_NAME, TABLES, Columns
 
 FORMAT: Final = "dcsim-result"
 FORMAT_VERSION: Final = 1

@@ -1,8 +1,8 @@
 """What came of a run: its tables, its summary and where they come from.
 
-Tables are plain lists until someone looks: a DataFrame is made when its property is first read, so
-that a study of thousands of runs pays for none. What is saved is the lists, never a frame that a
-reader may have changed. Units are in the columns' names.
+Tables are plain columns until someone looks: a DataFrame is made when its property is first read,
+so that a study of thousands of runs pays for none. What is saved is the columns, never a frame that
+a reader may have changed. Units are in the columns' names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,7 @@ from dcsim import units
 from dcsim.errors import ResultError, did_you_mean
 from dcsim.records import archive, store
 from dcsim.records.explain import explain
-from dcsim.records.store import Columns
-from dcsim.records.tables import BY_NAME, SUMMARY, TABLES, record_that_keeps
+from dcsim.records.tables import BY_NAME, SUMMARY, TABLES, Columns, record_that_keeps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -352,14 +351,16 @@ _versions = versions  # the parameter of Result has the name
 
 def frame_of(name: str, columns: Columns) -> pd.DataFrame:
     """Return the columns of a declared table as a DataFrame of declared types."""
+    import numpy as np
     import pandas as pd
 
-    dtypes: dict[str, Any] = {"float": "float64", "int": "int64", "text": "str"}
+    def series(kind: str, values: Sequence[Any]) -> pd.Series[Any]:
+        if kind == "text":
+            return pd.Series(values, dtype="str")
+        return pd.Series(np.array(values, dtype={"float": "float64", "int": "int64"}[kind]))
+
     return pd.DataFrame(
-        {
-            column.name: pd.Series(columns[column.name], dtype=dtypes[column.kind])
-            for column in BY_NAME[name].columns
-        }
+        {column.name: series(column.kind, columns[column.name]) for column in BY_NAME[name].columns}
     )
 
 

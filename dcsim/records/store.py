@@ -11,18 +11,17 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.errors import ResultError
-from dcsim.records.tables import Table
+from dcsim.records.tables import Columns, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Columns = dict[str, list[Any]]
 
 MAX_JSON_BYTES: Final = 256 * 2**20
 """The largest JSON document that is read."""
@@ -181,7 +180,7 @@ def write_table(path: Path, table: Table, columns: Columns, provenance: Mapping[
         ],
         metadata={"dcsim.table": table.name, "dcsim.meaning": table.meaning, **provenance},
     )
-    arrays = [pa.array(columns[field.name], type=field.type) for field in schema]
+    arrays = [_array(column.kind, columns[column.name]) for column in table.columns]
     pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
 
 
@@ -219,6 +218,15 @@ def read_table(path: Path, table: Table) -> Columns:
         raise ResultError(message) from error
 
 
+def _array(kind: str, values: Sequence[Any]) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    if kind == "text":
+        return pa.array(values, type=pa.string())
+    return pa.array(np.asarray(values, dtype={"float": "float64", "int": "int64"}[kind]))
+
+
 def _arrow_type(kind: str) -> pa.DataType:
     import pyarrow as pa
 
@@ -239,21 +247,21 @@ def _check_schema(path: Path, schema: pa.Schema, table: Table) -> None:
         raise ResultError(message)
 
 
-def _values(place: str, column: pa.ChunkedArray) -> list[Any]:
+def _values(place: str, column: pa.ChunkedArray) -> MutableSequence[Any]:
     """Return plain values; rows share their texts, so that a long one in many rows stays small."""
     import pyarrow as pa
 
     if column.null_count:
         message = f"{place}: {column.null_count} values are missing"
         raise ResultError(message)
-    values: list[Any] = []
+    if not pa.types.is_dictionary(column.type):
+        values = column.to_numpy()
+        return array("d" if values.dtype.kind == "f" else "q", values.tobytes())
+    rows: list[str] = []
     for chunk in column.chunks:
-        if pa.types.is_dictionary(chunk.type):
-            texts = chunk.dictionary.to_pylist()
-            if any(len(text) > MAX_TEXT for text in texts):
-                message = f"{place}: a text is longer than {MAX_TEXT:,} characters"
-                raise ResultError(message)
-            values.extend(texts[i] for i in chunk.indices.to_numpy().tolist())
-        else:
-            values.extend(chunk.to_numpy().tolist())
-    return values
+        texts = chunk.dictionary.to_pylist()
+        if any(len(text) > MAX_TEXT for text in texts):
+            message = f"{place}: a text is longer than {MAX_TEXT:,} characters"
+            raise ResultError(message)
+        rows.extend(texts[i] for i in chunk.indices.to_numpy().tolist())
+    return rows

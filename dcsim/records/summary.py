@@ -1,4 +1,4 @@
-"""The summary row: a run in figures, from its tables. Seconds, bytes and pages.
+"""The summary row: a run in figures, from its rows as they come. Seconds, bytes and pages.
 
 A total over nothing is 0; a mean, a maximum or a percentile of nothing is NaN. A NaN among the
 values makes the figure NaN: what was not measured is not passed off as nothing. Totals are exact
@@ -8,8 +8,9 @@ sums rounded once, so the order of rows does not show in them.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dcsim.records.tables import CAUSES, DISK_KINDS, MIGRATION_KINDS
 
@@ -17,6 +18,23 @@ LIVE = ("completed", "completed-postcopy")
 """Outcomes of migrations that completed live."""
 COLD = "completed-cold"
 """Outcome of a guest that moved while it was down."""
+
+_LOST: Final = tuple(f"lost_{cause}_s" for cause in CAUSES)
+_TOTALS: Final = {
+    "migrations": (
+        "sent_bytes", "first_pass_bytes", "resent_bytes", "switchover_bytes", "postcopy_bytes",
+        "prefetch_bytes", "disk_copy_bytes", "mirror_bytes",
+    ),
+    "guests": (
+        "refault_bytes", "extra_refault_bytes", "writeback_bytes", "lost_work_s", *_LOST,
+        "oom_pages",
+    ),
+    "links": (),
+}  # fmt: skip
+"""Columns of each table that are summed up as they are."""
+SUMMARISED: Final = tuple(_TOTALS)
+"""The tables that the summary is made from."""
+_HOPS: Final = frozenset((*MIGRATION_KINDS, *DISK_KINDS, "prefetch"))
 
 
 def percentile(values: Iterable[float], percent: float) -> float:
@@ -41,90 +59,121 @@ def percentile(values: Iterable[float], percent: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (rank - below)
 
 
-def summarise(
-    columns: Mapping[str, Mapping[str, Sequence[Any]]],
-    *,
-    operation_at_s: float,
-    simulated_s: float,
-) -> dict[str, float]:
-    """Return the summary row of a run.
+class Summary:
+    """The summary row in the making.
 
-    Parameters
-    ----------
-    columns
-        The tables ``migrations``, ``guests`` and ``links``, each as column -> values.
-    operation_at_s
-        Time at which the operation started.
-    simulated_s
-        Simulated time when the run ended.
-
-    Returns
-    -------
-    dict
-        Every column of the summary table, in order. `makespan_s` is 0 where the operation asked for
-        nothing, and NaN where none of what it asked for has a time of its end. `application_bytes`
-        counts the bytes on hosts' links alone, and so each byte once. `byte_hops` leaves out disks,
-        which are no part of the network.
+    It is given blocks of rows and keeps none of them: counts, exact totals, and what percentiles
+    need, which is two numbers for a migration that completed live and one for a guest that moved.
     """
-    moves, guests, links = columns["migrations"], columns["guests"], columns["links"]
-    outcomes = moves["outcome"]
-    requested = sum(attempt <= 1 for attempt in moves["attempt"])
-    live = [i for i, outcome in enumerate(outcomes) if outcome in LIVE]
-    cold = sum(outcome == COLD for outcome in outcomes)
-    downtimes = [moves["downtime_s"][i] for i in live]
-    times = [moves["total_time_s"][i] for i in live]
-    degraded = [
-        seconds
-        for seconds, count in zip(guests["degraded10_s"], guests["moves"], strict=True)
-        if count
-    ]
-    ends = [end for end in moves["ended_s"] if not math.isnan(end)]
-    carried = list(zip(links["class"], links["kind"], links["carried_bytes"], strict=True))
-    migration_bytes = math.fsum(moves["sent_bytes"])
-    prefetch_bytes = math.fsum(moves["prefetch_bytes"])
-    disk_copy_bytes = math.fsum(moves["disk_copy_bytes"])
-    mirror_bytes = math.fsum(moves["mirror_bytes"])
-    extra_refault_bytes = math.fsum(guests["extra_refault_bytes"])
-    last = max(ends, default=math.nan) if outcomes else operation_at_s
-    return {
-        "makespan_s": last - operation_at_s,
-        "requested": requested,
-        "completed": len(live),
-        "completed_cold": cold,
-        "not_moved": requested - len(live) - cold,
-        "retries": len(outcomes) - requested,
-        "network_bytes": math.fsum(
-            (migration_bytes, disk_copy_bytes, mirror_bytes, prefetch_bytes, extra_refault_bytes)
-        ),
-        "migration_bytes": migration_bytes,
-        "first_pass_bytes": math.fsum(moves["first_pass_bytes"]),
-        "resent_bytes": math.fsum(moves["resent_bytes"]),
-        "switchover_bytes": math.fsum(moves["switchover_bytes"]),
-        "postcopy_bytes": math.fsum(moves["postcopy_bytes"]),
-        "prefetch_bytes": prefetch_bytes,
-        "disk_copy_bytes": disk_copy_bytes,
-        "mirror_bytes": mirror_bytes,
-        "refault_bytes": math.fsum(guests["refault_bytes"]),
-        "extra_refault_bytes": extra_refault_bytes,
-        "writeback_bytes": math.fsum(guests["writeback_bytes"]),
-        "application_bytes": math.fsum(
-            amount for where, kind, amount in carried if where == "host" and kind == "application"
-        ),
-        "byte_hops": math.fsum(
-            amount
-            for where, kind, amount in carried
-            if where != "disk" and kind in (*MIGRATION_KINDS, *DISK_KINDS, "prefetch")
-        ),
-        "lost_work_s": math.fsum(guests["lost_work_s"]),
-        **{f"lost_{cause}_s": math.fsum(guests[f"lost_{cause}_s"]) for cause in CAUSES},
-        "blackout_p50_s": percentile(downtimes, 50),
-        "blackout_p99_s": percentile(downtimes, 99),
-        "blackout_max_s": percentile(downtimes, 100),
-        "migration_mean_s": math.fsum(times) / len(times) if times else math.nan,
-        "migration_p99_s": percentile(times, 99),
-        "degraded10_p95_s": percentile(degraded, 95),
-        "rounds": sum(moves["rounds"]),
-        "interactions": sum(moves["interactions"]),
-        "oom_pages": math.fsum(guests["oom_pages"]),
-        "simulated_s": simulated_s,
-    }
+
+    def __init__(self) -> None:
+        self._totals: dict[str, list[float]] = {}  # of each, floats whose exact sum it is
+        self._attempts = self._requested = self._cold = self._rounds = self._interactions = 0
+        self._last_s = math.nan
+        self._downtimes, self._times, self._degraded = array("d"), array("d"), array("d")
+
+    def add(self, table: str, block: Mapping[str, Sequence[Any]]) -> None:
+        """Take in rows of one of the tables `SUMMARISED`, as column -> values."""
+        for name in _TOTALS[table]:
+            self._count(name, block[name])
+        if table == "migrations":
+            self._add_migrations(block)
+        elif table == "guests":
+            moved = zip(block["degraded10_s"], block["moves"], strict=True)
+            self._degraded.extend([seconds for seconds, moves in moved if moves])
+        else:
+            rows = list(zip(block["class"], block["kind"], block["carried_bytes"], strict=True))
+            hops = [size for where, kind, size in rows if where != "disk" and kind in _HOPS]
+            self._count("byte_hops", hops)
+            own = [size for where, kind, size in rows if where == "host" and kind == "application"]
+            self._count("application_bytes", own)
+
+    def _add_migrations(self, block: Mapping[str, Sequence[Any]]) -> None:
+        outcomes = block["outcome"]
+        live = [i for i, outcome in enumerate(outcomes) if outcome in LIVE]
+        self._attempts += len(outcomes)
+        self._requested += sum(attempt <= 1 for attempt in block["attempt"])
+        self._cold += outcomes.count(COLD)
+        self._rounds += sum(block["rounds"])
+        self._interactions += sum(block["interactions"])
+        for mine, column in ((self._downtimes, "downtime_s"), (self._times, "total_time_s")):
+            values = block[column]
+            mine.extend([values[i] for i in live])
+        ends = [end for end in (*block["ended_s"], self._last_s) if not math.isnan(end)]
+        self._last_s = max(ends, default=math.nan)
+
+    def _count(self, name: str, values: Sequence[float]) -> None:
+        """Add values to a total: as few floats as hold the exact sum take their place."""
+        if not any(values):
+            return
+        values = (*self._totals.get(name, ()), *values)
+        parts: list[float] = []
+        while rest := math.fsum((*values, *(-part for part in parts))):
+            parts.append(rest)
+            if not math.isfinite(rest):
+                break
+        self._totals[name] = parts
+
+    def _total(self, name: str) -> float:
+        return math.fsum(self._totals.get(name, ()))
+
+    def row(self, *, operation_at_s: float, simulated_s: float) -> dict[str, float]:
+        """Return the summary row of a run.
+
+        Parameters
+        ----------
+        operation_at_s
+            Time at which the operation started.
+        simulated_s
+            Simulated time when the run ended.
+
+        Returns
+        -------
+        dict
+            Every column of the summary table, in order. `makespan_s` is 0 where the operation asked
+            for nothing, and NaN where none of what it asked for has a time of its end.
+            `application_bytes` counts the bytes on hosts' links alone, and so each byte once.
+            `byte_hops` leaves out disks, which are no part of the network.
+        """
+        requested, live, cold = self._requested, len(self._times), self._cold
+        downtimes, times = sorted(self._downtimes), sorted(self._times)
+        total = self._total
+        moved = [
+            total(f"{name}_bytes")
+            for name in ("sent", "disk_copy", "mirror", "prefetch", "extra_refault")
+        ]
+        last = self._last_s if self._attempts else operation_at_s
+        return {
+            "makespan_s": last - operation_at_s,
+            "requested": requested,
+            "completed": live,
+            "completed_cold": cold,
+            "not_moved": requested - live - cold,
+            "retries": self._attempts - requested,
+            "network_bytes": math.fsum(moved),
+            "migration_bytes": total("sent_bytes"),
+            "first_pass_bytes": total("first_pass_bytes"),
+            "resent_bytes": total("resent_bytes"),
+            "switchover_bytes": total("switchover_bytes"),
+            "postcopy_bytes": total("postcopy_bytes"),
+            "prefetch_bytes": total("prefetch_bytes"),
+            "disk_copy_bytes": total("disk_copy_bytes"),
+            "mirror_bytes": total("mirror_bytes"),
+            "refault_bytes": total("refault_bytes"),
+            "extra_refault_bytes": total("extra_refault_bytes"),
+            "writeback_bytes": total("writeback_bytes"),
+            "application_bytes": total("application_bytes"),
+            "byte_hops": total("byte_hops"),
+            "lost_work_s": total("lost_work_s"),
+            **{name: total(name) for name in _LOST},
+            "blackout_p50_s": percentile(downtimes, 50),
+            "blackout_p99_s": percentile(downtimes, 99),
+            "blackout_max_s": percentile(downtimes, 100),
+            "migration_mean_s": math.fsum(times) / live if live else math.nan,
+            "migration_p99_s": percentile(times, 99),
+            "degraded10_p95_s": percentile(self._degraded, 95),
+            "rounds": self._rounds,
+            "interactions": self._interactions,
+            "oom_pages": total("oom_pages"),
+            "simulated_s": simulated_s,
+        }

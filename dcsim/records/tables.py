@@ -1,18 +1,18 @@
 """Every table and column, declared once: name, type, unit, meaning.
 
 Documentation, Parquet metadata and the tests are made from these declarations. A column that is a
-bare number carries its unit in its name. The `Recorder` is what a run writes its rows to.
+bare number carries its unit in its name.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping
+from collections.abc import MutableSequence
 from dataclasses import dataclass
-from operator import index, itemgetter
 from typing import Any, Final, Literal
 
 Kind = Literal["float", "int", "text"]
+Columns = dict[str, MutableSequence[Any]]
+"""The values of a table by column: an array of numbers, or a list of texts."""
 
 MIGRATION_KINDS: Final = ("first pass", "re-sent", "switch-over", "post-copy")
 """Traffic of the migration stream itself."""
@@ -308,112 +308,14 @@ TABLES: Final = (
 )  # fmt: skip
 BY_NAME: Final = {table.name: table for table in TABLES}
 
-_KEPT: Final = {
+KEPT: Final = {
     "summary": ("summary",),
     "migrations": ("migrations", "guests", "links", "hosts", "summary"),
     "full": tuple(table.name for table in TABLES),
 }
-_SUMMARISED: Final = ("migrations", "guests", "links")  # what `summarise` reads: always buffered
-_MISSING: Final[dict[Kind, Any]] = {"float": float("nan"), "int": 0, "text": ""}
-_EMPTY_ROWS: Final = {
-    table.name: {column.name: _MISSING[column.kind] for column in table.columns} for table in TABLES
-}
-_CELLS: Final = {table.name: itemgetter(*table.names) for table in TABLES}
+"""What each `record` setting of a scenario keeps."""
 
 
 def record_that_keeps(table: str) -> str:
     """Return the least `record` setting under which a result holds *table*."""
-    return next(record for record, names in _KEPT.items() if table in names)
-
-
-class Recorder:
-    """Buffers that a run fills row by row, bounded by what is asked to be kept.
-
-    The engine adds rows, summarises `columns`, and hands the summary to `finish`::
-
-        recorder = Recorder(scenario.record)
-        if recorder.keeps("rounds"):                       # worth asking where a row costs work
-            recorder.add("rounds", guest="db-1", round=1)  # a column left out is NaN, 0 or ""
-        summary = summarise(recorder.columns, operation_at_s=0.0, simulated_s=env.now)
-        columns = recorder.finish(summary)
-
-    Parameters
-    ----------
-    record
-        ``"summary"``, ``"migrations"`` or ``"full"``. The tables that the summary is made from are
-        buffered whatever it says, and dropped by `finish`.
-    """
-
-    def __init__(self, record: Literal["summary", "migrations", "full"] = "full") -> None:
-        self.record = record
-        wanted = {*_KEPT[record], *_SUMMARISED}
-        # One flat list a table, row after row: adding is one C call, and a column is a slice.
-        self._cells: dict[str, list[Any]] = {
-            table.name: [] for table in TABLES if table.name in wanted
-        }
-
-    def keeps(self, table: str) -> bool:
-        """Whether rows of this table are wanted; `add` ignores the rows of the others."""
-        return table in self._cells
-
-    def add(self, table: str, /, **row: Any) -> None:
-        """Add a row, if its table is wanted; a column left out is NaN, 0 or empty.
-
-        Raises
-        ------
-        KeyError
-            If the table or a column is not declared; nothing is added then.
-        """
-        empty = _EMPTY_ROWS[table]
-        cells = self._cells.get(table)
-        full = empty | row
-        if len(full) != len(empty):
-            unknown = ", ".join(name for name in row if name not in empty)
-            message = f"table {table} has no column {unknown}"
-            raise KeyError(message)
-        if cells is not None:
-            cells.extend(_CELLS[table](full))
-
-    @property
-    def columns(self) -> dict[str, dict[str, list[Any]]]:
-        """What was added so far, as table -> column -> values; made anew at each look."""
-        return {
-            name: {
-                column: cells[i :: len(BY_NAME[name].columns)]
-                for i, column in enumerate(BY_NAME[name].names)
-            }
-            for name, cells in self._cells.items()
-        }
-
-    def finish(self, summary: Mapping[str, Any]) -> dict[str, dict[str, list[Any]]]:
-        """Add the summary row and return the tables that are kept, each value of its declared type.
-
-        Raises
-        ------
-        KeyError
-            If *summary* has a column that is not declared.
-        TypeError
-            If a value is not of its column's type: a number in a text, a fraction in an int.
-        """
-        self.add("summary", **summary)
-        columns = self.columns
-        return {
-            name: {
-                column.name: _typed(name, column, columns[name][column.name])
-                for column in BY_NAME[name].columns
-            }
-            for name in _KEPT[self.record]
-        }
-
-
-def _typed(table: str, column: Column, values: list[Any]) -> list[Any]:
-    """Return plain Python values: numpy scalars go no further than this."""
-    try:
-        if column.kind == "float":
-            return array("d", values).tolist()
-        if column.kind == "int":
-            return [index(value) for value in values]
-        return [str.__str__(value) for value in values]
-    except TypeError as error:
-        message = f"{table}.{column.name} is {column.kind}: {error}"
-        raise TypeError(message) from None
+    return next(record for record, names in KEPT.items() if table in names)

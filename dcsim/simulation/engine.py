@@ -19,14 +19,13 @@ from dcsim.model.invariants import check_guest, check_host
 from dcsim.model.migration import World
 from dcsim.model.network import Network
 from dcsim.model.routing import Routes
+from dcsim.model.rows import guest_row, host_row
 from dcsim.model.storage import Storage
+from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
-from dcsim.records.summary import summarise
-from dcsim.records.tables import CAUSES, Recorder
 from dcsim.rng import Streams
 from dcsim.scenario import spec
 from dcsim.simulation.prepared import Prepared, prepare
-from dcsim.units import PAGE
 
 PROGRESS_EVERY_S = 0.1
 EVENTS_BETWEEN_CHECKS = 200
@@ -211,8 +210,9 @@ class _Run:
         self._finish()
         if progress is not None:
             progress(self._progress(events))
-        columns = self.recorder.columns
-        summary = summarise(columns, operation_at_s=prepared.operation.at_s, simulated_s=env.now)
+        summary = self.recorder.summarise(
+            operation_at_s=prepared.operation.at_s, simulated_s=env.now
+        )
         return Result(
             scenario=prepared.scenario,
             digest=prepared.digest,
@@ -239,17 +239,13 @@ class _Run:
     # ------------------------------------------------------------------ records
 
     def _event(self, event: str, subject: str, detail: str) -> None:
-        self.recorder.add(
-            "events", time_s=self.env.now, event=event, subject=subject, detail=detail
-        )
+        self.recorder.row("events", (self.env.now, event, subject, detail))
 
     def _link_rate(self, link: int, kind: str, time_s: float, rate: float) -> None:
-        self.recorder.add(
-            "link_rates", link=self.names[link], kind=kind, time_s=time_s, rate_bytes_per_s=rate
-        )
+        self.recorder.row("link_rates", (self.names[link], kind, time_s, rate))
 
     def _slowdown(self, guest: str, from_s: float, to_s: float, progress: float) -> None:
-        self.recorder.add("slowdowns", guest=guest, from_s=from_s, to_s=to_s, progress=progress)
+        self.recorder.row("slowdowns", (guest, from_s, to_s, progress))
 
     def _phase(self, **row: float | str) -> None:
         self.recorder.add("phases", **row)
@@ -265,58 +261,9 @@ class _Run:
         if self.check:
             self._verify()
         for guest in self.guests:
-            self._guest_row(guest)
+            self.recorder.row("guests", guest_row(guest))
         for i, host in enumerate(self.hosts):
-            self._host_row(i, host)
-        classes, capacity = self.classes, self.network.capacity
+            self.recorder.row("hosts", host_row(host, guests_before=self.before[i]))
+        names, classes, capacity = self.names, self.classes, self.network.capacity
         for (link, kind), carried in sorted(self.network.carried.items()):
-            self.recorder.add(
-                "links",
-                link=self.names[link],
-                **{"class": classes[link]},
-                kind=kind,
-                capacity_bytes_per_s=capacity[link],
-                carried_bytes=carried,
-            )
-
-    def _guest_row(self, guest: Guest) -> None:
-        self.recorder.add(
-            "guests",
-            guest=guest.name,
-            group=guest.profile.group,
-            workload=guest.profile.workload,
-            hinting=guest.profile.policy.name,
-            host="" if guest.host is None or guest.ran_out() else guest.host.name,
-            memory_bytes=guest.memory_bytes,
-            moves=guest.moves,
-            lost_work_s=math.fsum(guest.lost.values()),
-            **{f"lost_{cause}_s": guest.lost[cause] for cause in CAUSES},
-            blackout_s=guest.blackout_s,
-            unreachable_s=guest.unreachable_s,
-            degraded10_s=guest.degraded_s[0.1],
-            degraded50_s=guest.degraded_s[0.5],
-            degraded99_s=guest.degraded_s[0.99],
-            read_pages=guest.read_pages,
-            missed_pages=guest.missed_pages,
-            refault_bytes=guest.refault_pages * PAGE,
-            extra_refault_bytes=max(0.0, guest.refault_pages - guest.undisturbed_refault_pages)
-            * PAGE,
-            writeback_bytes=guest.writeback_bytes,
-            written_pages=guest.written_pages,
-            oom_pages=guest.memory.oom_pages,
-        )
-
-    def _host_row(self, i: int, host: Host) -> None:
-        self.recorder.add(
-            "hosts",
-            host=host.name,
-            rack=host.rack,
-            cores=int(host.cores),
-            memory_bytes=host.memory_bytes,
-            guests_before=self.before[i],
-            guests_after=len(host.guests),
-            used_bytes=host.used_bytes,
-            peak_bytes=host.peak_bytes,
-            moved_out=host.moved_out,
-            moved_in=host.moved_in,
-        )
+            self.recorder.row("links", (names[link], classes[link], kind, capacity[link], carried))

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from dcsim.errors import DcsimError
 from dcsim.records.result import Result
+from dcsim.records.tables import Columns
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
 from dcsim.study.measurements import Figures, Measurement
@@ -271,6 +272,6 @@ def _figures(result: Result, testbed: Testbed) -> tuple[Figures, str]:
     return figures, move["reason"]
 
 
-def _rows(columns: dict[str, list[Any]]) -> Iterable[dict[str, Any]]:
+def _rows(columns: Columns) -> Iterable[dict[str, Any]]:
     names = list(columns)
     return (dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True))
