@@ -7,6 +7,7 @@ go.
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Any, Final, Literal
@@ -125,7 +126,7 @@ class Recorder:
         try:
             for column in declared if columns else ():
                 _append(columns[column.name], block[column.name])
-        except TypeError as error:
+        except (TypeError, struct.error) as error:
             message = f"{table}.{column.name} is {column.kind}: {error}"
             raise TypeError(message) from None
 
@@ -137,7 +138,7 @@ def _empty(kind: Kind) -> MutableSequence[Any]:
 def _append(column: Any, values: list[Any]) -> None:
     """Put values behind a column as plain ones: numpy scalars go no further than this."""
     if isinstance(column, array):
-        column.fromlist(values)
+        column.frombytes(struct.pack(f"{len(values)}{column.typecode}", *values))
     elif set(map(type, values)) == {str}:
         column.extend(values)
     else:
