@@ -20,6 +20,7 @@ from dcsim.model.host import Host
 from dcsim.model.invariants import check_guest, check_host, check_memory
 from dcsim.model.memory import Memory
 from dcsim.records.result import Result
+from dcsim.records.steps import JOINED
 from dcsim.records.tables import CAUSES, MIGRATION_KINDS, OUTCOMES
 from dcsim.scenario.presets import hinting_names
 from dcsim.scenario.spec import Scenario
@@ -297,9 +298,30 @@ def verify(result: Result) -> None:
     for r in sorted(rows(result, "link_rates"), key=lambda r: r["time_s"]):
         kinds = using.setdefault(r["link"], {})
         if r["time_s"] > at.get(r["link"], -1.0):
-            assert sum(kinds.values()) <= capacity.get(r["link"], math.inf) * (1 + 1e-6) + 1
+            assert sum(kinds.values()) <= capacity.get(r["link"], math.inf) * (1 + JOINED) + 1
         kinds[r["kind"]] = r["rate_bytes_per_s"]
         at[r["link"]] = r["time_s"]
+    assert_rates_carry(result)
+
+
+def assert_rates_carry(result: Result) -> None:
+    """Assert that the integral of each kind's rate on a link is the bytes that it carried there.
+
+    A switch-over to post-copy holds its share of the link for a while after it has sent all.
+    """
+    end = result.metrics["simulated_s"]
+    area: Counter[tuple[str, str]] = Counter()
+    last_rate: dict[tuple[str, str], float] = {}
+    for r in rows(result, "link_rates"):  # up to the end, less what the next step takes back
+        key = r["link"], r["kind"]
+        area[key] += (r["rate_bytes_per_s"] - last_rate.get(key, 0.0)) * (end - r["time_s"])
+        last_rate[key] = r["rate_bytes_per_s"]
+    for link in rows(result, "links"):
+        key = link["link"], link["kind"]
+        could, carried = area.pop(key), link["carried_bytes"]
+        assert carried <= could * (1 + 1e-6) + 1.0, key
+        assert link["kind"] == "switch-over" or could <= carried * (1 + 1e-6) + 1.0, key
+    assert max(area.values(), default=0.0) <= 1.0
 
 
 def balance(result: Result) -> None:

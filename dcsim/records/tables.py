@@ -189,7 +189,8 @@ LINKS = Table(
 
 LINK_RATES = Table(
     "link_rates",
-    "How much of each link each kind of traffic used, as a step function of time.",
+    "How much of each link each kind of traffic used, as a step function of time. Rates that "
+    "follow each other and differ by less than 1 % are joined at their mean: bytes stay the same.",
     _columns(
         ("link", "text", "", "from->to"),
         ("kind", "text", "", "kind of traffic"),
@@ -200,7 +201,8 @@ LINK_RATES = Table(
 
 SLOWDOWNS = Table(
     "slowdowns",
-    "How fast each guest ran, as a step function of time.",
+    "When each guest was slower than it would have been, and how fast it ran. Values that follow "
+    "each other and differ by less than 1 % are joined at their mean: lost work stays the same.",
     _columns(
         ("guest", "text", "", "the guest's name"),
         ("from_s", "float", "s", "from this time"),

@@ -23,6 +23,7 @@ from dcsim.model.rows import guest_row, host_row
 from dcsim.model.storage import Storage
 from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
+from dcsim.records.steps import Steps
 from dcsim.rng import Streams
 from dcsim.scenario import spec
 from dcsim.simulation.prepared import Prepared, prepare
@@ -104,6 +105,8 @@ class _Run:
         self.check = check
         self.env = env = simpy.Environment()
         self.recorder = recorder = Recorder(prepared.record)
+        self.rates: Steps[tuple[int, str]] = Steps()
+        self.slowdowns: Steps[str] = Steps()
         self.streams = Streams(prepared.seed)
         self.names = list(prepared.network.link_names)
         self.classes = list(prepared.network.link_classes)
@@ -153,7 +156,7 @@ class _Run:
                 memory=plan.memory(),
                 levels=plan.levels,
                 tolerance=prepared.tolerance,
-                record=self._slowdown if recorder.keeps("slowdowns") else None,
+                record=self.slowdowns.hold if recorder.keeps("slowdowns") else None,
                 record_phase=self._phase if recorder.keeps("phases") else None,
             )
             for plan in prepared.guests
@@ -242,10 +245,7 @@ class _Run:
         self.recorder.row("events", (self.env.now, event, subject, detail))
 
     def _link_rate(self, link: int, kind: str, time_s: float, rate: float) -> None:
-        self.recorder.row("link_rates", (self.names[link], kind, time_s, rate))
-
-    def _slowdown(self, guest: str, from_s: float, to_s: float, progress: float) -> None:
-        self.recorder.row("slowdowns", (guest, from_s, to_s, progress))
+        self.rates.turn((link, kind), time_s, rate)
 
     def _phase(self, **row: float | str) -> None:
         self.recorder.add("phases", **row)
@@ -267,3 +267,7 @@ class _Run:
         names, classes, capacity = self.names, self.classes, self.network.capacity
         for (link, kind), carried in sorted(self.network.carried.items()):
             self.recorder.row("links", (names[link], classes[link], kind, capacity[link], carried))
+        for (link, kind), from_s, _, rate in self.rates.finish(self.env.now):
+            self.recorder.row("link_rates", (names[link], kind, from_s, rate))
+        for row in self.slowdowns.finish(self.env.now):
+            self.recorder.row("slowdowns", row)
