@@ -33,8 +33,8 @@ verify: .venv/develop ## check the model against theory, measurements and other 
 validation: .venv/develop ## write docs/validation.md anew from those comparisons
 	$(BIN)/python -m tests.verification --write
 
-bench: .venv/develop ## measure how fast simulations run
-	$(BIN)/python benchmarks/run.py
+bench: .venv/develop ## measure how fast simulations run: BENCH=--help tells how
+	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: .venv/develop ## build the documentation into docs/_build
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
