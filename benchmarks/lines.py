@@ -143,7 +143,7 @@ def model(*, extent: Extent) -> Line:
                 3,
             )
             for name in drains
-            if name != PLAIN
+            if name in ("file-server", "database")
         ),
     )
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 PLAIN = "plain"
 RACKS, HOSTS, GUESTS = 8, 8, 4
 """Racks that are drained into as many, hosts of each, guests of each host."""
-STORAGE, STRAINED = 800, 80
-"""Gbit/s of a storage that keeps up with the guests of all racks, and of one that does not."""
+STORAGE, STRAINED = 100, 10
+"""Gbit/s of storage for each rack that is drained: it keeps up with the guests, or does not."""
 SMALL = {"k": 4, "vms": 5, "sources": 4, "cap": 2, "seed": 1, "dirty": (0.005, 0.03)}
 """The evacuation that `warm` runs."""
 
@@ -42,7 +42,6 @@ def drain(model: str, *, racks: int = RACKS, storage: float = STORAGE) -> dcsim.
     guest = {
         "workload": {"memory": NOTHING, "activities": [write]} if plain else model,
         "count": HOSTS * GUESTS,
-        "memory": "16GiB",
         "vcpus": 4,
     }
     moves = [
@@ -61,13 +60,18 @@ def drain(model: str, *, racks: int = RACKS, storage: float = STORAGE) -> dcsim.
                 "host_link": "25Gbit/s",
                 "uplink": "100Gbit/s",
                 "storage": {
-                    "bandwidth": f"{storage}Gbit/s",
-                    "link": f"{2 * storage}Gbit/s",
-                    "iops": storage * 10_000,
+                    "bandwidth": f"{racks * storage}Gbit/s",
+                    "link": f"{2 * racks * storage}Gbit/s",
+                    "iops": racks * storage * 10_000,
                 },
             },
             "guests": [
-                guest | {"name": f"rack{rack}", "place": {"rack": f"rack{rack}"}}
+                guest
+                | {
+                    "name": f"rack{rack}",
+                    "memory": f"{12 + rack % RACKS}GiB",  # else racks would go in step
+                    "place": {"rack": f"rack{rack}"},
+                }
                 for rack in range(racks)
             ],
             "migration": {"hypervisor": "qemu-10", "max_bandwidth": None},
@@ -75,7 +79,7 @@ def drain(model: str, *, racks: int = RACKS, storage: float = STORAGE) -> dcsim.
             "operation": {
                 "kind": "moves",
                 "moves": moves,
-                "limits": {"per_cluster": 20, "per_host_out": 2},
+                "limits": {"per_cluster": 3 * racks, "per_host_out": 2},
             },
             "settle": 0,
             "record": "migrations",
@@ -130,7 +134,7 @@ def main() -> None:
     draining = programs.add_parser("drain", help="CPU seconds of a migration")
     draining.add_argument("model", help=f"{PLAIN}, or the name of a shipped workload")
     draining.add_argument("--racks", type=int, default=RACKS, help="how many are drained")
-    draining.add_argument("--storage", type=float, default=STORAGE, help="Gbit/s for all")
+    draining.add_argument("--storage", type=float, default=STORAGE, help="Gbit/s for each")
     warming = programs.add_parser("warm", help="runs a CPU second")
     warming.add_argument("runs", type=int)
     options = parser.parse_args()

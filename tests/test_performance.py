@@ -1,0 +1,117 @@
+"""What a run asks of SimPy, the network and the guests, counted: seconds differ, counts do not.
+
+A bound is what a migration may take, set a little above what is measured. Lower it when the count
+falls; it rises only with a reason.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchmarks.scenarios import drain
+from benchmarks.simgrid import evacuation
+from dcsim.model.guest import Guest
+from dcsim.model.network import Network
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation.engine import _Run
+from dcsim.simulation.prepared import prepare
+
+PLAIN_BOUNDS = {"events": 21, "settles": 1.1, "solves": 1.4, "flows_solved": 5, "looks": 8}
+FULL_BOUNDS = {"events": 155, "settles": 44, "solves": 43, "flows_solved": 56, "looks": 104}
+BYTES_BOUNDS = {"summary": 12_000, "full": 33_000}
+"""Of memory that each further migration of a run needs, by what is recorded."""
+LINEAR = 1.1
+"""A migration on a network of twice the hosts may take so much more."""
+
+Count = Callable[[Scenario], dict[str, float]]
+
+
+def plain(*, k: int) -> Scenario:
+    """An evacuation of the yardstick, bytes over bandwidth: five guests leave every other host."""
+    return evacuation(k=k, vms=5, sources=k**3 // 8, cap=2, seed=1, dirty=(0.005, 0.03))
+
+
+def full(*, racks: int) -> Scenario:
+    """A drain of file servers with a balloon held: cache, refaults, application flows."""
+    return drain("file-server", racks=racks)
+
+
+@pytest.fixture
+def count(monkeypatch: pytest.MonkeyPatch) -> Count:
+    """Runs a scenario and returns its counts, each for one migration."""
+    calls: Counter[str] = Counter()
+
+    def counted(owner: type, method: str, name: str) -> None:
+        original = getattr(owner, method)
+
+        def call(*arguments: Any) -> Any:
+            calls[name] += 1
+            return original(*arguments)
+
+        monkeypatch.setattr(owner, method, call)
+
+    counted(Network, "_settle", "settles")
+    counted(Guest, "look", "looks")
+
+    def run(scenario: Scenario) -> dict[str, float]:
+        calls.clear()
+        world = _Run(prepare(scenario), check=False)
+        metrics = world.result(None).metrics
+        assert metrics["completed"] == metrics["requested"]
+        found = calls | {
+            "events": next(world.env._eid),
+            "solves": world.network.solves,
+            "flows_solved": world.network.flows_solved,
+        }
+        return {name: number / metrics["requested"] for name, number in found.items()}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("scenario", "bounds"),
+    [(plain(k=4), PLAIN_BOUNDS), (full(racks=2), FULL_BOUNDS)],
+    ids=["plain", "full"],
+)
+def test_a_migration_takes_so_much(count, scenario, bounds):
+    """Events in SimPy's queue, settles and solves of the network, looks at guests."""
+    counts = count(scenario)
+    assert {name: counts[name] for name in bounds if counts[name] > bounds[name]} == {}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "twice"),
+    [(plain(k=8), plain(k=10)), (full(racks=2), full(racks=4))],
+    ids=["plain", "full"],
+)
+def test_counts_grow_with_migrations_alone(count, scenario, twice):
+    """Twice the hosts and migrations: a migration takes what it took."""
+    before, after = count(scenario), count(twice)
+    assert {name: after[name] for name in before if after[name] > LINEAR * before[name]} == {}
+
+
+def peak_bytes(scenario: Scenario) -> int:
+    """Return the memory that a run needs beyond what it began with, at most."""
+    world = _Run(prepare(scenario), check=False)
+    tracemalloc.start()
+    world.result(None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_follows_what_is_recorded():
+    """A summary keeps less of each further migration than full tables do; both are bounded."""
+    small, large = plain(k=4), plain(k=8)
+    more = len(large.operation.moves) - len(small.operation.moves)
+    grown = {}
+    for record in BYTES_BOUNDS:
+        peaks = [peak_bytes(scenario.replace({"record": record})) for scenario in (small, large)]
+        grown[record] = (peaks[1] - peaks[0]) / more
+    assert grown["summary"] < 0.5 * grown["full"]
+    assert {name: grown[name] for name in grown if grown[name] > BYTES_BOUNDS[name]} == {}
