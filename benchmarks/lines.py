@@ -44,9 +44,9 @@ def theirs(yardstick: Path | None, options: Data) -> partial[Data] | None:
     return None if yardstick is None else partial(simulate_with_simgrid, yardstick, options)
 
 
-def scenario(k: int, vms: int, sources: int, cap: int = 2) -> Data:
+def scenario(k: int, vms: int, sources: int) -> Data:
     """Return an evacuation that both simulate."""
-    return {"k": k, "vms": vms, "sources": sources, "cap": cap, "seed": 1, "dirty": DIRTY}
+    return {"k": k, "vms": vms, "sources": sources, "cap": 2, "seed": 1, "dirty": DIRTY}
 
 
 def evacuating(

@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # what measures stays small: a child's peak memory starts fro
     import plotly.graph_objects as go
 
 PAGE = ROOT / "docs" / "performance.md"
+PICTURE = "performance.png"
+DRAWN = "growth"
+"""The line that the picture shows."""
 BEGIN, END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
 AGREED = 1e-6
 SIMULATORS = (DCSIM, PYTHON, FLOWS, PLUGIN)
@@ -27,8 +30,8 @@ Row = tuple[str, ...]
 
 def number(value: float) -> str:
     """Return a number with three figures, more where its whole part has them."""
-    if not math.isfinite(value) or value == 0:
-        return "–" if value else "0"
+    if value == 0:
+        return "0"
     places = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{places}f}"
 
@@ -113,7 +116,8 @@ def markdown(measured: Data) -> str:
     about = "\n".join(f"- *{line['name']}*: {line['about']}" for line in lines)
     goals = _table(GOALS, [row for line in lines for row in goal_rows(line)])
     costs = _table(COSTS, [row for line in lines for row in cost_rows(line)])
-    return f"{where}\n\n{about}\n\n{goals}\n\n{costs}\n"
+    shown = f"\n![CPU seconds over migrations]({PICTURE})\n" if DRAWN in measured["lines"] else ""
+    return f"{where}\n{shown}\n{about}\n\n{goals}\n\n{costs}\n"
 
 
 def _table(heads: Row, rows: Sequence[Row]) -> str:
@@ -127,9 +131,9 @@ def write(measured: Data, *, page: Path = PAGE) -> None:
     after = rest.partition(END)[2]
     new = f"{before}{BEGIN}\n{markdown(measured)}\n{END}{after}"
     page.write_text(new, encoding="utf-8")
-    if "growth" in measured["lines"]:
-        drawing = picture(measured["lines"]["growth"])
-        drawing.write_image(page.with_suffix(".png"), width=880, height=520, scale=2)
+    if DRAWN in measured["lines"]:
+        drawing = picture(measured["lines"][DRAWN])
+        drawing.write_image(page.with_name(PICTURE), width=880, height=520, scale=2)
 
 
 def picture(growth: Data) -> go.Figure:

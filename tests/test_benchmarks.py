@@ -170,6 +170,14 @@ def test_the_page_keeps_what_is_written_by_hand(tmp_path):
     assert "| tiny | seconds | ≤ 2 | 1.50 | yes |" in text
 
 
+def test_the_page_shows_the_picture_of_growth():
+    """Where growth was measured, its picture stands above the tables."""
+    where = dict.fromkeys(("processor", "cores", "system", "python", "compiled", "simgrid"))
+    growth = Line("growth", "", (fake(DCSIM, 1),)).measure(runs=1)
+    assert "performance.png" in page.markdown({"machine": where, "lines": {"growth": growth}})
+    assert "performance.png" not in page.markdown({"machine": where, "lines": {"small": growth}})
+
+
 def test_the_picture_draws_what_ran():
     """A line for each simulator over the sizes that were measured."""
     programs = [
