@@ -8,8 +8,7 @@ and how a local change is known to have been followed far enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heappush
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Protocol
 
@@ -38,68 +37,6 @@ class Demand(Protocol):
     @property
     def shares(self) -> Sequence[float] | None:
         """Share of it on each link; None: all of it."""
-
-
-def fill(flows: Sequence[Demand], residual: Mapping[int, float]) -> None:
-    """Set the rate and bottleneck of each flow by progressive filling.
-
-    All levels rise together; a flow stops at its cap, or when one of its links is full.
-
-    Parameters
-    ----------
-    flows
-        With `links` crossed, `shares` of the flow on each (None: all of it), `weight` > 0 and
-        `cap`.
-    residual
-        What each of their links has left for them.
-    """
-    weight_on: dict[int, float] = {}
-    crossing: dict[int, list[int]] = {}
-    for i, flow in enumerate(flows):
-        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
-            if link in weight_on:
-                weight_on[link] += flow.weight * share
-                crossing[link].append(i)
-            else:
-                weight_on[link] = flow.weight * share
-                crossing[link] = [i]
-    left = {link: max(0.0, residual[link]) for link in weight_on}
-    full_at = [(left[link] / weight, link) for link, weight in weight_on.items() if weight > 0]
-    heapify(full_at)
-    by_cap = sorted((flow.cap / flow.weight, i) for i, flow in enumerate(flows))
-    waiting = dict.fromkeys(range(len(flows)))
-
-    def settle(i: int, level: float, bottleneck: int) -> None:
-        flow = flows[i]
-        flow.rate = rate = flow.cap if bottleneck == AT_CAP else level * flow.weight
-        flow.bottleneck = bottleneck
-        del waiting[i]
-        weight = flow.weight
-        for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
-            rest = left[link] - rate * share
-            left[link] = rest if rest > 0.0 else 0.0
-            weight_on[link] -= weight * share
-
-    next_cap = 0
-    while waiting:
-        while next_cap < len(by_cap) and by_cap[next_cap][1] not in waiting:
-            next_cap += 1
-        cap_level, capped = by_cap[next_cap]
-        link_level, link = full_at[0] if full_at else (float("inf"), AT_CAP)
-        if cap_level <= link_level:
-            settle(capped, cap_level, AT_CAP)
-            continue
-        heappop(full_at)
-        members = [i for i in crossing[link] if i in waiting]
-        if not members:
-            continue
-        level = left[link] / weight_on[link] if weight_on[link] > 0 else link_level
-        if level > link_level * (1 + 1e-12):
-            heappush(full_at, (level, link))
-            continue
-        for i in members:
-            if i in waiting:
-                settle(i, link_level, link)
 
 
 def violations(

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dcsim.model.fairshare import fill, violations
+from dcsim.model.fairshare import violations
 from dcsim.model.memory import Memory
 from dcsim.model.network import Network
 from dcsim.model.routing import Routes
@@ -28,7 +28,7 @@ from dcsim.model.touch import Pages, TouchClass, classes_of
 from dcsim.scenario.spec import FatTree, LeafSpine
 from dcsim.scenario.topology import build
 from dcsim.units import PAGE, GiB
-from tests.test_fairshare import Asking, by_linear_programmes
+from tests.test_fairshare import Asking, by_linear_programmes, share_out
 from tests.test_network import KINDS, Lab, along, network, settle
 from tests.twin import LOG_CHUNK, TwinCache, TwinPages, class_bounds, draw, draw_zipf
 from tests.worlds import FLUID, guest, no_move, only, reader, rows, scenario, solve, writer
@@ -351,7 +351,7 @@ def test_max_min_against_linear_programmes(seed: int) -> None:
         shares = tuple(rng.uniform(0.1, 1, len(links)).tolist()) if split else None
         cap = math.inf if rng.random() < 0.5 else float(rng.uniform(0, 40))
         flows.append(Asking(links, cap, float(rng.choice([0.2, 1.0, 5.0])), shares))
-    fill(flows, dict(enumerate(capacity)))
+    share_out(flows, capacity)
     assert violations(flows, capacity, tolerance=1e-9) == []
     exact = by_linear_programmes(flows, capacity)
     assert [flow.rate for flow in flows] == pytest.approx(exact, abs=1e-4)
