@@ -172,17 +172,18 @@ push_level(Fabric *self, double level, int link)
     return 0;
 }
 
-static Level
-pop_level(Fabric *self)
+/* Put the first link where it belongs at a higher level; leave it out where that is infinite. */
+static void
+replace_level(Fabric *self, double level)
 {
-    Level top = self->levels.items[0];
-    Py_ssize_t at = 0, used = --self->levels.used;
+    Py_ssize_t at = 0;
 
-    if (used > 0) {
-        self->levels.items[0] = self->levels.items[used];
-        SIFT_DOWN(Level, self->levels.items, used, at, LEVEL_BEFORE, STAYS);
-    }
-    return top;
+    if (level < INFINITY)
+        self->levels.items[0].level = level;
+    else
+        self->levels.items[0] = self->levels.items[--self->levels.used];
+    if (self->levels.used)
+        SIFT_DOWN(Level, self->levels.items, self->levels.used, at, LEVEL_BEFORE, STAYS);
 }
 
 static void
@@ -242,8 +243,10 @@ queue_completion(Fabric *self, Flow *flow, double at)
 static inline void
 account(Flow *flow, double now)
 {
-    double size = least(flow->rate * (now - flow->since), flow->left);
+    double size = flow->rate * (now - flow->since);
 
+    if (flow->left < size)
+        size = flow->left;
     flow->since = now;
     if (size > 0) {
         flow->sent += size;
@@ -296,22 +299,28 @@ count_kind(Fabric *self, Flow *flow)
     return 0;
 }
 
-static void
+static double
 plan(Fabric *self, Flow *flow, double now)
 {
-    double at = flow->until, wait;
+    double at = flow->until, wait, early;
 
     if (flow->left <= 0)
         at = now;
     else if (flow->rate > 0) {
         wait = flow->left / flow->rate;
-        if (flow->margin > 0)
-            wait = least(wait, most(0.0, wait + flow->beyond / flow->rate - flow->margin));
-        at = least(at, now + wait);
+        if (flow->margin > 0) {
+            early = wait + flow->beyond / flow->rate - flow->margin;
+            if (early < wait)
+                wait = early > 0 ? early : 0.0;
+        }
+        if (now + wait < at)
+            at = now + wait;
     }
-    at = most(at, now);
+    if (at < now)
+        at = now;
     if (at != flow->at && flow->number != CLOSED)
         queue_completion(self, flow, at);
+    return at;
 }
 
 /* ---------------------------------------------------------------------- settling */
@@ -321,7 +330,7 @@ roomy(const Link *link)
 {
     double room = link->capacity - link->load - link->weight * link->level;
 
-    return link->held > 0 && room > ROUNDING * link->capacity;
+    return room > ROUNDING * link->capacity;
 }
 
 static inline double
@@ -329,7 +338,7 @@ next_level(const Link *link)
 {
     double room;
 
-    if (roomy(link))
+    if (link->held && roomy(link))
         return link->level;
     if (link->rising) {
         room = link->capacity - link->load;
@@ -402,14 +411,14 @@ stop(Fabric *self, Flow *flow, double level, int bottleneck, double now)
     }
 }
 
-/* Keep the links that may let flows go, where no flow rises. */
+/* Where no flow rises, only a link with room to spare makes others rise. */
 static void
 keep_roomy(Fabric *self)
 {
     Py_ssize_t i, kept = 0, at;
 
     for (i = 0; i < self->levels.used; i++)
-        if (roomy(&self->links[self->levels.items[i].link]))
+        if (next_level(&self->links[self->levels.items[i].link]) < INFINITY)
             self->levels.items[kept++] = self->levels.items[i];
     self->levels.used = kept;
     for (i = kept / 2 - 1; i >= 0; i--) {
@@ -450,8 +459,8 @@ fill_link(Fabric *self, int index, double level, double now)
 static int
 fill(Fabric *self, double now)
 {
+    double level = 0.0;
     Py_ssize_t i;
-    double level;
 
     self->levels.used = 0;
     for (;;) {
@@ -466,6 +475,12 @@ fill(Fabric *self, double now)
         self->fresh.used = 0;
         if (!self->rising)
             keep_roomy(self);
+        while (self->levels.used) {
+            level = next_level(&self->links[self->levels.items[0].link]);
+            if (level <= self->levels.items[0].level)
+                break;
+            replace_level(self, level);
+        }
         while (self->caps.used && self->caps.items[0].flow->bottleneck != RISING)
             pop_cap(self);
         if (self->caps.used
@@ -473,19 +488,15 @@ fill(Fabric *self, double now)
             Cap cap = pop_cap(self);
 
             stop(self, cap.flow, cap.level, AT_CAP, now);
-            continue;
         }
-        if (!self->levels.used)
-            return 0;
-        Level soonest = pop_level(self);
+        else if (self->levels.used) {
+            int index = self->levels.items[0].link;
 
-        level = next_level(&self->links[soonest.link]);
-        if (level > soonest.level) {
-            if (level < INFINITY && push_level(self, level, soonest.link) < 0)
-                return -1;
+            replace_level(self, INFINITY);
+            fill_link(self, index, level, now);
         }
         else
-            fill_link(self, soonest.link, level, now);
+            return 0;
     }
 }
 
@@ -849,8 +860,7 @@ fabric_send(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     flow->until = until;
     Py_INCREF(args[5]);
     Py_XSETREF(flow->waiter, args[5]);
-    plan(self, flow, now);
-    Py_RETURN_NONE;
+    return PyFloat_FromDouble(plan(self, flow, now));
 }
 
 static PyObject *

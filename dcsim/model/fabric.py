@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 
 from dcsim.model.fairshare import AT_CAP, TOLERANCE
 
@@ -114,11 +114,11 @@ class _Link:
     def roomy(self) -> bool:
         """Whether there is room for what it holds to rise."""
         room = self.capacity - self.load - self.weight * self.level
-        return self.held > 0 and room > ROUNDING * self.capacity
+        return room > ROUNDING * self.capacity
 
     def next(self) -> float:
         """Return the level at which something happens to it; inf if nothing does."""
-        if self.roomy():
+        if self.held and self.roomy():
             return self.level
         if self.rising:
             room = self.capacity - self.load
@@ -325,37 +325,46 @@ class Fabric:
                 if level < math.inf:
                     heappush(levels, (level, link.index))
             fresh.clear()
-            if not self._rising:
-                levels = [(level, i) for level, i in levels if links[i].roomy()]
+            if not self._rising:  # only a link with room to spare makes others rise
+                levels = [(level, i) for level, i in levels if links[i].next() < math.inf]
                 heapify(levels)
+            while levels:
+                soonest, index = levels[0]
+                level = links[index].next()
+                if level <= soonest:
+                    break
+                if level < math.inf:
+                    heapreplace(levels, (level, index))
+                else:
+                    heappop(levels)
             while caps and flows[caps[0][1]].bottleneck != RISING:
                 heappop(caps)
             if caps and (not levels or caps[0][0] <= levels[0][0]):
                 level, number = heappop(caps)
                 self._stop(flows[number], level, AT_CAP, now)
-                continue
-            if not levels:
-                return
-            soonest, index = heappop(levels)
-            link = links[index]
-            level = link.next()
-            if level > soonest:
-                if level < math.inf:
-                    heappush(levels, (level, index))
-            elif link.held and (link.roomy() or level < link.level * (1 - ROUNDING)):
-                for flow in link.flows:
-                    if flow.bottleneck == index:
-                        self._rise(flow)
+            elif levels:
+                heappop(levels)
+                self._fill_link(links[index], level, now)
             else:
-                bound = level * (1 + ROUNDING)
-                higher = [flow for flow in link.flows if flow._level > bound]
-                for flow in higher:
+                return
+
+    def _fill_link(self, link: _Link, level: float, now: float) -> None:
+        """Let happen what happens to a link as the flows reach a level."""
+        index = link.index
+        if link.held and (link.roomy() or level < link.level * (1 - ROUNDING)):
+            for flow in link.flows:
+                if flow.bottleneck == index:
                     self._rise(flow)
-                if not higher:
-                    link.level = level = min(level, link.level) if link.held else level
-                    for flow in link.flows:
-                        if flow.bottleneck == RISING:
-                            self._stop(flow, level, index, now)
+            return
+        bound = level * (1 + ROUNDING)
+        higher = [flow for flow in link.flows if flow._level > bound]
+        for flow in higher:
+            self._rise(flow)
+        if not higher:
+            link.level = level = min(level, link.level) if link.held else level
+            for flow in link.flows:
+                if flow.bottleneck == RISING:
+                    self._stop(flow, level, index, now)
 
     def _rise(self, flow: Flow) -> None:
         """Take back what a flow has: it is to have more or less."""
@@ -408,14 +417,17 @@ class Fabric:
         until_s: float,
         waiter: object,
         now: float,
-    ) -> None:
-        """Let a flow send so many bytes, for a waiter; see `dcsim.model.network.Network.send`."""
+    ) -> float:
+        """Let a flow send so many bytes, for a waiter; return when that will be.
+
+        See `dcsim.model.network.Network.send`.
+        """
         self.account(flow, now)
         flow._left = size
         flow._margin, flow._beyond = margin_s, beyond
         flow._until = until_s
         flow.waiter = waiter
-        self._plan(flow, now)
+        return self._plan(flow, now)
 
     def set_left(self, flow: Flow, size: float, margin_s: float, beyond: float, now: float) -> None:
         """Change what a flow has still to send, and when it is enough."""
@@ -433,7 +445,9 @@ class Fabric:
 
     def account(self, flow: Flow, now: float) -> float:
         """Count what a flow has sent up to now; return its total in bytes."""
-        size = min(flow.rate * (now - flow._since), flow._left)
+        size = flow.rate * (now - flow._since)
+        if flow._left < size:
+            size = flow._left
         flow._since = now
         if size > 0:
             flow.sent += size
@@ -493,17 +507,21 @@ class Fabric:
             done.append(flow)
         return done
 
-    def _plan(self, flow: Flow, now: float) -> None:
-        """Put the flow's completion, at its present rate, into the queue."""
+    def _plan(self, flow: Flow, now: float) -> float:
+        """Put the flow's completion, at its present rate, into the queue; return its time."""
         at = flow._until
         if flow._left <= 0:
             at = now
         elif flow.rate > 0:
             wait = flow._left / flow.rate
             if flow._margin > 0:
-                wait = min(wait, max(0.0, wait + flow._beyond / flow.rate - flow._margin))
-            at = min(at, now + wait)
-        at = max(at, now)
+                early = wait + flow._beyond / flow.rate - flow._margin
+                if early < wait:
+                    wait = early if early > 0 else 0.0
+            if now + wait < at:
+                at = now + wait
+        if at < now:
+            at = now
         if at != flow._at:
             flow._at = at
             if at < math.inf:
@@ -511,3 +529,4 @@ class Fabric:
                 if len(self._due) > 2 * len(self._flows) + 64:  # most of them out of date
                     self._due = [(f._at, n) for n, f in self._flows.items() if f._at < math.inf]
                     heapify(self._due)
+        return at

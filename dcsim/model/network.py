@@ -182,21 +182,21 @@ class Network:
             The event fires at this time, whatever is left.
         """
         waiter = self.env.event()
-        self._fabric.send(flow, size, margin_s, beyond, until_s, waiter, self.env.now)
-        self._arm()
+        now = self.env.now
+        self._arm(self._fabric.send(flow, size, margin_s, beyond, until_s, waiter, now))
         return waiter
 
     def stop(self, flow: Flow) -> None:
         """Fire the event of a transfer under way, whatever is left of it."""
         self._fabric.stop(flow, self.env.now)
-        self._arm()
+        self._arm(self._fabric.next())
 
     def set_left(
         self, flow: Flow, size: float, *, margin_s: float = 0.0, beyond: float = 0.0
     ) -> None:
         """Change what a transfer under way has still to send, and when it is enough; see `send`."""
         self._fabric.set_left(flow, size, margin_s, beyond, self.env.now)
-        self._arm()
+        self._arm(self._fabric.next())
 
     def left(self, flow: Flow) -> float:
         """Return the bytes that the flow has still to send."""
@@ -242,7 +242,7 @@ class Network:
         self.settles += 1
         moved: list[Flow] | None = None if self._record is None else []
         told = self._fabric.settle(self.env.now, moved)
-        self._arm()
+        self._arm(self._fabric.next())
         for flow in moved or ():
             self._note(flow, flow.rate - flow.was)
         # A listener may look at any flow, so all rates are in place before the first is told.
@@ -255,14 +255,13 @@ class Network:
 
     # ------------------------------------------------------------------ completions
 
-    def _arm(self) -> None:
-        """See to it that there is a wake-up at the next completion."""
-        at = self._fabric.next()
-        if self._settling and at > self.env.now:
-            return  # rates are about to be others; settling comes here again
-        if at < self._wake_at:
+    def _arm(self, at: float) -> None:
+        """See to it that there is a wake-up at the time of a completion, or before."""
+        now = self.env.now
+        # Where rates are about to be others, settling comes here again.
+        if at < self._wake_at and (at <= now or not self._settling):
             self._wake_at = at
-            wake = self.env.timeout(at - self.env.now, value=at)
+            wake = self.env.timeout(at - now, value=at)
             assert wake.callbacks is not None
             wake.callbacks.append(self._wake)
 
@@ -272,7 +271,7 @@ class Network:
         self._wake_at = math.inf
         for flow in self._fabric.complete(event.value, self.env.now):
             self._release(flow)
-        self._arm()
+        self._arm(self._fabric.next())
 
     def _release(self, flow: Flow) -> None:
         """Fire the event that waits for a flow, if there is one."""
