@@ -243,7 +243,7 @@ def test_changes_at_one_instant_are_solved_once() -> None:
     assert net.solves == 0
     assert [flow.rate for flow in flows] == [0.0] * 4
     settle(net)
-    assert (net.solves, net.flows_solved) == (1, 4)
+    assert (net.settles, net.solves, net.flows_solved) == (1, 1, 4)
     assert [flow.rate for flow in flows] == [1.5, 3.0, 3.0, 3.0]
 
 

@@ -16,6 +16,7 @@ import simpy
 from dcsim import kernel
 from dcsim.errors import InvariantError
 from dcsim.model import fabric
+from dcsim.model.fabric import ROUNDING
 from dcsim.model.fabric import Flow as Flow
 from dcsim.model.fairshare import WHOLE, violations
 from dcsim.model.routing import Path
@@ -222,7 +223,7 @@ class Network:
         for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
             key = (link, flow.kind)
             rate = self._kind_rate.get(key, 0.0) + change * share
-            self._kind_rate[key] = rate = rate if rate > 1e-6 else 0.0
+            self._kind_rate[key] = rate = rate if rate > ROUNDING * abs(change) else 0.0
             self._record(link, flow.kind, self.env.now, rate)
 
     # ------------------------------------------------------------------ settling
