@@ -514,15 +514,18 @@ change(Fabric *self, Flow *flow)
     return 0;
 }
 
+/* Let go of the changed flows. Whatever goes with them may run Python, and change more. */
 static void
 forget_changes(Fabric *self)
 {
-    while (self->changed.used) {
-        Flow *flow = self->changed.items[--self->changed.used];
+    Flow **items = self->changed.items;
+    Py_ssize_t i, used = self->changed.used;
 
-        flow->changed = 0;
-        Py_DECREF(flow);
-    }
+    self->changed.items = NULL;
+    self->changed.used = self->changed.room = 0;
+    for (i = 0; i < used; i++)
+        Py_DECREF(items[i]);
+    PyMem_Free(items);
 }
 
 static PyObject *
@@ -539,20 +542,23 @@ fabric_settle(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     now = PyFloat_AsDouble(args[0]);
     if (now == -1.0 && PyErr_Occurred())
         return NULL;
+    told = PyList_New(0); /* this may collect garbage: from here on no Python runs */
+    if (told == NULL)
+        return NULL;
     self->risen.used = 0;
-    for (i = 0; i < self->changed.used; i++)
+    for (i = 0; i < self->changed.used; i++) {
+        self->changed.items[i]->changed = 0;
         if (self->changed.items[i]->number != CLOSED)
             rise(self, self->changed.items[i]);
-    forget_changes(self);
-    if (fill(self, now) < 0)
+    }
+    if (fill(self, now) < 0) {
+        Py_DECREF(told);
         return NULL;
+    }
     if (self->risen.used) {
         self->solves++;
         self->flows_solved += self->risen.used;
     }
-    told = PyList_New(0);
-    if (told == NULL)
-        return NULL;
     for (i = 0; i < self->risen.used; i++) {
         Flow *flow = self->risen.items[i];
         double rate = flow->rate, was = flow->was;
@@ -568,6 +574,7 @@ fabric_settle(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
             return NULL;
         }
     }
+    forget_changes(self);
     return told;
 }
 
@@ -1187,19 +1194,20 @@ fabric_traverse(Fabric *self, visitproc visit, void *arg)
 static int
 fabric_clear(Fabric *self)
 {
-    Flow *flow = self->first, *next;
+    Flow *first = self->first, *flow;
     int i;
 
-    forget_changes(self);
     self->first = self->last = NULL;
-    self->flows = self->due.used = 0;
+    self->flows = self->due.used = self->fresh.used = 0;
     for (i = 0; i < self->count; i++)
         memset(&self->links[i], 0, sizeof self->links[i]);
-    self->fresh.used = 0;
-    for (; flow != NULL; flow = next) {
-        next = flow->next;
+    for (flow = first; flow != NULL; flow = flow->next) {
         flow->fabric = NULL;
         flow->number = CLOSED;
+    }
+    forget_changes(self);
+    while ((flow = first) != NULL) {
+        first = flow->next;
         Py_DECREF(flow);
     }
     return 0;

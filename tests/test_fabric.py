@@ -199,6 +199,24 @@ def test_the_compiled_fabric_lets_go() -> None:
     assert guest() is None
 
 
+@compiled
+def test_what_goes_with_a_flow_may_change_the_fabric() -> None:
+    """A listener that is freed as its flow is forgotten closes another: it is settled next."""
+    assert kernel.compiled is not None
+    fabric = kernel.compiled.Fabric([6.0])
+    first, second = (fabric.open((0,), None, math.inf, 1.0, "any", None, 0.0) for _ in range(2))
+
+    class Last:
+        def __del__(self) -> None:
+            fabric.close(first, 0.0)
+
+    fabric.close(fabric.open((0,), None, 1.0, 1.0, "any", Last(), 0.0), 0.0)
+    fabric.settle(0.0)
+    assert (first.rate, second.rate, fabric.flows) == (0.0, 3.0, [second])
+    fabric.settle(0.0)
+    assert second.rate == 6.0
+
+
 # ----------------------------------------------------------------------- what it costs
 
 
