@@ -85,8 +85,9 @@ def advance_log(
     for pages in here if share > 0 else ():
         if pages.pending > 0 and pages not in written and pages is not cache:
             pages.advance(touches=0.0, sent=share * pages.pending, law="each")
-    going = share * cache.pending if share > 0 and cache in here else 0.0
-    cache.advance(touches=recycled, sent=going, law="each")
+    if cache.count > 0:
+        going = share * cache.pending if share > 0 and cache in here else 0.0
+        cache.advance(touches=recycled, sent=going, law="each")
     return faults
 
 

@@ -102,7 +102,7 @@ class Memory:
 
     __slots__ = (
         "_hintable", "allocated", "anonymous", "anonymous_zero", "ballooned", "ballooned_zero",
-        "cache", "free_sets", "free_stale", "free_zero", "hinted", "hinted_zero", "init_on_alloc",
+        "cache", "free_stale", "free_zero", "hinted", "hinted_zero", "init_on_alloc",
         "kernel", "kernel_high", "loose_stale", "loose_zero", "min_free", "oom_pages", "pages",
         "readers", "replacement", "scan", "sets", "writers",
     )  # fmt: skip
@@ -143,7 +143,7 @@ class Memory:
         self.ballooned_zero = Pages(zero=True)
         self.hinted = Pages()
         self.hinted_zero = Pages(zero=True)
-        self.allocated = tuple([Pages() for _ in range(max(1, allocators))])
+        self.allocated = tuple([Pages() for _ in range(allocators)])
         self.writers = tuple(
             [
                 WriteSet(tuple([WriteClass(c, Pages(c.pages)) for c in classes]), to)
@@ -168,8 +168,6 @@ class Memory:
 
     def _line_up(self, order: Sequence[Place]) -> None:
         """List the sets, and lay them out for a scan."""
-        # in the order in which they are taken
-        self.free_sets = (self.loose_stale, self.loose_zero, self.free_stale, self.free_zero)
         self.sets = (
             *self.free_sets,
             *(self.cache, self.kernel, self.anonymous, self.anonymous_zero),
@@ -214,8 +212,13 @@ class Memory:
     @property
     def free(self) -> float:
         """Free pages."""
-        first, second, third, fourth = self.free_sets
-        return first.count + second.count + third.count + fourth.count
+        loose = self.loose_stale.count + self.loose_zero.count
+        return loose + self.free_stale.count + self.free_zero.count
+
+    @property
+    def free_sets(self) -> tuple[Pages, Pages, Pages, Pages]:
+        """The free pages, in the order in which they are taken."""
+        return self.loose_stale, self.loose_zero, self.free_stale, self.free_zero
 
     @property
     def transient(self) -> Pages:
@@ -284,12 +287,11 @@ class Memory:
         cache = self.cache.count
         room = self.spare + self.held + max(0.0, cache - self.resident)
         share, misses = misses_of(self.readers, touches, room, room <= 1e-6 * max(1.0, cache))
-        filled = sum(misses)
-        extra = sum(
-            m * (r.read_ahead - 1)
-            for m, r in zip(misses, self.readers, strict=True)
-            if not r.sequential
-        )
+        filled = extra = 0.0
+        for missed, reader in zip(misses, self.readers, strict=True):
+            filled += missed
+            if not reader.sequential:
+                extra += missed * (reader.read_ahead - 1)
         fresh = self._fill_from_free(filled + extra)
         full = share < 1.0 or extra > 0
         if not (share == 0.0 and not extra and proportional(self.readers, touches)):
@@ -297,11 +299,7 @@ class Memory:
                 reader.remembered += count
             if full:
                 self._forget_to(self.cache.count)
-        stalls = [
-            m / r.read_ahead if r.sequential else m
-            for m, r in zip(misses, self.readers, strict=True)
-        ]
-        return ReadOutcome(misses, stalls, filled + extra, filled + extra - fresh)
+        return ReadOutcome(misses, filled + extra, filled + extra - fresh)
 
     def _fill_from_free(self, pages: float) -> float:
         """Fill free frames, then those a hint holds, with file pages; return how many."""
@@ -359,6 +357,8 @@ class Memory:
 
     def _take_free(self, pages: float, to: Pages) -> float:
         """Write so many free pages, loose ones first; return how many."""
+        if pages <= 0:
+            return 0.0
         stale, zero = self.loose_stale, self.loose_zero
         loose = stale.count + zero.count
         share = min(1.0, pages / loose) if loose > 0 else 0.0

@@ -96,12 +96,11 @@ class ReadSet:
 class ReadOutcome(NamedTuple):
     """What an interval of reading came to, in pages.
 
-    `stalls` are the misses that were waited for, `brought` what came from storage with read-ahead,
-    and `recycled` the cache frames that were filled anew.
+    `brought` is what came from storage with read-ahead, and `recycled` the cache frames that were
+    filled anew.
     """
 
     misses: Sequence[float]
-    stalls: Sequence[float]
     brought: float
     recycled: float
 
@@ -110,13 +109,12 @@ class ReadOutcome(NamedTuple):
         """Return what intervals one after another came to."""
         return cls(
             misses=[sum(own) for own in zip(*(o.misses for o in outcomes), strict=True)],
-            stalls=[sum(own) for own in zip(*(o.stalls for o in outcomes), strict=True)],
             brought=sum(o.brought for o in outcomes),
             recycled=sum(o.recycled for o in outcomes),
         )
 
 
-NOTHING_READ = ReadOutcome((), (), 0.0, 0.0)
+NOTHING_READ = ReadOutcome((), 0.0, 0.0)
 
 
 @twin
