@@ -44,7 +44,7 @@ pending_of(PyObject *module, PyObject *sets)
     double total = 0.0;
     if (given_count(1, 1, sets) < 0)
         return NULL;
-    EACH(sets, pages) total += pages->pending;
+    EACH(sets, pages) total += frames_of(pages)->pending;
     return PyFloat_FromDouble(total);
 }
 
@@ -59,11 +59,11 @@ pending_by_kind(PyObject *module, PyObject *const *args, Py_ssize_t count)
     EACH(args[0], pages)
     {
         if ((PyObject *)pages == args[1])
-            ballooned = pages->pending;
+            ballooned = frames_of(pages)->pending;
         else if (pages->zero)
-            zero += pages->pending;
+            zero += frames_of(pages)->pending;
         else
-            normal += pages->pending;
+            normal += frames_of(pages)->pending;
     }
     PyObject *sums = PyTuple_New(3);
     if (sums == NULL)
@@ -124,7 +124,7 @@ log_faults(PyObject *module, PyObject *const *args, Py_ssize_t count)
         Pages *frames;
         if (written_class(PyTuple_GET_ITEM(classes, at), &touch, &frames) < 0)
             return NULL;
-        double going = among(here, frames) ? share * frames->pending : 0.0;
+        double going = among(here, frames) ? share * frames_of(frames)->pending : 0.0;
         total += pages_faults(frames, touches * touch->share, going, touch->each);
     }
     return PyFloat_FromDouble(total);
@@ -159,7 +159,7 @@ advance_written(PyObject *writer, double touches, PyObject *here, double share)
         Pages *frames;
         if (written_class(PyTuple_GET_ITEM(classes, at), &touch, &frames) < 0)
             return -1.0;
-        double going = share > 0 && among(here, frames) ? share * frames->pending : 0.0;
+        double going = share > 0 && among(here, frames) ? share * frames_of(frames)->pending : 0.0;
         faults += pages_advance(frames, touches * touch->share, going, touch->each);
     }
     return faults;
@@ -202,10 +202,10 @@ advance_log(PyObject *module, PyObject *const *args, Py_ssize_t count)
                 Py_DECREF(faults);
                 return NULL;
             }
-            if (pages->pending > 0 && pages != cache && !is_written(writers, pages))
-                pages_advance(pages, 0.0, share * pages->pending, 1);
+            if (frames_of(pages)->pending > 0 && pages != cache && !is_written(writers, pages))
+                pages_advance(pages, 0.0, share * frames_of(pages)->pending, 1);
         }
-    double going = share > 0 && among(here, cache) ? share * cache->pending : 0.0;
+    double going = share > 0 && among(here, cache) ? share * frames_of(cache)->pending : 0.0;
     pages_advance(cache, recycled, going, 1);
     return faults;
 }

@@ -191,14 +191,30 @@ pages_from(PyObject *object)
     return (Pages *)object;
 }
 
-static double
-pages_kept(const Pages *self, double touches, char each)
+const Frames none = {.fetched = NAN};
+
+/* Return the frames of a set that may get some, or NULL with an exception set. */
+static Frames *
+frames_for(Pages *pages)
 {
-    if (touches <= 0 || self->count <= 0)
+    if (pages->frames == NULL) {
+        pages->frames = PyMem_Malloc(sizeof(Frames));
+        if (pages->frames == NULL)
+            PyErr_NoMemory();
+        else
+            *pages->frames = none;
+    }
+    return pages->frames;
+}
+
+static double
+kept_of(const Frames *frames, double touches, char each)
+{
+    if (touches <= 0 || frames->count <= 0)
         return 1.0;
     if (!each)
-        return exp(-touches / self->count);
-    return self->untouched > 0 ? most(0.0, 1 - touches / self->untouched) : 0.0;
+        return exp(-touches / frames->count);
+    return frames->untouched > 0 ? most(0.0, 1 - touches / frames->untouched) : 0.0;
 }
 
 /* Return the faults, and put down what is idle and what is fresh after them. */
@@ -206,49 +222,50 @@ static double
 pages_after(const Pages *self, double touches, double sent, char each, double kept, double *idle_to,
             double *fresh_to)
 {
-    sent = least(sent, self->pending);
-    double share = sent > 0 ? sent / self->pending : 0.0;
+    const Frames *frames = frames_of(self);
+    sent = least(sent, frames->pending);
+    double share = sent > 0 ? sent / frames->pending : 0.0;
     if (!self->per_chunk) {
         double reached = 1 - kept;
-        if (each && self->pending > 0)
-            reached *= self->left / self->pending;
-        double fresh = self->fresh * (1 - reached) * (1 - share);
-        *idle_to = most(0.0, self->untouched * kept - fresh);
+        if (each && frames->pending > 0)
+            reached *= frames->left / frames->pending;
+        double fresh = frames->fresh * (1 - reached) * (1 - share);
+        *idle_to = most(0.0, frames->untouched * kept - fresh);
         *fresh_to = fresh;
-        return self->untouched * (1 - kept);
+        return frames->untouched * (1 - kept);
     }
     if (!each) {
         double after = 0 < kept && kept < 1 ? (kept - 1) / log(kept) : kept;
-        double clean = (1 - self->chunk) * sent * after + self->chunk * share * self->fresh * kept;
-        double idle = self->idle * kept + clean;
+        double clean = (1 - self->chunk) * sent * after + self->chunk * share * frames->fresh * kept;
+        double idle = frames->idle * kept + clean;
         *idle_to = idle;
-        *fresh_to = self->fresh * kept * (1 - share);
-        return self->idle + sent - idle;
+        *fresh_to = frames->fresh * kept * (1 - share);
+        return frames->idle + sent - idle;
     }
-    double late = self->pending - self->fresh;
+    double late = frames->pending - frames->fresh;
     double again = self->chunk * share * late;
-    if (self->count <= 0 || touches <= 0) {
-        *idle_to = self->idle + sent - again;
-        *fresh_to = self->fresh * (1 - share);
+    if (frames->count <= 0 || touches <= 0) {
+        *idle_to = frames->idle + sent - again;
+        *fresh_to = frames->fresh * (1 - share);
         return again;
     }
-    double first = least(touches, self->untouched);
+    double first = least(touches, frames->untouched);
     double pace = sent / touches;
-    double going = least(pace * first, self->left);
-    double left = self->left - going / 2;
+    double going = least(pace * first, frames->left);
+    double left = frames->left - going / 2;
     if (going < pace * first)
         left *= going / (pace * first);
-    double idle = self->idle + pace * first;
-    double hits = least(first * most(0.0, 1 - left / self->count), idle);
-    double met = first * (left - (self->left - going)) / self->count;
-    late = (1 - share) * late + first * (self->left - going) / self->count;
+    double idle = frames->idle + pace * first;
+    double hits = least(first * most(0.0, 1 - left / frames->count), idle);
+    double met = first * (left - (frames->left - going)) / frames->count;
+    late = (1 - share) * late + first * (frames->left - going) / frames->count;
     again += self->chunk * met;
     double rest = touches - first;
-    double settled = (1 - self->chunk) * pace * self->count / 2;
-    double found = (idle - hits - settled) * -expm1(-2 * rest / self->count) + pace * rest;
-    double faults = least(hits + again + least(most(0.0, found), rest), self->idle + sent);
-    *idle_to = self->idle + sent - faults;
-    *fresh_to = most(0.0, self->pending - sent - late);
+    double settled = (1 - self->chunk) * pace * frames->count / 2;
+    double found = (idle - hits - settled) * -expm1(-2 * rest / frames->count) + pace * rest;
+    double faults = least(hits + again + least(most(0.0, found), rest), frames->idle + sent);
+    *idle_to = frames->idle + sent - faults;
+    *fresh_to = most(0.0, frames->pending - sent - late);
     return faults;
 }
 
@@ -256,20 +273,24 @@ double
 pages_faults(const Pages *self, double touches, double sent, char each)
 {
     double idle, fresh;
-    return pages_after(self, touches, sent, each, pages_kept(self, touches, each), &idle, &fresh);
+    double kept = kept_of(frames_of(self), touches, each);
+    return pages_after(self, touches, sent, each, kept, &idle, &fresh);
 }
 
 double
 pages_advance(Pages *self, double touches, double sent, char each)
 {
-    double kept = pages_kept(self, touches, each), idle, fresh;
+    Frames *frames = self->frames;
+    if (frames == NULL)
+        return 0.0;
+    double kept = kept_of(frames, touches, each), idle, fresh;
     double faults = pages_after(self, touches, sent, each, kept, &idle, &fresh);
-    self->idle = idle;
-    self->fresh = fresh;
-    self->untouched *= kept;
-    self->absent *= kept;
-    self->pending -= least(sent, self->pending);
-    self->left = most(0.0, self->left - sent);
+    frames->idle = idle;
+    frames->fresh = fresh;
+    frames->untouched *= kept;
+    frames->absent *= kept;
+    frames->pending -= least(sent, frames->pending);
+    frames->left = most(0.0, frames->left - sent);
     return faults;
 }
 
@@ -278,42 +299,47 @@ pages_start_log(Pages *self, char per_chunk, double chunk)
 {
     self->per_chunk = per_chunk;
     self->chunk = chunk;
-    self->pending = self->fresh = self->left = self->untouched = self->count;
-    self->idle = self->absent = 0.0;
+    Frames *frames = self->frames;
+    if (frames == NULL)
+        return;
+    frames->pending = frames->fresh = frames->left = frames->untouched = frames->count;
+    frames->idle = frames->absent = 0.0;
 }
 
 double
 pages_sync(Pages *self)
 {
-    double fresh = most(0.0, self->count - self->pending - self->idle);
-    self->pending = least(self->pending + fresh, self->count);
-    if (self->untouched <= 0)
-        self->left = self->pending;
-    self->fresh = self->pending;
-    self->untouched = self->count;
-    self->idle = self->count - self->pending;
+    Frames *frames = self->frames;
+    if (frames == NULL)
+        return 0.0;
+    double fresh = most(0.0, frames->count - frames->pending - frames->idle);
+    frames->pending = least(frames->pending + fresh, frames->count);
+    if (frames->untouched <= 0)
+        frames->left = frames->pending;
+    frames->fresh = frames->pending;
+    frames->untouched = frames->count;
+    frames->idle = frames->count - frames->pending;
     return fresh;
 }
 
 static void
 pages_take(Pages *self, double pages, char asked)
 {
-    pages = least(pages, self->pending);
-    self->pending -= pages;
-    if (asked && !isnan(self->fetched))
-        self->fetched += pages;
+    Frames *frames = self->frames;
+    if (frames == NULL)
+        return;
+    pages = least(pages, frames->pending);
+    frames->pending -= pages;
+    if (asked && !isnan(frames->fetched))
+        frames->fetched += pages;
 }
 
-/* Empty ones, as copies and pickles begin. */
 static PyObject *
 Pages_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     (void)args;
     (void)kwargs;
-    Pages *self = (Pages *)type->tp_alloc(type, 0);
-    if (self != NULL)
-        self->fetched = Py_NAN;
-    return (PyObject *)self;
+    return type->tp_alloc(type, 0);
 }
 
 static PyObject *
@@ -327,38 +353,66 @@ Pages_make(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnam
         number(given[0], &count) < 0 || truth(given[1], &zero) < 0)
         return NULL;
     Pages *self = (Pages *)Pages_new((PyTypeObject *)type, NULL, NULL);
-    if (self != NULL) {
-        self->count = self->untouched = self->idle = count;
-        self->zero = zero;
+    if (self == NULL)
+        return NULL;
+    self->zero = zero;
+    if (count != 0) {
+        Frames *frames = frames_for(self);
+        if (frames == NULL) {
+            Py_DECREF(self);
+            return NULL;
+        }
+        frames->count = frames->untouched = frames->idle = count;
     }
     return (PyObject *)self;
 }
 
-static PyObject *
-Pages_copy(Pages *self, PyObject *none)
+static void
+Pages_dealloc(Pages *self)
 {
-    (void)none;
+    PyMem_Free(self->frames);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyObject *
+Pages_copy(Pages *self, PyObject *unused)
+{
+    (void)unused;
     Pages *other = (Pages *)Pages_new(Py_TYPE(self), NULL, NULL);
-    if (other != NULL)
-        memcpy(&other->count, &self->count, sizeof(Pages) - offsetof(Pages, count));
+    if (other == NULL)
+        return NULL;
+    other->chunk = self->chunk;
+    other->zero = self->zero;
+    other->per_chunk = self->per_chunk;
+    if (self->frames != NULL) {
+        if (frames_for(other) == NULL) {
+            Py_DECREF(other);
+            return NULL;
+        }
+        *other->frames = *self->frames;
+    }
     return (PyObject *)other;
 }
 
 static PyObject *
-Pages_getstate(Pages *self, PyObject *none)
+Pages_getstate(Pages *self, PyObject *unused)
 {
-    (void)none;
-    return Py_BuildValue("(dddddddddbb)", self->count, self->pending, self->untouched, self->fresh,
-                         self->left, self->idle, self->absent, self->fetched, self->chunk,
-                         self->zero, self->per_chunk);
+    (void)unused;
+    const Frames *frames = frames_of(self);
+    return Py_BuildValue("(dddddddddbb)", frames->count, frames->pending, frames->untouched,
+                         frames->fresh, frames->left, frames->idle, frames->absent,
+                         frames->fetched, self->chunk, self->zero, self->per_chunk);
 }
 
 static PyObject *
 Pages_setstate(Pages *self, PyObject *state)
 {
-    if (!PyArg_ParseTuple(state, "dddddddddbb", &self->count, &self->pending, &self->untouched,
-                          &self->fresh, &self->left, &self->idle, &self->absent, &self->fetched,
-                          &self->chunk, &self->zero, &self->per_chunk))
+    Frames *frames = frames_for(self);
+    if (frames == NULL ||
+        !PyArg_ParseTuple(state, "dddddddddbb", &frames->count, &frames->pending,
+                          &frames->untouched, &frames->fresh, &frames->left, &frames->idle,
+                          &frames->absent, &frames->fetched, &self->chunk, &self->zero,
+                          &self->per_chunk))
         return NULL;
     Py_RETURN_NONE;
 }
@@ -424,16 +478,17 @@ Pages_skip(Pages *self, PyObject *arg)
     double pages = 0.0;
     if (number(arg, &pages) < 0)
         return NULL;
-    double taken = least(pages, self->pending);
+    Frames *frames = self->frames;
+    double taken = least(pages, frames_of(self)->pending);
     if (taken > 0) {
-        double share = taken / self->pending;
-        double late = taken - share * self->fresh;
+        double share = taken / frames->pending;
+        double late = taken - share * frames->fresh;
         double clean = taken - (self->per_chunk ? late * self->chunk : late);
-        self->idle += clean;
-        self->absent += clean;
-        self->fresh -= share * self->fresh;
-        self->left -= share * self->left;
-        self->pending -= taken;
+        frames->idle += clean;
+        frames->absent += clean;
+        frames->fresh -= share * frames->fresh;
+        frames->left -= share * frames->left;
+        frames->pending -= taken;
     }
     return PyFloat_FromDouble(taken);
 }
@@ -449,31 +504,34 @@ Pages_move(Pages *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnam
     if (arguments(args, count, kwnames, names, 3, 2, given) < 0 || number(given[0], &pages) < 0 ||
         (to = pages_from(given[1])) == NULL || truth(given[2], &written) < 0)
         return NULL;
-    pages = least(pages, self->count);
+    pages = least(pages, frames_of(self)->count);
     if (!(pages > 0))
         return PyFloat_FromDouble(0.0);
-    double share = pages / self->count;
-    double pending = share * self->pending, left = share * self->left;
-    double fresh = share * self->fresh, untouched = share * self->untouched;
-    double idle = share * self->idle, absent = share * self->absent;
-    self->count -= pages;
-    self->pending -= pending;
-    self->left -= left;
-    self->fresh -= fresh;
-    self->untouched -= untouched;
-    self->idle -= idle;
-    self->absent -= absent;
-    to->count += pages;
-    to->left += left;
-    if (written && !isnan(to->fetched))
-        to->fetched += pending;
+    Frames *frames = self->frames, *more = frames_for(to);
+    if (more == NULL)
+        return NULL;
+    double share = pages / frames->count;
+    double pending = share * frames->pending, left = share * frames->left;
+    double fresh = share * frames->fresh, untouched = share * frames->untouched;
+    double idle = share * frames->idle, absent = share * frames->absent;
+    frames->count -= pages;
+    frames->pending -= pending;
+    frames->left -= left;
+    frames->fresh -= fresh;
+    frames->untouched -= untouched;
+    frames->idle -= idle;
+    frames->absent -= absent;
+    more->count += pages;
+    more->left += left;
+    if (written && !isnan(more->fetched))
+        more->fetched += pending;
     else
-        to->pending += pending;
+        more->pending += pending;
     if (!written) {
-        to->fresh += fresh;
-        to->untouched += untouched;
-        to->idle += idle;
-        to->absent += absent;
+        more->fresh += fresh;
+        more->untouched += untouched;
+        more->idle += idle;
+        more->absent += absent;
     }
     return PyFloat_FromDouble(pages);
 }
@@ -498,7 +556,7 @@ Pages_absentees(Pages *self, PyObject *const *args, Py_ssize_t count, PyObject *
     char each;
     if (touches_of(args, count, kwnames, &touches, &each) < 0)
         return NULL;
-    return PyFloat_FromDouble(self->pending * (1 - pages_kept(self, touches, each)));
+    return PyFloat_FromDouble(frames_of(self)->pending * (1 - kept_of(frames_of(self), touches, each)));
 }
 
 static PyObject *
@@ -508,9 +566,12 @@ Pages_fetch(Pages *self, PyObject *const *args, Py_ssize_t count, PyObject *kwna
     char each;
     if (touches_of(args, count, kwnames, &touches, &each) < 0)
         return NULL;
-    double kept = pages_kept(self, touches, each);
-    pages_take(self, self->pending * (1 - kept), 1);
-    self->untouched *= kept;
+    Frames *frames = self->frames;
+    if (frames != NULL) {
+        double kept = kept_of(frames, touches, each);
+        pages_take(self, frames->pending * (1 - kept), 1);
+        frames->untouched *= kept;
+    }
     Py_RETURN_NONE;
 }
 
@@ -528,39 +589,50 @@ Pages_take(Pages *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnam
     Py_RETURN_NONE;
 }
 
+/* A number of frames; `at` is where it stands among them. NaN stands for None. */
 static PyObject *
-Pages_get_fetched(Pages *self, void *closure)
+Pages_get(Pages *self, void *at)
 {
-    (void)closure;
-    if (isnan(self->fetched))
+    double value = *(const double *)((const char *)frames_of(self) + (size_t)at);
+    if (isnan(value))
         Py_RETURN_NONE;
-    return PyFloat_FromDouble(self->fetched);
+    return PyFloat_FromDouble(value);
 }
 
 static int
-Pages_set_fetched(Pages *self, PyObject *value, void *closure)
+Pages_set(Pages *self, PyObject *value, void *at)
 {
-    (void)closure;
-    self->fetched = Py_NAN;
-    return value == NULL || value == Py_None ? 0 : number(value, &self->fetched);
+    double next = NAN;
+    int none_at_all = value == Py_None && (size_t)at == offsetof(Frames, fetched);
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "it cannot be deleted");
+        return -1;
+    }
+    if ((!none_at_all && number(value, &next) < 0) || frames_for(self) == NULL)
+        return -1;
+    *(double *)((char *)self->frames + (size_t)at) = next;
+    return 0;
 }
 
 static PyMemberDef Pages_members[] = {
-    {"count", T_DOUBLE, offsetof(Pages, count), 0, NULL},
-    {"pending", T_DOUBLE, offsetof(Pages, pending), 0, NULL},
-    {"untouched", T_DOUBLE, offsetof(Pages, untouched), 0, NULL},
-    {"fresh", T_DOUBLE, offsetof(Pages, fresh), 0, NULL},
-    {"left", T_DOUBLE, offsetof(Pages, left), 0, NULL},
-    {"idle", T_DOUBLE, offsetof(Pages, idle), 0, NULL},
-    {"absent", T_DOUBLE, offsetof(Pages, absent), 0, NULL},
     {"chunk", T_DOUBLE, offsetof(Pages, chunk), 0, NULL},
     {"zero", T_BOOL, offsetof(Pages, zero), 0, NULL},
     {"per_chunk", T_BOOL, offsetof(Pages, per_chunk), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
+#define FRAMES(name)                                                                               \
+    {#name, (getter)Pages_get, (setter)Pages_set, NULL, (void *)offsetof(Frames, name)}
+
 static PyGetSetDef Pages_getset[] = {
-    {"fetched", (getter)Pages_get_fetched, (setter)Pages_set_fetched, NULL, NULL},
+    FRAMES(count),
+    FRAMES(pending),
+    FRAMES(untouched),
+    FRAMES(fresh),
+    FRAMES(left),
+    FRAMES(idle),
+    FRAMES(absent),
+    FRAMES(fetched),
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -586,6 +658,7 @@ PyTypeObject PagesType = {
     .tp_basicsize = sizeof(Pages),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = Pages_new,
+    .tp_dealloc = (destructor)Pages_dealloc,
     .tp_vectorcall = Pages_make,
     .tp_members = Pages_members,
     .tp_getset = Pages_getset,

@@ -12,7 +12,6 @@ typedef struct {
 } TouchClass;
 
 typedef struct {
-    PyObject_HEAD
     double count;
     double pending;
     double untouched;
@@ -21,10 +20,23 @@ typedef struct {
     double idle;
     double absent;
     double fetched; /* NaN for None */
+} Frames;
+
+typedef struct {
+    PyObject_HEAD
+    Frames *frames; /* NULL until there are any: most sets of most guests stay empty for good */
     double chunk;
     char zero;
     char per_chunk;
 } Pages;
+
+extern const Frames none;
+
+static inline const Frames *
+frames_of(const Pages *pages)
+{
+    return pages->frames == NULL ? &none : pages->frames;
+}
 
 extern PyTypeObject TouchClassType, PagesType;
 

@@ -299,6 +299,19 @@ def test_what_is_no_number_of_pages_is_refused(call: Any, args: tuple[Any, ...])
         call(*args)
 
 
+def test_only_what_is_fetched_may_be_none() -> None:
+    """Of the numbers of a set, one says by None that nobody counts it."""
+    pages = touch.Pages()
+    pages.fetched = 1.0
+    pages.fetched = None
+    assert pages.fetched is None
+    with pytest.raises(TypeError):
+        pages.count = None  # type: ignore[assignment]
+    with pytest.raises(AttributeError):
+        del pages.count
+    assert pages.count == 0.0
+
+
 def test_each_reader_and_writer_has_its_number() -> None:
     """Numbers too few or too many are refused, as `zip` in strict mode does it."""
     with pytest.raises(ValueError, match="each"):
