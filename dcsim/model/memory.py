@@ -242,6 +242,11 @@ class Memory:
         return max(0.0, self.cache.count - self.resident)
 
     @property
+    def room(self) -> float:
+        """Pages in which more of what readers read may become resident."""
+        return self.spare + self.held + self.cold
+
+    @property
     def written_cache(self) -> float:
         """Cached pages of file sets that are being written."""
         return sum(c.frames.count for w in self.writers if w.to == "cache" for c in w.classes)
@@ -284,9 +289,9 @@ class Memory:
 
     def _read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read in one step."""
-        cache = self.cache.count
-        room = self.spare + self.held + max(0.0, cache - self.resident)
-        share, misses = misses_of(self.readers, touches, room, room <= 1e-6 * max(1.0, cache))
+        room = self.room
+        tight = room <= 1e-6 * max(1.0, self.cache.count)
+        share, misses = misses_of(self.readers, touches, room, tight)
         filled = extra = 0.0
         for missed, reader in zip(misses, self.readers, strict=True):
             filled += missed
