@@ -6,7 +6,6 @@ matter of `dcsim.model.touch`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcsim.kernel import twin
@@ -92,7 +91,7 @@ def advance_log(
 
 
 @twin
-def log_faults(classes: Sequence[WriteClass], touches: float, here: Sets, share: float) -> float:
+def log_faults(classes: tuple[WriteClass, ...], touches: float, here: Sets, share: float) -> float:
     """Return how many write-protected pages so many touches of a write set would hit."""
     total = 0.0
     for touch, frames in classes:
