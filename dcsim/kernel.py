@@ -1,7 +1,7 @@
 """The compiled kernel, where there is one: inner loops in C, each with a reference in Python.
 
-The two give the same numbers. ``DCSIM_KERNEL=python`` in the environment leaves the compiled one
-out.
+The two give the same numbers, bit for bit: the same operations on doubles in the same order.
+``DCSIM_KERNEL=python`` in the environment leaves the compiled one out.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import importlib
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 SWITCH = "DCSIM_KERNEL"
 _PACKAGE = Path(__file__).parent
 _NOTE = _PACKAGE / "_kernel.txt"  # left by hatch_build.py: why there is none
+
+Twin = TypeVar("Twin")
 
 
 def _left_out() -> bool:
@@ -63,3 +66,12 @@ def notice() -> str | None:
         f"dcsim runs without its compiled kernel (slower, same results), because {missing}. "
         f"Install dcsim again to build it, or set {SWITCH}=python to run without it."
     )
+
+
+def twin(reference: Twin) -> Twin:
+    """Return what stands for a function or a class: its compiled twin, or itself if there is none.
+
+    Decorates the reference; the twin has the same name in the compiled module.
+    """
+    name: str = reference.__name__  # type: ignore[attr-defined]
+    return getattr(compiled, name, reference)

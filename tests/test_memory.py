@@ -53,6 +53,28 @@ def reading(
 # ----------------------------------------------------------------------- what it is made of
 
 
+def test_a_copy_goes_its_own_way() -> None:
+    """A copy has the same frames and remembers the same; what becomes of it changes nothing."""
+    memory = reading(
+        500.0, (classes_of(pages=800.0, kind="zipf"), 4, 10.0), free_zero=300.0, kernel=50.0,
+        free_stale=200.0, hintable=0.5, order=("cache", "free-stale", "free-zero", "kernel"),
+    )  # fmt: skip
+    before = [pages.count for pages in memory.sets]
+    missed = [reader.miss() for reader in memory.readers]
+    other = memory.copy()
+    assert [pages.count for pages in other.sets] == before
+    assert [reader.miss() for reader in other.readers] == missed
+    assert [len(region) for region in other.scan.regions] == [4, 2, 3, 1]
+    other.scan.start(per_chunk=True)
+    other.read([100.0])
+    other.inflate(400.0)
+    other.evict(100.0)
+    check_memory(other, "copy")
+    assert other.scan.pending > memory.scan.pending == 0.0
+    assert [pages.count for pages in memory.sets] == before
+    assert [reader.miss() for reader in memory.readers] == missed
+
+
 def test_what_the_parts_leave_is_anonymous() -> None:
     """Write sets come out of anonymous memory or of the cache; all parts sum to the pages."""
     memory = make(
@@ -274,9 +296,8 @@ def test_reading_keeps_the_books(
         before = memory.cache.count
         outcome = memory.read(pair)
         check_memory(memory, "guest")
-        for miss, stall, count in zip(outcome.misses, outcome.stalls, pair, strict=True):
+        for miss, count in zip(outcome.misses, pair, strict=True):
             assert 0 <= miss <= count * (1 + 1e-6) + 1e-6
-            assert 0 <= stall <= miss
         assert outcome.brought >= sum(outcome.misses) - 1e-6
         fresh = outcome.brought - outcome.recycled
         assert memory.cache.count - before == pytest.approx(fresh, abs=1e-6)
@@ -303,12 +324,11 @@ def test_readers_that_change_their_rates_are_seen_through() -> None:
 
 
 def test_a_long_look_is_the_sum_of_its_parts() -> None:
-    """Where the cache shifts between readers, stalls, bytes and frames are summed as misses are."""
+    """Where the cache shifts between readers, bytes and frames are summed as misses are."""
     memory = reading(500, (UNIFORM, 1, 1.0), (SWEEP, 8, 1.0), free_zero=100)
     outcome = memory.read([1000.0, 9000.0])
     random, swept = outcome.misses
     assert swept == pytest.approx(9000.0)
-    assert outcome.stalls == pytest.approx([random, 9000 / 8])
     assert outcome.brought == pytest.approx(random + swept)
     assert outcome.recycled == pytest.approx(outcome.brought - 100)
 
@@ -402,20 +422,20 @@ def test_two_lists_spare_what_is_read_again() -> None:
     assert [r.resident() for r in listed.readers] == pytest.approx([500, 0], abs=0.01)
 
 
-def test_read_ahead_of_a_sweep_saves_stalls() -> None:
-    """A sweep reads ahead only what it will read: fewer stalls, the same pages brought."""
+def test_read_ahead_of_a_sweep_brings_no_more() -> None:
+    """A sweep reads ahead only what it will read: the same pages are brought."""
     memory = reading(0, (SWEEP, 8, 1.0), free_zero=400)
     outcome = memory.read([160.0])
-    assert (outcome.misses, outcome.stalls) == ([160.0], [20.0])
+    assert outcome.misses == [160.0]
     assert (outcome.brought, outcome.recycled) == (160.0, 0.0)
 
 
 def test_read_ahead_of_random_reads_brings_what_nobody_asked_for() -> None:
-    """A random reader stalls at each miss, and storage sends read_ahead pages for it."""
+    """For each miss of a random reader storage sends read_ahead pages."""
     memory = reading(0, (UNIFORM, 4, 1.0), free_zero=10_000)
     outcome = memory.read([500.0])
     missed = 1000 * -math.expm1(-0.5)
-    assert outcome.misses == outcome.stalls == pytest.approx([missed])
+    assert outcome.misses == pytest.approx([missed])
     assert outcome.brought == pytest.approx(4 * missed)
     assert memory.cache.count == pytest.approx(4 * missed)
     assert memory.cold == pytest.approx(3 * missed)

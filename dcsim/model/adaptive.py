@@ -8,7 +8,6 @@ links to itself. The pause is left out: how long it is, is a matter of where win
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -132,7 +131,7 @@ class Outlook:
         Infinite where the guest would be killed for want of memory.
         """
         assert step.adapt is not None
-        course = Course(self, copy.deepcopy(memory), copy.deepcopy(memory))
+        course = Course(self, memory.copy(), memory.copy())
         steps = self.policy.with_share(step, share).steps
         course.prepare(steps)
         course.stream(steps)

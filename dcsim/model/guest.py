@@ -7,7 +7,6 @@ taken when something happens to the guest, and when a miss rate would have moved
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import defaultdict
 from collections.abc import Callable, Generator
@@ -264,7 +263,7 @@ class Guest:
         """Keep a copy of its memory that nothing is taken from, to tell the difference."""
         if self.undisturbed is None:
             self.pass_time()
-            self.undisturbed = copy.deepcopy(self.memory)
+            self.undisturbed = self.memory.copy()
 
     # ------------------------------------------------------------------ time passes
 

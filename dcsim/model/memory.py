@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dcsim.model.readers import (
+    NOTHING_READ,
     ReadOutcome,
     ReadSet,
     forget,
     forget_swept_first,
+    misses_of,
     proportional,
-    share_that_fits,
+    resident_of,
 )
 from dcsim.model.scan import Place, Scan
 from dcsim.model.touch import Pages, TouchClass
@@ -46,8 +47,7 @@ SLACK = 1e-9
 """Rounding, in share of the memory."""
 
 
-@dataclass(slots=True)
-class WriteClass:
+class WriteClass(NamedTuple):
     """Pages of one class that are written: `size` in all, of which `frames` are in memory."""
 
     touch: TouchClass
@@ -59,8 +59,7 @@ class WriteClass:
         return gap * self.touch.distinct(touches) / self.touch.pages if gap > 0 else 0.0
 
 
-@dataclass(slots=True)
-class WriteSet:
+class WriteSet(NamedTuple):
     """A set of pages that one activity writes: anonymous memory, or cached file pages."""
 
     classes: tuple[WriteClass, ...]
@@ -101,6 +100,13 @@ class Memory:
         If the parts are more than the whole.
     """
 
+    __slots__ = (
+        "_hintable", "allocated", "anonymous", "anonymous_zero", "ballooned", "ballooned_zero",
+        "cache", "free_stale", "free_zero", "hinted", "hinted_zero", "init_on_alloc",
+        "kernel", "kernel_high", "loose_stale", "loose_zero", "min_free", "oom_pages", "pages",
+        "readers", "replacement", "scan", "sets", "writers",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
@@ -129,8 +135,6 @@ class Memory:
         self.loose_stale = Pages((1 - hintable) * free_stale)
         self.free_zero = Pages(hintable_zero * free_zero, zero=True)
         self.free_stale = Pages(hintable * free_stale)
-        # in the order in which they are taken
-        self.free_sets = (self.loose_stale, self.loose_zero, self.free_stale, self.free_zero)
         self._hintable = hintable
         self.kernel = Pages(kernel - kernel_high)
         self.kernel_high = Pages(kernel_high)
@@ -139,11 +143,13 @@ class Memory:
         self.ballooned_zero = Pages(zero=True)
         self.hinted = Pages()
         self.hinted_zero = Pages(zero=True)
-        self.allocated = [Pages() for _ in range(max(1, allocators))]
-        self.writers = [
-            WriteSet(tuple(WriteClass(c, Pages(c.pages)) for c in classes), to)
-            for classes, to in writers
-        ]
+        self.allocated = tuple([Pages() for _ in range(allocators)])
+        self.writers = tuple(
+            [
+                WriteSet(tuple([WriteClass(c, Pages(c.pages)) for c in classes]), to)
+                for classes, to in writers
+            ]
+        )
         written = {"anonymous": 0.0, "cache": 0.0}
         for writer in self.writers:
             written[writer.to] += sum(c.frames.count for c in writer.classes)
@@ -154,18 +160,42 @@ class Memory:
         if rest < written["anonymous"] - SLACK * pages:
             raise ValueError(f"the parts of a memory are more than its {pages:.0f} pages")
         self.anonymous = Pages(max(0.0, rest - written["anonymous"]))
-        self.readers = [ReadSet(classes, ahead) for classes, ahead, _ in readers]
-        self._remember([rate for _, _, rate in readers])
+        self.readers = tuple([ReadSet(classes, ahead) for classes, ahead, _ in readers])
+        if readers:
+            self._remember([rate for _, _, rate in readers])
         self.oom_pages = 0.0
+        self._line_up(order)
+
+    def _line_up(self, order: Sequence[Place]) -> None:
+        """List the sets, and lay them out for a scan."""
         self.sets = (
             *self.free_sets,
             *(self.cache, self.kernel, self.anonymous, self.anonymous_zero),
             *(self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero),
             self.kernel_high,
             *self.allocated,
-            *(written.frames for writer in self.writers for written in writer.classes),
+            *[written.frames for writer in self.writers for written in writer.classes],
         )
         self.scan = Scan(self, order)
+
+    def copy(self) -> Memory:
+        """Return another like it, whose scan is where one begins."""
+        other = object.__new__(Memory)
+        for name in Memory.__slots__:
+            part = getattr(self, name)
+            setattr(other, name, part.copy() if isinstance(part, Pages) else part)
+        other.allocated = tuple([pages.copy() for pages in self.allocated])
+        other.writers = tuple(
+            [
+                WriteSet(tuple([WriteClass(c, frames.copy()) for c, frames in classes]), to)
+                for classes, to in self.writers
+            ]
+        )
+        other.readers = tuple(
+            [ReadSet(r.classes, r.read_ahead, r.remembered) for r in self.readers]
+        )
+        other._line_up(self.scan.order)
+        return other
 
     def _remember(self, rates: Sequence[float]) -> None:
         """Start with the residency that long reading at these rates leaves in the cache."""
@@ -182,8 +212,13 @@ class Memory:
     @property
     def free(self) -> float:
         """Free pages."""
-        first, second, third, fourth = self.free_sets
-        return first.count + second.count + third.count + fourth.count
+        loose = self.loose_stale.count + self.loose_zero.count
+        return loose + self.free_stale.count + self.free_zero.count
+
+    @property
+    def free_sets(self) -> tuple[Pages, Pages, Pages, Pages]:
+        """The free pages, in the order in which they are taken."""
+        return self.loose_stale, self.loose_zero, self.free_stale, self.free_zero
 
     @property
     def transient(self) -> Pages:
@@ -199,12 +234,17 @@ class Memory:
     @property
     def resident(self) -> float:
         """Cached pages that some reader may read again."""
-        return sum([reader.resident() for reader in self.readers])
+        return resident_of(self.readers)
 
     @property
     def cold(self) -> float:
         """Clean cache that nobody reads again."""
         return max(0.0, self.cache.count - self.resident)
+
+    @property
+    def room(self) -> float:
+        """Pages in which more of what readers read may become resident."""
+        return self.spare + self.held + self.cold
 
     @property
     def written_cache(self) -> float:
@@ -222,14 +262,19 @@ class Memory:
 
     def write(self, index: int, touches: float) -> None:
         """Bring in the file pages that a writer touches and that are not in memory."""
-        for written in self.writers[index].classes:
+        writer = self.writers[index]
+        if writer.to == "anonymous":  # which is never taken from
+            return
+        for written in writer.classes:
             missing = written.missing(touches)
             if missing > 1e-9:
                 self.take_frames(missing, written.frames)
 
     def read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read file pages: so many touches of each read set; misses take frames and fill them."""
-        if proportional([reader.remembered for reader in self.readers], touches):
+        if not self.readers:
+            return NOTHING_READ
+        if proportional(self.readers, touches):
             return self._read(touches)
         # Where shares of the cache shift between readers, no step may turn over much of it.
         missed = sum(count * r.miss() for r, count in zip(self.readers, touches, strict=True))
@@ -244,34 +289,22 @@ class Memory:
 
     def _read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read in one step."""
-        old = [reader.remembered for reader in self.readers]
-        before = [reader.resident() for reader in self.readers]
-        room = self.spare + self.held + max(0.0, self.cache.count - sum(before))
+        room = self.room
         tight = room <= 1e-6 * max(1.0, self.cache.count)
-        share, after = share_that_fits(self.readers, touches, before, room=room, tight=tight)
-        misses = [max(0.0, end - start) for start, end in zip(before, after, strict=True)]
-        if share < 1.0:
-            for i, (reader, count) in enumerate(zip(self.readers, touches, strict=True)):
-                rest = (1 - share) * count
-                misses[i] += rest * reader.miss(old[i] + share * count)
-        filled = sum(misses)
-        extra = sum(
-            m * (r.read_ahead - 1)
-            for m, r in zip(misses, self.readers, strict=True)
-            if not r.sequential
-        )
+        share, misses = misses_of(self.readers, touches, room, tight)
+        filled = extra = 0.0
+        for missed, reader in zip(misses, self.readers, strict=True):
+            filled += missed
+            if not reader.sequential:
+                extra += missed * (reader.read_ahead - 1)
         fresh = self._fill_from_free(filled + extra)
         full = share < 1.0 or extra > 0
-        if not (share == 0.0 and not extra and proportional(old, touches)):
+        if not (share == 0.0 and not extra and proportional(self.readers, touches)):
             for reader, count in zip(self.readers, touches, strict=True):
                 reader.remembered += count
             if full:
                 self._forget_to(self.cache.count)
-        stalls = [
-            m / r.read_ahead if r.sequential else m
-            for m, r in zip(misses, self.readers, strict=True)
-        ]
-        return ReadOutcome(misses, stalls, filled + extra, filled + extra - fresh)
+        return ReadOutcome(misses, filled + extra, filled + extra - fresh)
 
     def _fill_from_free(self, pages: float) -> float:
         """Fill free frames, then those a hint holds, with file pages; return how many."""
@@ -329,6 +362,8 @@ class Memory:
 
     def _take_free(self, pages: float, to: Pages) -> float:
         """Write so many free pages, loose ones first; return how many."""
+        if pages <= 0:
+            return 0.0
         stale, zero = self.loose_stale, self.loose_zero
         loose = stale.count + zero.count
         share = min(1.0, pages / loose) if loose > 0 else 0.0

@@ -12,14 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from dcsim.kernel import twin
 from dcsim.model.touch import TouchClass
 
 NEWTON_STEPS = 100
 """More than any cache needs: a dozen or so are usual."""
 
 
-@dataclass(slots=True)
+@twin
+@dataclass(slots=True, eq=False)
 class ReadSet:
     """A set of file pages that one activity reads, and how much of it the cache remembers."""
 
@@ -90,16 +93,14 @@ class ReadSet:
         return self.classes[0].law == "each"
 
 
-@dataclass(slots=True)
-class ReadOutcome:
+class ReadOutcome(NamedTuple):
     """What an interval of reading came to, in pages.
 
-    `stalls` are the misses that were waited for, `brought` what came from storage with read-ahead,
-    and `recycled` the cache frames that were filled anew.
+    `brought` is what came from storage with read-ahead, and `recycled` the cache frames that were
+    filled anew.
     """
 
-    misses: list[float]
-    stalls: list[float]
+    misses: Sequence[float]
     brought: float
     recycled: float
 
@@ -108,22 +109,54 @@ class ReadOutcome:
         """Return what intervals one after another came to."""
         return cls(
             misses=[sum(own) for own in zip(*(o.misses for o in outcomes), strict=True)],
-            stalls=[sum(own) for own in zip(*(o.stalls for o in outcomes), strict=True)],
             brought=sum(o.brought for o in outcomes),
             recycled=sum(o.recycled for o in outcomes),
         )
 
 
+NOTHING_READ = ReadOutcome((), 0.0, 0.0)
+
+
+@twin
+def resident_of(readers: Sequence[ReadSet]) -> float:
+    """Return the pages resident of all of them."""
+    total = 0.0
+    for reader in readers:
+        total += reader.resident()
+    return total
+
+
+@twin
+def proportional(readers: Sequence[ReadSet], touches: Sequence[float]) -> bool:
+    """Whether these touches are to one another as those that are remembered are."""
+    if len(readers) < 2:
+        return True
+    remembered = made = 0.0
+    for reader, count in zip(readers, touches, strict=True):
+        remembered += reader.remembered
+        made += count
+    if remembered <= 0 or made <= 0:
+        return False
+    return all(
+        abs(reader.remembered / remembered - count / made) < 1e-9
+        for reader, count in zip(readers, touches, strict=True)
+    )
+
+
+@twin
 def forget(readers: Sequence[ReadSet], pages: float) -> None:
     """Let these readers forget in the same proportion until what is resident fits these pages."""
     touches = [reader.remembered for reader in readers]
     share = 0.0
     if pages > 0:
         # Of a concave curve, the tangent at 1 reaches `pages` before the curve does.
-        curves = [reader.curve(count) for reader, count in zip(readers, touches, strict=True)]
-        excess = sum(resident for resident, _ in curves) - pages
-        slope = sum(rise * count for (_, rise), count in zip(curves, touches, strict=True))
-        start = max(1 - excess / slope if slope > 0 else 0.0, pages / sum(touches))
+        whole = slope = total = 0.0
+        for reader, count in zip(readers, touches, strict=True):
+            resident, rise = reader.curve(count)
+            whole += resident
+            slope += rise * count
+            total += count
+        start = max(1 - (whole - pages) / slope if slope > 0 else 0.0, pages / total)
         share = reach(readers, [0.0] * len(readers), touches, target=pages, start=start)
     for reader, touched in zip(readers, touches, strict=True):
         reader.remembered = share * touched
@@ -132,48 +165,58 @@ def forget(readers: Sequence[ReadSet], pages: float) -> None:
 def forget_swept_first(readers: Sequence[ReadSet], pages: float) -> None:
     """Let them forget as `forget` does, but sweeps all they know before others anything."""
     kept = [reader for reader in readers if not reader.sequential]
-    room = pages - sum(reader.resident() for reader in kept)
+    room = pages - resident_of(kept)
     forget([reader for reader in readers if reader.sequential], max(0.0, room))
     if room < 0:
         forget(kept, pages)
 
 
-def share_that_fits(
-    readers: Sequence[ReadSet],
-    touches: Sequence[float],
-    before: Sequence[float],
-    *,
-    room: float,
-    tight: bool,
+@twin
+def misses_of(
+    readers: Sequence[ReadSet], touches: Sequence[float], room: float, tight: bool
 ) -> tuple[float, list[float]]:
-    """Return the share of these touches that has room, and what is resident after it.
+    """Return the share of these touches that has room, and the misses of each reader.
 
     Parameters
     ----------
     readers, touches
         Who reads, and how often.
-    before
-        What is resident of each before.
     room
         Pages that may become resident.
     tight
         Whether that is next to none.
     """
     remembered = [reader.remembered for reader in readers]
-    if tight and proportional(remembered, touches):
-        return 0.0, list(before)
 
     def after(share: float) -> list[float]:
         pairs = zip(readers, touches, strict=True)
         return [reader.resident(reader.remembered + share * count) for reader, count in pairs]
 
-    start, whole = sum(before), after(1.0)
-    if sum(whole) - start <= room:
-        return 1.0, whole
-    if tight:
-        return 0.0, list(before)
-    share = reach(readers, remembered, touches, target=start + room, start=0.0)
-    return share, after(share)
+    def total(parts: list[float]) -> float:
+        whole = 0.0
+        for part in parts:
+            whole += part
+        return whole
+
+    before, share = after(0.0), 1.0
+    resident = before
+    if tight and proportional(readers, touches):
+        share = 0.0
+    else:
+        resident = after(1.0)
+        start = total(before)
+        if total(resident) - start > room:
+            share = 0.0
+            if not tight:
+                share = reach(readers, remembered, touches, target=start + room, start=0.0)
+            resident = after(share)
+    misses = [max(0.0, end - begin) for begin, end in zip(before, resident, strict=True)]
+    if share < 1.0:
+        for i, (reader, count) in enumerate(zip(readers, touches, strict=True)):
+            # beyond what has room, every miss is one of a cache that stays as full
+            rest = (1 - share) * count
+            misses[i] += rest * reader.miss(reader.remembered + share * count)
+    return share, misses
 
 
 def reach(
@@ -200,13 +243,3 @@ def reach(
             break
         share += gap / slope
     return share
-
-
-def proportional(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether two lists are the same but for a factor."""
-    if len(a) < 2:
-        return True
-    total_a, total_b = sum(a), sum(b)
-    if total_a <= 0 or total_b <= 0:
-        return False
-    return all(abs(x / total_a - y / total_b) < 1e-9 for x, y in zip(a, b, strict=True))

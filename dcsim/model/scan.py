@@ -9,13 +9,21 @@ again. Pages are counts, as floats; no clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from dcsim.model.dirtylog import (
+    advance_log,
+    log_faults,
+    pending_by_kind,
+    pending_of,
+    start_log,
+    sync_log,
+)
 from dcsim.model.guard import Guard
 
 if TYPE_CHECKING:
-    from dcsim.model.memory import Memory, WriteClass
+    from dcsim.model.memory import Memory
     from dcsim.model.touch import Pages
 
 Place = Literal["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
@@ -45,7 +53,7 @@ def in_order(memory: Memory, order: Sequence[Place]) -> tuple[tuple[Pages, ...],
         "anonymous": [
             *written["anonymous"],
             (memory.anonymous, memory.anonymous_zero),
-            tuple(memory.allocated),
+            memory.allocated,
         ],
         "free-stale": [(memory.free_stale, memory.hinted)],
         "free-zero": [(memory.free_zero, memory.hinted_zero, memory.ballooned_zero)],
@@ -66,13 +74,21 @@ class Scan:
 
     Attributes
     ----------
+    order
+        As given.
     regions
         The sets of each region, in the order of addresses.
     cursor
         The region that is being sent.
     """
 
+    __slots__ = (
+        "_ballooned", "_behind", "_cache", "_chunk", "_guard", "_passed", "_sets", "_writers",
+        "cursor", "order", "regions",
+    )  # fmt: skip
+
     def __init__(self, memory: Memory, order: Sequence[Place] = ()) -> None:
+        self.order = order
         self.regions = in_order(memory, order)
         self.cursor = 0
         self._passed = self._behind = 0.0
@@ -94,17 +110,17 @@ class Scan:
         """Switch the dirty log on: every page is to be sent, and write-protected at once or not."""
         self.cursor = 0
         self._passed = self._behind = 0.0
-        written = (part.frames for writer in self._writers for part in writer.classes)
-        self._guard = Guard(written) if guard else None
-        for pages in self._sets:
-            pages.start_log(per_chunk=per_chunk, chunk=self._chunk)
+        self._guard = None
+        if guard:
+            self._guard = Guard(part.frames for writer in self._writers for part in writer.classes)
+        start_log(self._sets, per_chunk, self._chunk)
 
     # ------------------------------------------------------------------ what is to be sent
 
     @property
     def pending(self) -> float:
         """Pages to be sent."""
-        return sum([pages.pending for pages in self._sets])
+        return pending_of(self._sets)
 
     @property
     def here(self) -> tuple[Pages, ...]:
@@ -114,7 +130,7 @@ class Scan:
     @property
     def waiting(self) -> float:
         """Pages to be sent of the region at the cursor, behind it and ahead."""
-        return sum([pages.pending for pages in self.regions[self.cursor]])
+        return pending_of(self.regions[self.cursor])
 
     def pending_here(self) -> tuple[float, float, float]:
         """Return the pages to be sent of the region at the cursor, ahead of it.
@@ -125,14 +141,7 @@ class Scan:
             Those with contents; those that are zero; those that are zero because a balloon took
             them, page by page, from what had been used.
         """
-        normal = zero = ballooned = 0.0
-        for pages in self.regions[self.cursor]:
-            if pages is self._ballooned:
-                ballooned = pages.pending
-            elif pages.zero:
-                zero += pages.pending
-            else:
-                normal += pages.pending
+        normal, zero, ballooned = pending_by_kind(self.here, self._ballooned)
         if self._behind > 0:
             ahead = self._ahead(normal + zero + ballooned)
             return normal * ahead, zero * ahead, ballooned * ahead
@@ -151,14 +160,14 @@ class Scan:
         behind, self._passed, self._behind = self._behind, 0.0, 0.0
         for step in range(1, count + (behind > 0)):
             at = (self.cursor + step) % count
-            if sum([pages.pending for pages in self.regions[at]]) > LEAST_PAGES:
+            if pending_of(self.regions[at]) > LEAST_PAGES:
                 self.cursor = at
                 return True
         return False
 
     # ------------------------------------------------------------------ the dirty log
 
-    def advance(self, *, writes: Sequence[float], recycled: float, sent: float) -> list[float]:
+    def advance(self, *, writes: list[float], recycled: float, sent: float) -> list[float]:
         """Let an interval pass in which pages were written and pending pages were sent.
 
         Parameters
@@ -180,42 +189,27 @@ class Scan:
             waiting = self.waiting
             ahead = self._ahead(waiting) * waiting
             self._passed += (1 - self._passed) * min(1.0, sent / ahead if ahead > 0 else 1.0)
-        here = self.here if share > 0 else ()
-        of_here = set(here)
-        faults = []
-        written = set()
-        for writer, touches in zip(self._writers, writes, strict=True):
-            faults.append(0.0)
-            for part in writer.classes:
-                frames, law = part.frames, part.touch.law
-                own = touches * part.touch.share
-                going = share * frames.pending if frames in of_here else 0.0
-                if self._guard is not None:
-                    faults[-1] += self._guard.advance(frames, touches=own, sent=going, law=law)
-                faults[-1] += frames.advance(touches=own, sent=going, law=law)
-                written.add(frames)
-        for pages in here:
-            if pages.pending > 0 and pages not in written and pages is not self._cache:
-                pages.advance(touches=0.0, sent=share * pages.pending, law="each")
-        going = share * self._cache.pending if self._cache in of_here else 0.0
-        self._cache.advance(touches=recycled, sent=going, law="each")
-        return faults
+        guard, guarded = self._guard, []
+        if guard is not None:  # it looks at what was pending before
+            guarded = [self._ask(guard.advance, i, own, share) for i, own in enumerate(writes)]
+        faults = advance_log(self._writers, writes, self.here, share, self._cache, recycled)
+        return [a + b for a, b in zip(faults, guarded, strict=True)] if guarded else faults
 
     def faults(self, index: int, touches: float, *, sent: float = 0.0) -> float:
         """Return how many write-protected pages so many touches of a write set would hit."""
         share = self._share_sent(sent)
-        here = self.here
+        faults = log_faults(self._writers[index].classes, touches, self.here, share)
+        if self._guard is not None:
+            faults += self._ask(self._guard.faults, index, touches, share)
+        return faults
 
-        def of(part: WriteClass) -> float:
-            frames, law = part.frames, part.touch.law
-            own = touches * part.touch.share
-            going = share * frames.pending if frames in here else 0.0
-            faults = frames.faults(touches=own, sent=going, law=law)
-            if self._guard is not None:
-                faults += self._guard.faults(frames, touches=own, sent=going, law=law)
-            return faults
-
-        return sum(of(part) for part in self._writers[index].classes)
+    def _ask(self, guard: Callable[..., float], index: int, touches: float, share: float) -> float:
+        """Return the faults that a method of the guard tells of a write set."""
+        faults = 0.0
+        for touch, frames in self._writers[index].classes:
+            going = share * frames.pending if frames in self.here else 0.0
+            faults += guard(frames, touches=touches * touch.share, sent=going, law=touch.law)
+        return faults
 
     def _share_sent(self, sent: float) -> float:
         """Return the share of what is waiting at the cursor that so many pages are."""
@@ -225,8 +219,8 @@ class Scan:
     def sync(self) -> float:
         """Collect the dirty log; return the pages newly to be sent."""
         if len(self.regions) == 1:
-            return sum([pages.sync() for pages in self._sets])
+            return sync_log(self._sets)
         before = self.waiting
-        new = sum([pages.sync() for pages in self._sets])
+        new = sync_log(self._sets)
         self._behind = min(self._behind, before) + self._passed * (self.waiting - before)
         return new

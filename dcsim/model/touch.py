@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from dcsim.kernel import twin
+
 ZIPF_CLASSES = 20
 EXACT_RANKS = 32
 
@@ -20,6 +22,7 @@ Law = Literal["random", "each"]
 """``random``: any page of the class; ``each``: a different page every time."""
 
 
+@twin
 @dataclass(frozen=True, slots=True)
 class TouchClass:
     """Pages that are touched alike: so many of them, with this share of their set's touches."""
@@ -108,6 +111,7 @@ def _power_sum(ranks: float, alpha: float) -> float:
     return total + (math.pow(high, 1 - alpha) - math.pow(low, 1 - alpha)) / (1 - alpha)
 
 
+@twin
 class Pages:
     """Pages touched alike, and what a migration knows about them.
 
@@ -156,6 +160,13 @@ class Pages:
         self.fetched: float | None = None
         self.pending = self.fresh = self.left = self.absent = 0.0
         self.untouched = self.idle = count
+
+    def copy(self) -> Pages:
+        """Return others like them."""
+        other = Pages(zero=self.zero)
+        for name in Pages.__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
 
     def start_log(self, *, per_chunk: bool, chunk: float = 0.0) -> None:
         """Begin a migration: every page is to be sent."""
