@@ -105,7 +105,7 @@ class Guest:
         "_phase_from", "_record", "_record_phase", "_since", "_started", "_starved", "absent",
         "balloon_gives_back", "blackout_s", "degraded_s", "env", "holds", "host", "huge", "level",
         "lost", "missed_pages", "moves", "name", "network", "pacing", "policy_threads", "profile",
-        "read_pages", "refault_pages", "reporting", "running", "storage", "stream", "throttle",
+        "read_pages", "refault_pages", "running", "storage", "stream", "throttle",
         "undisturbed", "undisturbed_refault_pages", "unreachable_s", "write_fault_s",
         "writeback_bytes", "written_pages",
     )  # fmt: skip
@@ -139,7 +139,6 @@ class Guest:
         self.throttle = 0.0
         self.holds: dict[str, list[float]] = {}
         self.absent: Absent | None = None
-        self.reporting = any(step.tell == "report" for step in profile.policy.steps)
         self.balloon_gives_back = True
         self.huge: HugePages | None = None
         if profile.huge_pages is not None:
@@ -203,7 +202,7 @@ class Guest:
         assert self.host is not None
         self._started = True
         self._since = self.env.now
-        if self.reporting:
+        if self.profile.reports:
             self.memory.report()
         if not self.host.failed:
             self.resume()
@@ -401,7 +400,7 @@ class Guest:
             progress += weight * paced * there * kept
         recycled = self._read(reads) if profile.reads else 0.0
         self._note(writes, reads, recycled=recycled, sent=sent)
-        if self.reporting and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
+        if profile.reports and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from dcsim.model.guest import Guest
     from dcsim.model.host import Host
     from dcsim.model.network import Flow
+    from dcsim.model.touch import Pages
 
 SHORTEST_GROWTH_S = 0.1
 NEGLIGIBLE_MISSES = 1.0
 """Misses a second below which a changing cache is not looked at for its own sake."""
 
+NO_MISSES: Sequence[float] = ()
 NOTHING_ASKED = [1.0]
 """What storage and network grant a guest that asks nothing of them: all."""
 
@@ -44,10 +46,10 @@ class Pacing:
     """
 
     __slots__ = (
-        "_able", "_activities", "_adds", "_base_misses", "_base_share", "_base_stalls", "_bases",
-        "_factor", "_granted", "_guest", "_misses", "_needs", "_own_share", "_policy_share",
-        "_rates", "_refault", "_remembered", "_sends", "_share", "_stalls", "_tolerance",
-        "_writeback", "paces",
+        "_able", "_activities", "_aging", "_base_misses", "_base_share", "_base_stalls",
+        "_bases", "_factor", "_granted", "_guest", "_misses", "_missing", "_needs", "_own_share",
+        "_policy_share", "_rates", "_refault", "_remembered", "_sends", "_share", "_stalls",
+        "_tolerance", "_writeback", "paces",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
@@ -58,8 +60,7 @@ class Pacing:
         self._refault: Flow | None = None
         self._writeback: Flow | None = None
         self._sends: dict[int, Flow] = {}
-        self._misses: list[float] = []
-        self._base_misses: list[float] = []
+        self._misses = self._base_misses = NO_MISSES
         self._remembered: list[float] | None = None
         self._needs: tuple[object, ...] | None = None
         self._factor = math.nan
@@ -122,6 +123,8 @@ class Pacing:
         if host.cpu_factor != self._factor:
             self._factor = host.cpu_factor
             self._take_cpu(slowness)
+            if guest.profile.uses_network:
+                self._plan_traffic()
             self._granted = None
         granted = self._ask_network() if guest.profile.uses_network else NOTHING_ASKED
         if granted != self._granted:
@@ -177,38 +180,36 @@ class Pacing:
 
     def _take_cpu(self, slowness: float) -> None:
         """Go at the rates that the host's share of its CPU allows."""
-        factor = self._factor
-        own, unthrottled = self._own_share, self._policy_share * factor
-        share = self._share * factor
-        self._able = able = share / slowness
+        self._able = self._share * self._factor / slowness
         self._rates = self._bases
-        if able != self._base_share or self._stalls != self._base_stalls:
-            self._rates = self._rates_at(able, self._stalls)
-        self._adds = {
-            "cpu": 1 / own / factor - 1 / self._base_share,
-            "inflation": 1 / unthrottled - 1 / own / factor,
-            "throttle": 1 / share - 1 / unthrottled,
-            "huge_pages": 1 / able - 1 / share,
-        }
+        if self._able != self._base_share or self._stalls != self._base_stalls:
+            self._rates = self._rates_at(self._able, self._stalls)
 
-    def _ask_network(self) -> list[float]:
-        """Ask for the traffic of these rates; return what is served of misses, and what is sent."""
-        memory, network = self._guest.memory, self._guest.network
-        missing = 0.0
-        dirtied = 0.0
+    def _plan_traffic(self) -> None:
+        """Work out the traffic of these rates: misses, and what write-back may find to write."""
+        memory = self._guest.memory
+        self._missing = 0.0
+        self._aging = []
         for activity, rate in zip(self._activities, self._rates, strict=True):
             if activity.do == "read":
                 reader = memory.readers[activity.index]
                 brought = 1 if reader.sequential else reader.read_ahead
-                missing += rate * self._misses[activity.index] * brought * PAGE
+                self._missing += rate * self._misses[activity.index] * brought * PAGE
             elif activity.to == "cache":
-                dirtied += self._unwritten(activity, rate) / WRITEBACK_AGE_S * PAGE
+                self._aging.append(self._unwritten_at(activity, rate))
+
+    def _ask_network(self) -> list[float]:
+        """Ask for the traffic of these rates; return what is served of misses, and what is sent."""
+        network = self._guest.network
         served = 1.0
         if self._refault is not None:
-            network.set_cap(self._refault, missing)
-            if missing > 0:
-                served = min(1.0, self._refault.rate / missing)
+            network.set_cap(self._refault, self._missing)
+            if self._missing > 0:
+                served = min(1.0, self._refault.rate / self._missing)
         if self._writeback is not None:
+            dirtied = 0.0
+            for parts in self._aging:
+                dirtied += _at_most_there(parts) / WRITEBACK_AGE_S * PAGE
             network.set_cap(self._writeback, dirtied)
         for i, flow in self._sends.items():
             network.set_cap(flow, self._rates[i] * PAGE)
@@ -228,9 +229,16 @@ class Pacing:
 
     def _causes(self, i: int) -> dict[str, float]:
         """Return the seconds that each cause adds to a page of an activity."""
-        work_s = self._activities[i].work_s
-        causes = {cause: work_s * added for cause, added in self._adds.items()}
-        causes["cache_miss"] = self._stalls[i] - self._base_stalls[i]
+        work_s, factor = self._activities[i].work_s, self._factor
+        own, unthrottled = self._own_share, self._policy_share * factor
+        share = self._share * factor
+        causes = {
+            "cpu": work_s * (1 / own / factor - 1 / self._base_share),
+            "inflation": work_s * (1 / unthrottled - 1 / own / factor),
+            "throttle": work_s * (1 / share - 1 / unthrottled),
+            "huge_pages": work_s * (1 / self._able - 1 / share),
+            "cache_miss": self._stalls[i] - self._base_stalls[i],
+        }
         for cause, held in self._guest.holds.items():
             causes[cause] = held[i]
             causes["cache_miss"] -= held[i]
@@ -279,15 +287,15 @@ class Pacing:
         pairs = zip(self._activities, rates, strict=True)
         return sum([rate * activity.work_s * slowness for activity, rate in pairs])
 
-    def _unwritten(self, activity: Activity, rate: float) -> float:
-        """Return the cached pages of a writer that wait for write-back at this rate of writes."""
+    def _unwritten_at(self, activity: Activity, rate: float) -> list[tuple[float, Pages]]:
+        """Return the pages of each class that a writer dirties at this rate until write-back."""
         classes = self._guest.memory.writers[activity.index].classes
-        return sum(min(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames.count) for c in classes)
+        return [(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames) for c in classes]
 
     def dirty_cache(self) -> float:
         """Return all cached pages that wait for write-back."""
         return sum(
-            self._unwritten(activity, pace.rate)
+            _at_most_there(self._unwritten_at(activity, pace.rate))
             for activity, pace in zip(self._activities, self.paces, strict=True)
             if activity.to == "cache"
         )
@@ -383,3 +391,8 @@ class Pacing:
             reader, miss = memory.readers[activity.index], misses[activity.index]
             wait = min(wait, reader.steady_for(rate, miss, self._tolerance))
         return wait
+
+
+def _at_most_there(parts: Sequence[tuple[float, Pages]]) -> float:
+    """Return the sum of so many pages of each class, but for those that are not in memory."""
+    return sum([min(pages, frames.count) for pages, frames in parts])

@@ -32,6 +32,8 @@ class Profile:
     changes
         Whether its rates change by themselves as it runs: with what it misses, with what is free,
         with its huge pages.
+    reports
+        Whether its policy lets it report free memory all the time.
     uses_network
         Whether it needs flows of its own: it reads files, writes some, or sends.
     """
@@ -50,6 +52,7 @@ class Profile:
     reads: int = field(init=False)
     writes: int = field(init=False)
     changes: bool = field(init=False)
+    reports: bool = field(init=False)
     uses_network: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +64,7 @@ class Profile:
         derive(self, "writes", does.count("write"))
         changes = "read" in does or "allocate" in does or self.huge_pages is not None
         derive(self, "changes", changes)
+        derive(self, "reports", any([step.tell == "report" for step in self.policy.steps]))
         files = any([activity.to == "cache" for activity in self.activities])
         derive(self, "uses_network", files or "read" in does or "send" in does)
 
