@@ -16,7 +16,6 @@ from dcsim.units import PAGE
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
-    from dcsim.model.host import Host
     from dcsim.model.network import Flow
     from dcsim.model.touch import Pages
 
@@ -47,9 +46,9 @@ class Pacing:
 
     __slots__ = (
         "_able", "_activities", "_aging", "_base_misses", "_base_share", "_base_stalls",
-        "_bases", "_factor", "_granted", "_guest", "_misses", "_missing", "_needs", "_own_share",
-        "_policy_share", "_rates", "_refault", "_remembered", "_sends", "_share", "_stalls",
-        "_tolerance", "_writeback", "paces",
+        "_bases", "_cores", "_factor", "_granted", "_guest", "_misses", "_missing", "_needs",
+        "_own_share", "_policy_share", "_rates", "_refault", "_remembered", "_sends", "_share",
+        "_stalls", "_tolerance", "_writeback", "paces",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
@@ -112,14 +111,16 @@ class Pacing:
             return
         if guest.profile.reads:
             self._see_misses()
+        latency = guest.storage.latency_s(host.node) if guest.profile.reads else 0.0
         slowness = 1.0 if guest.huge is None else guest.huge.slowness
         needs = (
-            guest.level, guest.throttle, guest.policy_threads, slowness,
+            guest.level, guest.throttle, guest.policy_threads, slowness, latency,
             self._misses, self._base_misses, dict(guest.holds),
         )  # fmt: skip
         if needs != self._needs:
             self._needs, self._factor = needs, math.nan
-            self._ask_host(host, slowness)
+            self._work_out_needs(slowness, latency)
+        host.demand_cpu(guest, self._cores)
         if host.cpu_factor != self._factor:
             self._factor = host.cpu_factor
             self._take_cpu(slowness)
@@ -135,7 +136,7 @@ class Pacing:
         """Do nothing, and ask for nothing."""
         for pace in self.paces:
             pace.rate = 0.0
-        self._needs = None
+        self._granted = None
         if self._guest.host is not None:
             self._guest.host.demand_cpu(self._guest, 0.0)
 
@@ -151,10 +152,9 @@ class Pacing:
         if others is not readers:
             self._base_misses = [reader.miss() for reader in others]
 
-    def _ask_host(self, host: Host, slowness: float) -> None:
-        """Work out what CPU it could use, and ask for it."""
+    def _work_out_needs(self, slowness: float, latency: float) -> None:
+        """Work out what CPU it could use, with what its misses and others let it wait."""
         guest, vcpus = self._guest, self._guest.profile.vcpus
-        latency = guest.storage.latency_s(host.node) if guest.profile.reads else 0.0
         stalls = self._base_stalls = self._stalls_at(self._base_misses, latency)
         if self._misses is not self._base_misses:
             stalls = self._stalls_at(self._misses, latency)
@@ -162,21 +162,21 @@ class Pacing:
             stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
         self._stalls = stalls
         self._bases = self._rates_at(1.0, self._base_stalls)
-        demand = self._cores(self._bases)
+        demand = self._used(self._bases)
         self._base_share = cpu_share(vcpus=vcpus, demand=demand)
         if self._base_share < 1:
             self._bases = self._rates_at(self._base_share, self._base_stalls)
         if slowness != 1.0 or stalls != self._base_stalls:
-            demand = self._cores(self._rates_at(1 / slowness, stalls), slowness)
+            demand = self._used(self._rates_at(1 / slowness, stalls), slowness)
         self._own_share = cpu_share(vcpus=vcpus, demand=demand)
         self._policy_share = cpu_share(vcpus=vcpus, demand=demand + guest.policy_threads)
         running = 1 - guest.throttle
         if running < 1:
             vcpus *= running
-            demand = self._cores(self._rates_at(running / slowness, stalls), slowness)
+            demand = self._used(self._rates_at(running / slowness, stalls), slowness)
         wanted = demand + guest.policy_threads
         self._share = running * cpu_share(vcpus=vcpus, demand=wanted)
-        host.demand_cpu(guest, min(vcpus, wanted))
+        self._cores = min(vcpus, wanted)
 
     def _take_cpu(self, slowness: float) -> None:
         """Go at the rates that the host's share of its CPU allows."""
@@ -282,7 +282,7 @@ class Pacing:
             for activity, stall in zip(self._activities, stalls, strict=True)
         ]
 
-    def _cores(self, rates: Sequence[float], slowness: float = 1.0) -> float:
+    def _used(self, rates: Sequence[float], slowness: float = 1.0) -> float:
         """Return the CPU that these rates take, where work takes `slowness` times as long."""
         pairs = zip(self._activities, rates, strict=True)
         return sum([rate * activity.work_s * slowness for activity, rate in pairs])
