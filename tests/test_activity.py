@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.model.activity import Activity, Pace, attribute, cpu_share
+from dcsim.model.activity import Activity, Pace, Tally, attribute, cpu_share
 from dcsim.records.tables import CAUSES
 
 seconds = st.floats(0, 1)
@@ -139,3 +139,10 @@ def test_no_loss_is_put_down_to_nobody(lost: float) -> None:
     attribute(lost, {"storage": 1.0}, into)
     attribute(lost, {}, into)
     assert set(into.values()) == {1.0}
+
+
+def test_a_tally_keeps_only_what_was_added() -> None:
+    """What was never added is 0, and asking for it leaves no trace."""
+    tally = Tally[str]()
+    tally["cpu"] += 2.0
+    assert (tally["cpu"], tally["network"], dict(tally)) == (2.0, 0.0, {"cpu": 2.0})

@@ -7,7 +7,6 @@ import math
 import pytest
 import simpy
 
-from dcsim.model.guest import Tally
 from dcsim.model.pacing import Pacing
 from dcsim.records.tables import CAUSES
 from dcsim.scenario.spec import Scenario
@@ -589,10 +588,3 @@ def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.Monke
         assert only(result, "guests", guest="still-0")["written_pages"] > 0
     assert events[0] == events[1]
     assert asked == ["mover-0"] * 2
-
-
-def test_a_tally_keeps_only_what_was_added() -> None:
-    """What was never added is 0, and asking for it leaves no trace."""
-    tally = Tally[str]()
-    tally["cpu"] += 2.0
-    assert (tally["cpu"], tally["network"], dict(tally)) == (2.0, 0.0, {"cpu": 2.0})

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
+
+Of = TypeVar("Of")
 
 DEGREES = (0.1, 0.5, 0.99)
 """Shares of its work without which a guest counts as degraded, each for itself."""
@@ -113,3 +115,13 @@ def attribute(lost: float, causes: dict[str, float] | None, into: dict[str, floa
     total = sum([seconds for _, seconds in slowing])
     for cause, seconds in slowing:
         into[cause] += lost * seconds / total
+
+
+class Tally(dict[Of, float]):
+    """Sums by what they are of; 0 where nothing was added."""
+
+    __slots__ = ()
+
+    def __missing__(self, of: Of) -> float:
+        """Return 0, and keep nothing."""
+        return 0.0

@@ -10,20 +10,21 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import simpy
 
-from dcsim.model.activity import DEGREES, Activity, Pace, attribute
+from dcsim.model.activity import DEGREES, Activity, Pace, Tally, attribute
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
 from dcsim.model.memory import Memory
-from dcsim.model.network import Flow, Network
+from dcsim.model.network import Network
 from dcsim.model.pacing import Pacing
+from dcsim.model.phases import PhaseRecord, Phases
 from dcsim.model.postcopy import Absent
 from dcsim.model.profile import Profile
 from dcsim.model.storage import Storage
-from dcsim.records.tables import CAUSES
+from dcsim.model.traffic import Traffic
 from dcsim.units import PAGE
 
 SHORTEST_LOOK_S = 0.01
@@ -31,21 +32,6 @@ FAULT_PARTS = 64
 """Parts of an interval that are told apart where write faults slow a guest unevenly."""
 
 ProgressRecord = Callable[[str, float, float, float], None]
-PhaseRecord = Callable[..., None]
-_NOTHING_DONE = dict.fromkeys(
-    ("at", "read_pages", "missed_pages", "written_pages", "lost_work_s"), 0.0
-)
-
-Of = TypeVar("Of")
-
-
-class Tally(dict[Of, float]):
-    """Sums by what they are of; 0 where nothing was added."""
-
-    __slots__ = ()
-
-    def __missing__(self, of: Of) -> float:
-        return 0.0
 
 
 class Sender(Protocol):
@@ -101,13 +87,12 @@ class Guest:
     """
 
     __slots__ = (
-        "_flush", "_levels", "_look_at", "_make_memory", "_memory", "_pause_cause", "_phase",
-        "_phase_from", "_record", "_record_phase", "_since", "_started", "_starved", "absent",
-        "balloon_gives_back", "blackout_s", "degraded_s", "env", "holds", "host", "huge", "level",
-        "lost", "missed_pages", "moves", "name", "network", "pacing", "policy_threads", "profile",
-        "read_pages", "refault_pages", "running", "storage", "stream", "throttle",
-        "undisturbed", "undisturbed_refault_pages", "unreachable_s", "write_fault_s",
-        "writeback_bytes", "written_pages",
+        "_levels", "_look_at", "_make_memory", "_memory", "_pause_cause", "_phases", "_record",
+        "_since", "_started", "_starved", "absent", "balloon_gives_back", "blackout_s",
+        "degraded_s", "env", "holds", "host", "huge", "level", "lost", "missed_pages", "moves",
+        "name", "network", "pacing", "policy_threads", "profile", "read_pages", "refault_pages",
+        "running", "storage", "stream", "throttle", "traffic", "undisturbed",
+        "undisturbed_refault_pages", "unreachable_s", "write_fault_s", "written_pages",
     )  # fmt: skip
 
     def __init__(
@@ -143,6 +128,7 @@ class Guest:
         self.huge: HugePages | None = None
         if profile.huge_pages is not None:
             self.huge = HugePages(profile.huge_pages, profile.pages)
+        self.traffic = Traffic(self) if profile.uses_network else None
         self.pacing = Pacing(self, tolerance=tolerance)
         self.lost = Tally[str]()
         self.degraded_s = Tally[float]()
@@ -150,20 +136,16 @@ class Guest:
         self.moves = 0
         self.read_pages = self.missed_pages = self.written_pages = 0.0
         self.refault_pages = self.undisturbed_refault_pages = 0.0
-        self.writeback_bytes = 0.0
         self._make_memory = memory
         self._memory: Memory | None = None
         self._levels = levels
         self._record = record
-        self._record_phase = record_phase
-        self._phase = "before"
-        self._phase_from = _NOTHING_DONE
+        self._phases = Phases(self, record_phase) if record_phase is not None else None
         self._pause_cause = "restart"
         self._started = False
         self._starved = False
         self._since = 0.0
         self._look_at = math.inf
-        self._flush: Flow | None = None
 
     @property
     def memory(self) -> Memory:
@@ -176,6 +158,11 @@ class Guest:
     def oom_pages(self) -> float:
         """Pages that a balloon gave back because it ran out of memory."""
         return 0.0 if self._memory is None else self._memory.oom_pages
+
+    @property
+    def writeback_bytes(self) -> float:
+        """Bytes it wrote back to storage."""
+        return 0.0 if self.traffic is None else self.traffic.written_bytes
 
     @property
     def paces(self) -> list[Pace]:
@@ -224,14 +211,16 @@ class Guest:
         self.pass_time()
         self.running = False
         self._pause_cause = cause
-        self.writeback_bytes += self.pacing.close_flows()
+        if self.traffic is not None:
+            self.traffic.close()
         self.look()
 
     def resume(self) -> None:
         """Run, on the host where it is."""
         self.pass_time()
         self.running = True
-        self.pacing.open_flows()
+        if self.traffic is not None:
+            self.traffic.open()
         self.look()
 
     def move_to(self, host: Host) -> None:
@@ -248,15 +237,8 @@ class Guest:
 
     def write_back(self) -> Generator[simpy.Event]:
         """Write all dirty cache to storage, so that it may be taken."""
-        assert self.host is not None
-        pages = self.pacing.dirty_cache()
-        path = self.storage.path(self.host.node, self.name, to_host=False)
-        if path is not None and pages > 0:
-            self._flush = flow = self.network.open(path, kind="write-back")
-            yield self.network.send(flow, pages * PAGE)
-            self.network.close(flow)
-            self.writeback_bytes += flow.sent
-            self._flush = None
+        if self.traffic is not None:
+            yield from self.traffic.write_back()
 
     def inflate(self, pages: float, *, block_pages: int) -> float:
         """Let a balloon take free pages in blocks of so many; return how many pages."""
@@ -279,39 +261,14 @@ class Guest:
     def enter(self, phase: str) -> None:
         """Begin another phase, and write down what was done in the one before."""
         self.pass_time()
-        if self._record_phase is None:
-            return
-        began, self._phase_from = self._phase_from, self._done()
-        if self._phase_from["at"] <= began["at"]:
-            self._phase = phase
-            return
-        self._record_phase(
-            guest=self.name,
-            phase=self._phase,
-            from_s=began["at"],
-            to_s=self._phase_from["at"],
-            **{key: self._phase_from[key] - began[key] for key in began if key != "at"},
-            free_pages=self.memory.free,
-            cache_pages=self.memory.cache.count + self.memory.written_cache,
-        )
-        self._phase = phase
-
-    def _done(self) -> dict[str, float]:
-        """Return the time, and what was done up to it."""
-        return {
-            "at": self.env.now,
-            "read_pages": self.read_pages,
-            "missed_pages": self.missed_pages,
-            "written_pages": self.written_pages,
-            "lost_work_s": sum([self.lost[cause] for cause in CAUSES]),
-        }
+        if self._phases is not None:
+            self._phases.enter(phase)
 
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
         self.enter("")
-        self.writeback_bytes += self.pacing.written_back()
-        if self._flush is not None:
-            self.writeback_bytes += self.network.account(self._flush)
+        if self.traffic is not None:
+            self.traffic.leave_off()
 
     def disturb(self) -> None:
         """Keep a copy of its memory that nothing is taken from, to tell the difference."""

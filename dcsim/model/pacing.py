@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcsim.model.activity import DEGREES, Activity, Pace, cpu_share
-from dcsim.model.memory import WRITEBACK_AGE_S, Memory
+from dcsim.model.memory import Memory
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
     from dcsim.model.network import Flow
-    from dcsim.model.touch import Pages
 
 SHORTEST_GROWTH_S = 0.1
 NEGLIGIBLE_MISSES = 1.0
@@ -45,10 +44,9 @@ class Pacing:
     """
 
     __slots__ = (
-        "_able", "_activities", "_aging", "_base_misses", "_base_share", "_base_stalls",
-        "_bases", "_cores", "_factor", "_granted", "_guest", "_misses", "_missing", "_needs",
-        "_own_share", "_policy_share", "_rates", "_refault", "_remembered", "_sends", "_share",
-        "_stalls", "_tolerance", "_writeback", "paces",
+        "_able", "_activities", "_base_misses", "_base_share", "_base_stalls", "_bases", "_cores",
+        "_factor", "_granted", "_guest", "_misses", "_needs", "_own_share", "_policy_share",
+        "_rates", "_remembered", "_share", "_stalls", "_tolerance", "paces",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
@@ -56,50 +54,11 @@ class Pacing:
         self._guest = guest
         self._activities = guest.profile.activities
         self._tolerance = tolerance
-        self._refault: Flow | None = None
-        self._writeback: Flow | None = None
-        self._sends: dict[int, Flow] = {}
         self._misses = self._base_misses = NO_MISSES
         self._remembered: list[float] | None = None
         self._needs: tuple[object, ...] | None = None
         self._factor = math.nan
         self._granted: Sequence[float] | None = None
-
-    # ------------------------------------------------------------------ flows
-
-    def open_flows(self) -> None:
-        """Open what the guest needs of the network, on the host where it is."""
-        guest, storage = self._guest, self._guest.storage
-        if not guest.profile.uses_network:
-            return
-        assert guest.host is not None
-        node = guest.host.node
-        if guest.profile.reads:
-            self._refault = storage.reader(node, guest.name, on_rate=guest.look)
-        if any(activity.to == "cache" for activity in self._activities):
-            self._writeback = storage.writer(node, guest.name)
-        self._sends = {
-            i: storage.sender(node, activity.peer, f"{guest.name}/{i}", on_rate=guest.look)
-            for i, activity in enumerate(self._activities)
-            if activity.do == "send"
-        }
-
-    def close_flows(self) -> float:
-        """Close all of them; return the bytes written back."""
-        if not self._guest.profile.uses_network:
-            return 0.0
-        for flow in (self._refault, self._writeback, *self._sends.values()):
-            if flow is not None:
-                self._guest.network.close(flow)
-        written = self._writeback.sent if self._writeback is not None else 0.0
-        self._refault = self._writeback = None
-        self._sends = {}
-        return written
-
-    def written_back(self) -> float:
-        """Return the bytes written back since the flows were opened."""
-        flow = self._writeback
-        return 0.0 if flow is None else self._guest.network.account(flow)
 
     # ------------------------------------------------------------------ rates
 
@@ -121,13 +80,14 @@ class Pacing:
             self._needs, self._factor = needs, math.nan
             self._work_out_needs(slowness, latency)
         host.demand_cpu(guest, self._cores)
+        traffic = guest.traffic
         if host.cpu_factor != self._factor:
             self._factor = host.cpu_factor
             self._take_cpu(slowness)
-            if guest.profile.uses_network:
-                self._plan_traffic()
+            if traffic is not None:
+                traffic.plan(self._rates, self._misses)
             self._granted = None
-        granted = self._ask_network() if guest.profile.uses_network else NOTHING_ASKED
+        granted = NOTHING_ASKED if traffic is None else traffic.ask(self._rates)
         if granted != self._granted:
             self._granted = granted
             self._set_paces(granted[0])
@@ -185,47 +145,17 @@ class Pacing:
         if self._able != self._base_share or self._stalls != self._base_stalls:
             self._rates = self._rates_at(self._able, self._stalls)
 
-    def _plan_traffic(self) -> None:
-        """Work out the traffic of these rates: misses, and what write-back may find to write."""
-        memory = self._guest.memory
-        self._missing = 0.0
-        self._aging = []
-        for activity, rate in zip(self._activities, self._rates, strict=True):
-            if activity.do == "read":
-                reader = memory.readers[activity.index]
-                brought = 1 if reader.sequential else reader.read_ahead
-                self._missing += rate * self._misses[activity.index] * brought * PAGE
-            elif activity.to == "cache":
-                self._aging.append(self._unwritten_at(activity, rate))
-
-    def _ask_network(self) -> list[float]:
-        """Ask for the traffic of these rates; return what is served of misses, and what is sent."""
-        network = self._guest.network
-        served = 1.0
-        if self._refault is not None:
-            network.set_cap(self._refault, self._missing)
-            if self._missing > 0:
-                served = min(1.0, self._refault.rate / self._missing)
-        if self._writeback is not None:
-            dirtied = 0.0
-            for parts in self._aging:
-                dirtied += _at_most_there(parts) / WRITEBACK_AGE_S * PAGE
-            network.set_cap(self._writeback, dirtied)
-        for i, flow in self._sends.items():
-            network.set_cap(flow, self._rates[i] * PAGE)
-        return [served, *[flow.rate for flow in self._sends.values()]]
-
     def _set_paces(self, served: float) -> None:
         """Set all paces at these rates, as far as storage and network let them."""
-        able = self._able
+        able, traffic = self._able, self._guest.traffic
         for i, (activity, pace) in enumerate(zip(self._activities, self.paces, strict=True)):
             pace.rate, pace.base = self._rates[i], self._bases[i]
             pace.page_s = activity.work_s / able + self._stalls[i]
             pace.causes = self._causes(i) if pace.rate < pace.base else None
             if activity.do == "read" and served < 1.0:
                 self._wait_for_storage(i, pace, served)
-            elif activity.do == "send" and self._sends:
-                self._wait_for_network(i, pace)
+            elif activity.do == "send" and traffic is not None:
+                self._wait_for_network(i, pace, traffic.sends[i])
 
     def _causes(self, i: int) -> dict[str, float]:
         """Return the seconds that each cause adds to a page of an activity."""
@@ -255,9 +185,8 @@ class Pacing:
         pace.page_s = activity.workers / pace.rate if served > 0 else 0.0
         pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
 
-    def _wait_for_network(self, i: int, pace: Pace) -> None:
+    def _wait_for_network(self, i: int, pace: Pace, flow: Flow) -> None:
         """Let what is sent to others go at the rate that the network gives it."""
-        flow = self._sends[i]
         if flow.links and 0 < flow.rate < pace.rate * PAGE * (1 - 1e-9):
             pace.causes = pace.causes or self._causes(i)
             reached = flow.rate / PAGE
@@ -286,19 +215,6 @@ class Pacing:
         """Return the CPU that these rates take, where work takes `slowness` times as long."""
         pairs = zip(self._activities, rates, strict=True)
         return sum([rate * activity.work_s * slowness for activity, rate in pairs])
-
-    def _unwritten_at(self, activity: Activity, rate: float) -> list[tuple[float, Pages]]:
-        """Return the pages of each class that a writer dirties at this rate until write-back."""
-        classes = self._guest.memory.writers[activity.index].classes
-        return [(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames) for c in classes]
-
-    def dirty_cache(self) -> float:
-        """Return all cached pages that wait for write-back."""
-        return sum(
-            _at_most_there(self._unwritten_at(activity, pace.rate))
-            for activity, pace in zip(self._activities, self.paces, strict=True)
-            if activity.to == "cache"
-        )
 
     # ------------------------------------------------------------------ write faults
 
@@ -391,8 +307,3 @@ class Pacing:
             reader, miss = memory.readers[activity.index], misses[activity.index]
             wait = min(wait, reader.steady_for(rate, miss, self._tolerance))
         return wait
-
-
-def _at_most_there(parts: Sequence[tuple[float, Pages]]) -> float:
-    """Return the sum of so many pages of each class, but for those that are not in memory."""
-    return sum([min(pages, frames.count) for pages, frames in parts])
