@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator
+from itertools import repeat
 from typing import Protocol
 
 import simpy
@@ -321,7 +322,8 @@ class Guest:
 
     def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        if parts > 1 and self.pacing.uneven(elapsed, sent):
+        faults = self.write_fault_s > 0 and self.stream is not None
+        if faults and parts > 1 and self.pacing.uneven(elapsed, sent):
             half = elapsed / 2
             self._run(end_s - half, half, sent / 2, parts=parts // 2)
             self._run(end_s, half, sent / 2, parts=parts // 2)
@@ -330,14 +332,15 @@ class Guest:
         writes, reads = [0.0] * profile.writes, [0.0] * profile.reads
         lost = Tally[str]()
         progress = 0.0
-        waited = self._wait_for_pages(elapsed, sent)
-        each = zip(profile.activities, profile.weights, self.pacing.paces, waited, strict=True)
+        waited = repeat(1.0) if self.absent is None else self._wait_for_pages(elapsed, sent)
+        each = zip(profile.activities, profile.weights, self.pacing.paces, waited, strict=False)
         for activity, weight, pace, there in each:
             do, paced = activity.do, pace.progress
             done = pace.rate * elapsed * there
             kept = 1.0
             if do == "write":
-                kept = self.pacing.kept_after_faults(activity, done, elapsed, sent)
+                if faults:
+                    kept = self.pacing.kept_after_faults(activity, done, elapsed, sent)
                 writes[activity.index] += done * kept
                 self.written_pages += done * kept
                 if activity.to == "cache":
@@ -388,8 +391,7 @@ class Guest:
 
     def _wait_for_pages(self, elapsed: float, sent: float) -> list[float]:
         """Return the share of its work that each activity does while it waits for absent pages."""
-        if self.absent is None:
-            return [1.0] * len(self.paces)
+        assert self.absent is not None
         return self.absent.kept(
             self.profile.activities,
             done=[pace.rate * elapsed for pace in self.paces],

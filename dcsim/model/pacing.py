@@ -223,9 +223,6 @@ class Pacing:
 
         That is by more than the tolerance, or past one of the degrees that are counted.
         """
-        guest = self._guest
-        if guest.stream is None or guest.write_fault_s <= 0:
-            return False
         for activity, pace in zip(self._activities, self.paces, strict=True):
             if activity.do == "write":
                 done = pace.rate * elapsed
@@ -244,7 +241,7 @@ class Pacing:
     ) -> float:
         """Return the share of the writes that is left after the write faults they cause."""
         guest = self._guest
-        if guest.stream is None or guest.write_fault_s <= 0 or done <= 0:
+        if done <= 0:
             return 1.0
         scan, fault_s = guest.memory.scan, guest.write_fault_s
         room = activity.workers * elapsed * self._able
