@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator
-from itertools import repeat
 from typing import Protocol
 
 import simpy
@@ -322,25 +321,25 @@ class Guest:
 
     def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        faults = self.write_fault_s > 0 and self.stream is not None
-        if faults and parts > 1 and self.pacing.uneven(elapsed, sent):
-            half = elapsed / 2
-            self._run(end_s - half, half, sent / 2, parts=parts // 2)
-            self._run(end_s, half, sent / 2, parts=parts // 2)
-            return
         profile = self.profile
+        able = waited = [1.0] * len(profile.activities)
+        if self.write_fault_s > 0 and self.stream is not None:
+            able = self.pacing.kept_after_faults(elapsed, sent)
+            if parts > 1 and self.pacing.uneven(able, elapsed, sent):
+                half = elapsed / 2
+                self._run(end_s - half, half, sent / 2, parts=parts // 2)
+                self._run(end_s, half, sent / 2, parts=parts // 2)
+                return
+        if self.absent is not None:
+            waited = self._wait_for_pages(self.absent, elapsed, sent)
         writes, reads = [0.0] * profile.writes, [0.0] * profile.reads
         lost = Tally[str]()
         progress = 0.0
-        waited = repeat(1.0) if self.absent is None else self._wait_for_pages(elapsed, sent)
-        each = zip(profile.activities, profile.weights, self.pacing.paces, waited, strict=False)
-        for activity, weight, pace, there in each:
+        each = zip(profile.activities, profile.weights, self.paces, waited, able, strict=True)
+        for activity, weight, pace, there, kept in each:
             do, paced = activity.do, pace.progress
             done = pace.rate * elapsed * there
-            kept = 1.0
             if do == "write":
-                if faults:
-                    kept = self.pacing.kept_after_faults(activity, done, elapsed, sent)
                 writes[activity.index] += done * kept
                 self.written_pages += done * kept
                 if activity.to == "cache":
@@ -389,10 +388,9 @@ class Guest:
         """Return what so many pages sent are on the wire."""
         return 0.0 if self.stream is None else sent * self.stream.page_bytes
 
-    def _wait_for_pages(self, elapsed: float, sent: float) -> list[float]:
+    def _wait_for_pages(self, absent: Absent, elapsed: float, sent: float) -> list[float]:
         """Return the share of its work that each activity does while it waits for absent pages."""
-        assert self.absent is not None
-        return self.absent.kept(
+        return absent.kept(
             self.profile.activities,
             done=[pace.rate * elapsed for pace in self.paces],
             page_s=[pace.page_s for pace in self.paces],

@@ -218,28 +218,32 @@ class Pacing:
 
     # ------------------------------------------------------------------ write faults
 
-    def uneven(self, elapsed: float, sent: float) -> bool:
+    def kept_after_faults(self, elapsed: float, sent: float) -> list[float]:
+        """Return the share of its work that each activity does in spite of its write faults."""
+        return [
+            self._kept(activity, pace.rate * elapsed, elapsed, sent)
+            if activity.do == "write"
+            else 1.0
+            for activity, pace in zip(self._activities, self.paces, strict=True)
+        ]
+
+    def uneven(self, kept: Sequence[float], elapsed: float, sent: float) -> bool:
         """Whether write faults slow a writer notably more in the first half than in all.
 
         That is by more than the tolerance, or past one of the degrees that are counted.
         """
-        for activity, pace in zip(self._activities, self.paces, strict=True):
-            if activity.do == "write":
-                done = pace.rate * elapsed
-                kept = self.kept_after_faults(activity, done, elapsed, sent)
-                first = kept
-                if kept < 1.0:
-                    first = self.kept_after_faults(activity, done / 2, elapsed / 2, sent / 2)
-                if abs(first - kept) > self._tolerance or any(
-                    first < 1 - degree <= kept for degree in DEGREES
+        half_s = elapsed / 2
+        for activity, pace, share in zip(self._activities, self.paces, kept, strict=True):
+            if share < 1.0:
+                first = self._kept(activity, pace.rate * elapsed / 2, half_s, sent / 2)
+                if abs(first - share) > self._tolerance or any(
+                    first < 1 - degree <= share for degree in DEGREES
                 ):
                     return True
         return False
 
-    def kept_after_faults(
-        self, activity: Activity, done: float, elapsed: float, sent: float
-    ) -> float:
-        """Return the share of the writes that is left after the write faults they cause."""
+    def _kept(self, activity: Activity, done: float, elapsed: float, sent: float) -> float:
+        """Return the share of so many writes that is left after the write faults they cause."""
         guest = self._guest
         if done <= 0:
             return 1.0
