@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.model.activity import Activity, Pace, attribute, cpu_share
+from dcsim.model.activity import Activity, Pace, Tally, attribute, cpu_share
 from dcsim.records.tables import CAUSES
 
 seconds = st.floats(0, 1)
@@ -127,8 +127,9 @@ def test_a_loss_without_a_cause_is_the_cpus() -> None:
     into = dict.fromkeys(CAUSES, 0.0)
     attribute(2.0, {"cache_miss": 0.0}, into)
     attribute(1.0, {}, into)
-    assert into["cpu"] == 3.0
-    assert sum(into.values()) == 3.0
+    attribute(0.5, None, into)
+    assert into["cpu"] == 3.5
+    assert sum(into.values()) == 3.5
 
 
 @pytest.mark.parametrize("lost", [0.0, -1e-12])
@@ -138,3 +139,10 @@ def test_no_loss_is_put_down_to_nobody(lost: float) -> None:
     attribute(lost, {"storage": 1.0}, into)
     attribute(lost, {}, into)
     assert set(into.values()) == {1.0}
+
+
+def test_a_tally_keeps_only_what_was_added() -> None:
+    """What was never added is 0, and asking for it leaves no trace."""
+    tally = Tally[str]()
+    tally["cpu"] += 2.0
+    assert (tally["cpu"], tally["network"], dict(tally)) == (2.0, 0.0, {"cpu": 2.0})

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 
 import pytest
+import simpy
 
+from dcsim.model.pacing import Pacing
 from dcsim.records.tables import CAUSES
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation import run
+from dcsim.simulation.prepared import GuestPlan
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
     FLUID,
@@ -514,3 +519,72 @@ def test_looking_changes_nothing(activity: Data, shares: dict[str, float]) -> No
     ):  # fmt: skip
         assert never[column] == pytest.approx(often[column], rel=0.05), column
     assert abs(never["rounds"] - often["rounds"]) <= 1
+
+
+# --------------------------------------------------------------------------- what looking costs
+
+TOGETHER = (
+    reader("max", 0.3, work=10e-6), reader(80.0 * MiB, 0.2, read_ahead=8),
+    writer(20.0 * MiB, 0.05, to="cache"), writer("max", 0.05, work=20e-6),
+    allocator(5.0 * MiB, lifetime=2.0), sender(0.7 * GiB),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("activities", "more"),
+    [
+        (TOGETHER, {"hinting": "balloon-held"}),
+        (TOGETHER, {"hinting": "clean-cache-hint", "tolerance": 0.01}),
+        (TOGETHER, {"migration": {**QUICK, "auto_converge": {"trigger": 0.1}}}),
+        (TOGETHER, {"migration": {**QUICK, "dirty_limit": {"trigger": 0.1, "period": 0.1}}}),
+        ((writer("max", 0.3, work=5e-6),), {"migration": {**QUICK, "thread_cores": 2.0}}),
+    ],
+    ids=["balloon", "drop", "auto-converge", "dirty-limit", "plain"],
+)
+def test_rates_that_are_kept_are_those_that_would_be_set_anew(
+    monkeypatch: pytest.MonkeyPatch, activities: tuple[Data, ...], more: Data
+) -> None:
+    """A look that works out only what has changed comes to what one does that forgets all."""
+    net = topology(host=host(3), storage=storage(latency=1e-4, bandwidth=30.0 * MiB))
+    made = {"cache": 0.4, "free_zero": 0.2, "kernel": 0.1}
+    busy = [
+        guest(*activities, name=name, memory=256.0 * MiB, huge_pages=huge, makeup=made)
+        for name, huge in (("guest", None), ("huge", {"share": 0.9}))
+    ]
+    data = scenario(*busy, topology=net, settle=3.0, horizon=60.0, **more)
+    kept = repr(solve(data).columns)  # not a number is what it is in a text
+    set_rates = Pacing.set_rates
+
+    def set_anew(self: Pacing) -> None:
+        self._needs = self._remembered = self._granted = None
+        set_rates(self)
+
+    monkeypatch.setattr(Pacing, "set_rates", set_anew)
+    assert repr(solve(data).columns) == kept
+
+
+def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty guests that stay and write make no more events than one, and no memory to look at."""
+    events: list[int] = []
+    schedule, made = simpy.Environment.schedule, GuestPlan.memory
+    asked: list[str] = []
+
+    def count(self: simpy.Environment, *args: object, **options: object) -> None:
+        events[-1] += 1
+        schedule(self, *args, **options)  # type: ignore[arg-type]
+
+    def note(self: GuestPlan) -> object:
+        asked.append(self.name)
+        return made(self)
+
+    monkeypatch.setattr(simpy.Environment, "schedule", count)
+    monkeypatch.setattr(GuestPlan, "memory", note)
+    for staying in (1, 50):
+        events.append(0)
+        still = guest(writer(1.0 * MiB, 0.1), name="still", count=staying, memory=64.0 * MiB)
+        still["place"] = {"hosts": "rack0/host1"}
+        data = scenario(guest(name="mover"), still, record="migrations")
+        result = run(Scenario.model_validate(data))
+        assert only(result, "guests", guest="still-0")["written_pages"] > 0
+    assert events[0] == events[1]
+    assert asked == ["mover-0"] * 2

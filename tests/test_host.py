@@ -206,6 +206,20 @@ def test_guests_look_when_their_share_has_changed() -> None:
     assert three.seen == [0.25]
 
 
+def test_many_changes_leave_the_share_exact() -> None:
+    """However often guests have changed what they want, what there is of it is shared exactly."""
+    place = host(cores=1.0)
+    one, two = tenants(place, 2)
+    for n in range(1000):
+        one.want(0.1 * (n % 7))
+        two.want(0.3 / (n + 1))
+    two.want(0.3)
+    one.want(0.7)
+    assert place.cpu_factor == 1.0
+    one.want(0.8)
+    assert place.cpu_factor == 1.0 / (0.8 + 0.3)
+
+
 def test_a_guest_that_leaves_leaves_its_cpu() -> None:
     """What a guest wanted is the others' once it is gone, and they are told."""
     place = host(cores=2.0)

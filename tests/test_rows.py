@@ -30,12 +30,12 @@ def guest(**given):
     """Return something that looks like a guest to those who write it down."""
     return thing(
         "memory_bytes moves blackout_s unreachable_s read_pages missed_pages refault_pages "
-        "writeback_bytes written_pages",
+        "writeback_bytes written_pages oom_pages",
         name="db-3",
         profile=Thing(group="db", workload="oltp", policy=Thing(name="balloon-held")),
         host=Thing(name="rack1/host2"),
         ran_out=lambda: False,
-        memory=thing("oom_pages", scan=Thing(pending=7.0)),
+        memory=Thing(scan=Thing(pending=7.0)),
         lost={cause: next(_NUMBERS) + 0.25 for cause in CAUSES},
         degraded_s={0.1: 31.0, 0.5: 21.0, 0.99: 11.0},
         **given,
@@ -136,7 +136,7 @@ def test_row_of_a_guest():
         "refault_bytes": one.refault_pages * PAGE,
         "extra_refault_bytes": (one.refault_pages - 0.5) * PAGE,
         "writeback_bytes": one.writeback_bytes, "written_pages": one.written_pages,
-        "oom_pages": one.memory.oom_pages,
+        "oom_pages": one.oom_pages,
     }  # fmt: skip
 
 

@@ -9,8 +9,13 @@ proportion to the time each cause adds to a page.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+Of = TypeVar("Of")
+
+DEGREES = (0.1, 0.5, 0.99)
+"""Shares of its work without which a guest counts as degraded, each for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Activity:
         Its share in the guest's progress.
     index
         Which of the memory's write or read sets it uses.
+    to
+        ``write``: what its pages are, anonymous memory or cached file pages.
     lifetime_s
         ``allocate``: until freed, None for never.
     peer
@@ -43,6 +50,7 @@ class Activity:
     workers: int = 1
     weight: float = 1.0
     index: int = 0
+    to: Literal["anonymous", "cache"] = "anonymous"
     lifetime_s: float | None = None
     peer: Literal["outside", "storage"] = "outside"
 
@@ -77,13 +85,13 @@ class Pace:
     page_s
         Seconds that a page takes one of its workers.
     causes
-        Seconds that each cause adds to a page.
+        Seconds that each cause adds to a page, if something slows it down.
     """
 
     rate: float = 0.0
     base: float = 0.0
     page_s: float = 0.0
-    causes: dict[str, float] = field(default_factory=dict)
+    causes: dict[str, float] | None = None
 
     @property
     def progress(self) -> float:
@@ -96,14 +104,24 @@ def cpu_share(*, vcpus: float, demand: float) -> float:
     return min(1.0, vcpus / demand) if demand > 0 else 1.0
 
 
-def attribute(lost: float, causes: dict[str, float], into: dict[str, float]) -> None:
+def attribute(lost: float, causes: dict[str, float] | None, into: dict[str, float]) -> None:
     """Add a loss to its causes, in proportion to the time each adds; without any, to the CPU."""
     if lost <= 0:
         return
-    total = sum([seconds for seconds in causes.values() if seconds > 0])
-    if total <= 0:
+    slowing = [(cause, seconds) for cause, seconds in (causes or {}).items() if seconds > 0]
+    if not slowing:
         into["cpu"] += lost
         return
-    for cause, seconds in causes.items():
-        if seconds > 0:
-            into[cause] += lost * seconds / total
+    total = sum([seconds for _, seconds in slowing])
+    for cause, seconds in slowing:
+        into[cause] += lost * seconds / total
+
+
+class Tally(dict[Of, float]):
+    """Sums by what they are of; 0 where nothing was added."""
+
+    __slots__ = ()
+
+    def __missing__(self, of: Of) -> float:
+        """Return 0, and keep nothing."""
+        return 0.0

@@ -8,22 +8,22 @@ taken when something happens to the guest, and when a miss rate would have moved
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Generator
 from typing import Protocol
 
 import simpy
 
-from dcsim.model.activity import Activity, attribute
+from dcsim.model.activity import DEGREES, Activity, Pace, Tally, attribute
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
 from dcsim.model.memory import Memory
-from dcsim.model.network import Flow, Network
+from dcsim.model.network import Network
 from dcsim.model.pacing import Pacing
+from dcsim.model.phases import PhaseRecord, Phases
 from dcsim.model.postcopy import Absent
 from dcsim.model.profile import Profile
 from dcsim.model.storage import Storage
-from dcsim.records.tables import CAUSES
+from dcsim.model.traffic import Traffic
 from dcsim.units import PAGE
 
 SHORTEST_LOOK_S = 0.01
@@ -31,7 +31,6 @@ FAULT_PARTS = 64
 """Parts of an interval that are told apart where write faults slow a guest unevenly."""
 
 ProgressRecord = Callable[[str, float, float, float], None]
-PhaseRecord = Callable[..., None]
 
 
 class Sender(Protocol):
@@ -62,7 +61,7 @@ class Guest:
     profile
         What it does.
     memory
-        What it is made of at first.
+        Returns what it is made of at first, when that is first asked for.
     levels
         Steps ``(time, level)`` of its load, times increasing.
     tolerance
@@ -80,7 +79,20 @@ class Guest:
         Seconds that each page costs each activity in addition, by cause.
     absent
         In post-copy, what its memory lacks.
+    lost
+        Seconds of work lost, by cause.
+    degraded_s
+        Seconds in which more than a share of its work was lost, by that share.
     """
+
+    __slots__ = (
+        "_levels", "_look_at", "_make_memory", "_memory", "_pause_cause", "_phases", "_record",
+        "_since", "_started", "_starved", "absent", "balloon_gives_back", "blackout_s",
+        "degraded_s", "env", "holds", "host", "huge", "level", "lost", "missed_pages", "moves",
+        "name", "network", "pacing", "policy_threads", "profile", "read_pages", "refault_pages",
+        "running", "storage", "stream", "throttle", "traffic", "undisturbed",
+        "undisturbed_refault_pages", "unreachable_s", "write_fault_s", "written_pages",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -90,7 +102,7 @@ class Guest:
         *,
         name: str,
         profile: Profile,
-        memory: Memory,
+        memory: Callable[[], Memory],
         levels: tuple[tuple[float, float], ...] = (),
         tolerance: float = 0.05,
         record: ProgressRecord | None = None,
@@ -101,7 +113,6 @@ class Guest:
         self.storage = storage
         self.name = name
         self.profile = profile
-        self.memory = memory
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = False
@@ -112,32 +123,50 @@ class Guest:
         self.throttle = 0.0
         self.holds: dict[str, list[float]] = {}
         self.absent: Absent | None = None
-        self.reporting = any(step.tell == "report" for step in profile.policy.steps)
         self.balloon_gives_back = True
         self.huge: HugePages | None = None
         if profile.huge_pages is not None:
             self.huge = HugePages(profile.huge_pages, profile.pages)
+        self.traffic = Traffic(self) if profile.uses_network else None
         self.pacing = Pacing(self, tolerance=tolerance)
-        self.paces = self.pacing.paces
-        self.lost = dict.fromkeys(CAUSES, 0.0)
-        self.degraded_s = {0.1: 0.0, 0.5: 0.0, 0.99: 0.0}
+        self.lost = Tally[str]()
+        self.degraded_s = Tally[float]()
         self.blackout_s = self.unreachable_s = 0.0
         self.moves = 0
         self.read_pages = self.missed_pages = self.written_pages = 0.0
         self.refault_pages = self.undisturbed_refault_pages = 0.0
-        self.writeback_bytes = 0.0
+        self._make_memory = memory
+        self._memory: Memory | None = None
         self._levels = levels
         self._record = record
-        self._record_phase = record_phase
-        self._phase = "before"
-        self._phase_from = self._done()
+        self._phases = Phases(self, record_phase) if record_phase is not None else None
         self._pause_cause = "restart"
-        self._weight = sum(a.weight for a in profile.activities)
         self._started = False
         self._starved = False
         self._since = 0.0
         self._look_at = math.inf
-        self._flush: Flow | None = None
+
+    @property
+    def memory(self) -> Memory:
+        """What it is made of now."""
+        if self._memory is None:
+            self._memory = self._make_memory()
+        return self._memory
+
+    @property
+    def oom_pages(self) -> float:
+        """Pages that a balloon gave back because it ran out of memory."""
+        return 0.0 if self._memory is None else self._memory.oom_pages
+
+    @property
+    def writeback_bytes(self) -> float:
+        """Bytes it wrote back to storage."""
+        return 0.0 if self.traffic is None else self.traffic.written_bytes
+
+    @property
+    def paces(self) -> list[Pace]:
+        """How each of its activities goes."""
+        return self.pacing.paces
 
     @property
     def memory_bytes(self) -> float:
@@ -146,18 +175,29 @@ class Guest:
 
     # ------------------------------------------------------------------ its life
 
-    def live(self, host: Host, *, start_s: float = 0.0) -> Generator[simpy.Event]:
-        """Start on a host, and follow the steps of the load."""
+    def live(self, host: Host, *, start_s: float = 0.0) -> None:
+        """Stand on a host; start there in time, and follow the steps of the load."""
         host.admit(self)
         self.host = host
-        if start_s > 0:
-            yield self.env.timeout(start_s)
+        if start_s <= 0:
+            self._start()
+        if start_s > 0 or self._levels:
+            self.env.process(self._follow_load(start_s))
+
+    def _start(self) -> None:
+        assert self.host is not None
         self._started = True
         self._since = self.env.now
-        if self.reporting:
+        if self.profile.reports:
             self.memory.report()
-        if not host.failed:
+        if not self.host.failed:
             self.resume()
+
+    def _follow_load(self, start_s: float) -> Generator[simpy.Event]:
+        """Take each step of the load in its time, the start before the first, if it is to come."""
+        if start_s > 0:
+            yield self.env.timeout(start_s)
+            self._start()
         for time, level in self._levels:
             if time > self.env.now:
                 yield self.env.timeout(time - self.env.now)
@@ -170,14 +210,16 @@ class Guest:
         self.pass_time()
         self.running = False
         self._pause_cause = cause
-        self.writeback_bytes += self.pacing.close_flows()
+        if self.traffic is not None:
+            self.traffic.close()
         self.look()
 
     def resume(self) -> None:
         """Run, on the host where it is."""
         self.pass_time()
         self.running = True
-        self.pacing.open_flows()
+        if self.traffic is not None:
+            self.traffic.open()
         self.look()
 
     def move_to(self, host: Host) -> None:
@@ -194,15 +236,8 @@ class Guest:
 
     def write_back(self) -> Generator[simpy.Event]:
         """Write all dirty cache to storage, so that it may be taken."""
-        assert self.host is not None
-        pages = self.pacing.dirty_cache()
-        path = self.storage.path(self.host.node, self.name, to_host=False)
-        if path is not None and pages > 0:
-            self._flush = flow = self.network.open(path, kind="write-back")
-            yield self.network.send(flow, pages * PAGE)
-            self.network.close(flow)
-            self.writeback_bytes += flow.sent
-            self._flush = None
+        if self.traffic is not None:
+            yield from self.traffic.write_back()
 
     def inflate(self, pages: float, *, block_pages: int) -> float:
         """Let a balloon take free pages in blocks of so many; return how many pages."""
@@ -225,39 +260,14 @@ class Guest:
     def enter(self, phase: str) -> None:
         """Begin another phase, and write down what was done in the one before."""
         self.pass_time()
-        if self._record_phase is None:
-            return
-        began, self._phase_from = self._phase_from, self._done()
-        if self._phase_from["at"] <= began["at"]:
-            self._phase = phase
-            return
-        self._record_phase(
-            guest=self.name,
-            phase=self._phase,
-            from_s=began["at"],
-            to_s=self._phase_from["at"],
-            **{key: self._phase_from[key] - began[key] for key in began if key != "at"},
-            free_pages=self.memory.free,
-            cache_pages=self.memory.cache.count + self.memory.written_cache,
-        )
-        self._phase = phase
-
-    def _done(self) -> dict[str, float]:
-        """Return the time, and what was done up to it."""
-        return {
-            "at": self.env.now,
-            "read_pages": self.read_pages,
-            "missed_pages": self.missed_pages,
-            "written_pages": self.written_pages,
-            "lost_work_s": sum(self.lost.values()),
-        }
+        if self._phases is not None:
+            self._phases.enter(phase)
 
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
         self.enter("")
-        self.writeback_bytes += self.pacing.written_back()
-        if self._flush is not None:
-            self.writeback_bytes += self.network.account(self._flush)
+        if self.traffic is not None:
+            self.traffic.leave_off()
 
     def disturb(self) -> None:
         """Keep a copy of its memory that nothing is taken from, to tell the difference."""
@@ -295,93 +305,106 @@ class Guest:
         if self.huge is not None:
             self.huge.pass_time(elapsed)
         sent = self.stream.collect() if self.stream is not None else 0.0
-        if not self.running:
-            if self.absent is not None:
-                self.absent.advance(
-                    writes=[0.0] * len(self.memory.writers),
-                    reads=[0.0] * len(self.memory.readers),
-                    recycled=0.0,
-                    arrived=self._bytes(sent),
-                )
-            elif self.stream is not None:
-                self.memory.scan.advance(
-                    writes=[0.0] * len(self.memory.writers), recycled=0.0, sent=sent
-                )
-            self.blackout_s += elapsed
-            self._lose(now, elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
-            return
-        self._run(now, elapsed, sent, parts=FAULT_PARTS)
+        if self.running:
+            self._run(now, elapsed, sent, parts=FAULT_PARTS)
+        else:
+            self._wait(now, elapsed, sent)
+
+    def _wait(self, end_s: float, elapsed: float, sent: float) -> None:
+        """Let it stand still for an interval, its pages sent or come meanwhile."""
+        if self.stream is not None or self.absent is not None:
+            writes, reads = [0.0] * self.profile.writes, [0.0] * self.profile.reads
+            self._note(writes, reads, recycled=0.0, sent=sent)
+        self.blackout_s += elapsed
+        self._lose(end_s, elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
 
     def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        if parts > 1 and self.pacing.uneven(elapsed, sent):
-            half = elapsed / 2
-            self._run(end_s - half, half, sent / 2, parts=parts // 2)
-            self._run(end_s, half, sent / 2, parts=parts // 2)
-            return
-        writes = [0.0] * len(self.memory.writers)
-        reads = [0.0] * len(self.memory.readers)
-        lost: dict[str, float] = defaultdict(float)
+        profile = self.profile
+        able = waited = [1.0] * len(profile.activities)
+        if self.write_fault_s > 0 and self.stream is not None:
+            able = self.pacing.kept_after_faults(elapsed, sent)
+            if parts > 1 and self.pacing.uneven(able, elapsed, sent):
+                half = elapsed / 2
+                self._run(end_s - half, half, sent / 2, parts=parts // 2)
+                self._run(end_s, half, sent / 2, parts=parts // 2)
+                return
+        if self.absent is not None:
+            waited = self._wait_for_pages(self.absent, elapsed, sent)
+        writes, reads = [0.0] * profile.writes, [0.0] * profile.reads
+        lost = Tally[str]()
         progress = 0.0
-        arrived = self._bytes(sent)
-        waited = self._wait_for_pages(elapsed, arrived)
-        for activity, pace, there in zip(self.profile.activities, self.paces, waited, strict=True):
-            weight, paced = activity.weight / self._weight, pace.progress
+        each = zip(profile.activities, profile.weights, self.paces, waited, able, strict=True)
+        for activity, weight, pace, there, kept in each:
+            do, paced = activity.do, pace.progress
             done = pace.rate * elapsed * there
-            kept = 1.0
-            if activity.do == "write":
-                kept = self.pacing.kept_after_faults(activity, done, elapsed, sent)
-                self.memory.write(activity.index, done * kept)
+            if do == "write":
                 writes[activity.index] += done * kept
                 self.written_pages += done * kept
-            elif activity.do == "read":
+                if activity.to == "cache":
+                    self.memory.write(activity.index, done * kept)
+            elif do == "read":
                 reads[activity.index] += done
                 self.read_pages += done
-            elif activity.do == "allocate":
+            elif do == "allocate":
                 kept = self._allocate(activity, done, elapsed)
-            attribute(weight * elapsed * (1 - paced), pace.causes, lost)
+            if paced < 1.0:
+                attribute(weight * elapsed * (1 - paced), pace.causes, lost)
             if there < 1.0:
                 lost["post_copy"] += weight * elapsed * paced * (1 - there)
             if kept < 1.0:
-                cause = "memory" if activity.do == "allocate" else "write_fault"
+                cause = "memory" if do == "allocate" else "write_fault"
                 lost[cause] += weight * elapsed * paced * there * (1 - kept)
             progress += weight * paced * there * kept
-        outcome = self.memory.read(reads)
+        recycled = self._read(reads) if profile.reads else 0.0
+        self._note(writes, reads, recycled=recycled, sent=sent)
+        if profile.reports and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
+            self.memory.report(elapsed)
+        if self.undisturbed is not None:
+            self._pass_undisturbed(self.undisturbed, elapsed)
+        self._lose(end_s, elapsed, progress if profile.activities else 1.0, lost)
+
+    def _read(self, touches: list[float]) -> float:
+        """Read files; return how many cache frames were filled anew."""
+        outcome = self.memory.read(touches)
         self.missed_pages += sum(outcome.misses)
         self.refault_pages += outcome.brought
+        if self.undisturbed is None:
+            self.undisturbed_refault_pages += outcome.brought
+        return outcome.recycled
+
+    def _note(
+        self, writes: list[float], reads: list[float], *, recycled: float, sent: float
+    ) -> None:
+        """Note in a migration's dirty log, or in what post-copy lacks, what was done meanwhile."""
         if self.absent is not None:
-            self.absent.advance(
-                writes=writes, reads=reads, recycled=outcome.recycled, arrived=arrived
-            )
+            arrived = self._bytes(sent)
+            self.absent.advance(writes=writes, reads=reads, recycled=recycled, arrived=arrived)
         elif self.stream is not None:
-            self.memory.scan.advance(writes=writes, recycled=outcome.recycled, sent=sent)
-        if self.reporting and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
-            self.memory.report(elapsed)
-        self._pass_undisturbed(elapsed, outcome.brought)
-        self._lose(end_s, elapsed, progress if self._weight else 1.0, lost)
+            self.memory.scan.advance(writes=writes, recycled=recycled, sent=sent)
 
     def _bytes(self, sent: float) -> float:
         """Return what so many pages sent are on the wire."""
         return 0.0 if self.stream is None else sent * self.stream.page_bytes
 
-    def _wait_for_pages(self, elapsed: float, arrived: float) -> list[float]:
+    def _wait_for_pages(self, absent: Absent, elapsed: float, sent: float) -> list[float]:
         """Return the share of its work that each activity does while it waits for absent pages."""
-        if self.absent is None:
-            return [1.0] * len(self.paces)
-        return self.absent.kept(
+        return absent.kept(
             self.profile.activities,
             done=[pace.rate * elapsed for pace in self.paces],
             page_s=[pace.page_s for pace in self.paces],
             elapsed=elapsed,
-            arrived=arrived,
+            arrived=self._bytes(sent),
         )
 
     def _busy(self) -> float:
-        """Return the share of its work that it has to do now; all, if nothing is known of it."""
-        if not self.paces:
+        """Return the share of its work that it has to do now; all, if it never has any."""
+        activities = self.profile.activities
+        if not activities:
             return 1.0
-        pairs = zip(self.profile.activities, self.paces, strict=True)
-        return sum(a.weight for a, pace in pairs if pace.base > 0) / self._weight
+        pairs = zip(activities, self.paces, strict=True)
+        busy = sum([activity.weight for activity, pace in pairs if pace.base > 0])
+        return busy / sum([activity.weight for activity in activities])
 
     def _allocate(self, activity: Activity, wanted: float, elapsed: float) -> float:
         """Allocate; return the share of the pages that could be had."""
@@ -405,34 +428,34 @@ class Guest:
                 got += self.memory.take_frames(wanted - got, self.memory.allocated[activity.index])
         return got / wanted if got < wanted * (1 - 1e-9) else 1.0
 
-    def _pass_undisturbed(self, elapsed: float, brought: float) -> None:
+    def _pass_undisturbed(self, memory: Memory, elapsed: float) -> None:
         """Let the guest that nothing was taken from do the same, and see what it misses."""
-        if self.undisturbed is None:
-            self.undisturbed_refault_pages += brought
-            return
-        reads = [0.0] * len(self.undisturbed.readers)
+        reads = [0.0] * self.profile.reads
         for activity, pace in zip(self.profile.activities, self.paces, strict=True):
             done = pace.rate * elapsed
-            if activity.do == "write":
-                self.undisturbed.write(activity.index, done)
+            if activity.to == "cache":
+                memory.write(activity.index, done)
             elif activity.do == "read":
                 reads[activity.index] += done
             elif activity.do == "allocate" and done > 0:
-                self.undisturbed.allocate(
+                memory.allocate(
                     pages=done,
                     lifetime_s=activity.lifetime_s,
                     elapsed_s=elapsed,
                     index=activity.index,
                 )
-        self.undisturbed_refault_pages += self.undisturbed.read(reads).brought
+        self.undisturbed_refault_pages += memory.read(reads).brought
 
     def _lose(
         self, end_s: float, elapsed: float, progress: float, causes: dict[str, float]
     ) -> None:
+        """Count what an interval of this progress lost, to these causes."""
         for cause, seconds in causes.items():
             self.lost[cause] += seconds
-        for threshold in self.degraded_s:
-            if 1 - progress > threshold:
-                self.degraded_s[threshold] += elapsed
+        if progress >= 1.0:
+            return
+        for degree in DEGREES:
+            if 1 - progress > degree:
+                self.degraded_s[degree] += elapsed
         if self._record is not None and progress < 1 - 1e-6:
             self._record(self.name, end_s - elapsed, end_s, progress)

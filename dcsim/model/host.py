@@ -9,6 +9,9 @@ from dcsim.errors import SimulationError
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
 
+PLENTY = 0.99
+"""Share of the cores up to which what is wanted need not be added up anew to know it is there."""
+
 
 class Host:
     """One host.
@@ -24,6 +27,12 @@ class Host:
     memory_bytes
         Memory for guests.
     """
+
+    __slots__ = (
+        "_demand", "_roughly", "_threads", "cores", "cpu_factor", "draining", "failed", "guests",
+        "memory_bytes", "moved_in", "moved_out", "name", "node", "peak_bytes", "rack", "reserved",
+        "used_bytes",
+    )  # fmt: skip
 
     def __init__(
         self, *, name: str, rack: str, node: int, cores: float, memory_bytes: float
@@ -42,6 +51,7 @@ class Host:
         self.moved_in = self.moved_out = 0
         self._demand: dict[Guest, float] = {}
         self._threads = 0.0
+        self._roughly = 0.0  # what all want, but for rounding
 
     @property
     def free_bytes(self) -> float:
@@ -77,7 +87,7 @@ class Host:
         """Let a guest go."""
         del self.guests[guest]
         self._take(-guest.memory_bytes)
-        self._demand.pop(guest, None)
+        self._roughly -= self._demand.pop(guest, 0.0)
         self._share_cpu()
 
     def _take(self, size: float) -> None:
@@ -88,19 +98,23 @@ class Host:
 
     def demand_cpu(self, guest: Guest, cores: float) -> None:
         """Say how much CPU a guest wants."""
-        if abs(self._demand.get(guest, 0.0) - cores) > 1e-12:
+        before = self._demand.get(guest, 0.0)
+        if abs(before - cores) > 1e-12:
             self._demand[guest] = cores
+            self._roughly += cores - before
             self._share_cpu(asking=guest)
 
     def run_threads(self, cores: float) -> None:
         """Start (or, negative, end) migration threads that take so much CPU."""
-        self._threads = max(0.0, self._threads + cores)
+        before, self._threads = self._threads, max(0.0, self._threads + cores)
+        self._roughly += self._threads - before
         self._share_cpu()
 
     def _share_cpu(self, asking: Guest | None = None) -> None:
         """Share the cores in proportion to what is wanted; tell guests whose share changed."""
-        wanted = self._threads + sum(self._demand.values())
-        factor = min(1.0, self.cores / wanted) if wanted > 0 else 1.0
+        factor = 1.0
+        if self._roughly > PLENTY * self.cores:
+            factor = min(1.0, self.cores / (self._threads + sum(self._demand.values())))
         if abs(factor - self.cpu_factor) > 1e-9:
             self.cpu_factor = factor
             for guest in list(self.guests):

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dcsim.model.activity import Activity, Pace, cpu_share
-from dcsim.model.memory import WRITEBACK_AGE_S, Memory
+from dcsim.model.activity import DEGREES, Activity, Pace, cpu_share
+from dcsim.model.memory import Memory
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SHORTEST_GROWTH_S = 0.1
 NEGLIGIBLE_MISSES = 1.0
 """Misses a second below which a changing cache is not looked at for its own sake."""
+
+NO_MISSES: Sequence[float] = ()
+NOTHING_ASKED = [1.0]
+"""What storage and network grant a guest that asks nothing of them: all."""
 
 
 class Pacing:
@@ -39,123 +43,157 @@ class Pacing:
         One for each of its activities.
     """
 
+    __slots__ = (
+        "_able", "_activities", "_base_misses", "_base_share", "_base_stalls", "_bases", "_cores",
+        "_factor", "_granted", "_guest", "_misses", "_needs", "_own_share", "_policy_share",
+        "_rates", "_remembered", "_share", "_stalls", "_tolerance", "paces",
+    )  # fmt: skip
+
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
         self.paces = [Pace() for _ in guest.profile.activities]
         self._guest = guest
         self._activities = guest.profile.activities
         self._tolerance = tolerance
-        self._cpu = 1.0
-        self._misses: list[float] = []
-        self._base_misses: list[float] = []
-        self._refault: Flow | None = None
-        self._writeback: Flow | None = None
-        self._sends: dict[int, Flow] = {}
-
-    # ------------------------------------------------------------------ flows
-
-    def open_flows(self) -> None:
-        """Open what the guest needs of the network, on the host where it is."""
-        guest, storage = self._guest, self._guest.storage
-        assert guest.host is not None
-        node = guest.host.node
-        if guest.memory.readers:
-            self._refault = storage.reader(node, guest.name, on_rate=guest.look)
-        if any(writer.to == "cache" for writer in guest.memory.writers):
-            self._writeback = storage.writer(node, guest.name)
-        self._sends = {
-            i: storage.sender(node, activity.peer, f"{guest.name}/{i}", on_rate=guest.look)
-            for i, activity in enumerate(self._activities)
-            if activity.do == "send"
-        }
-
-    def close_flows(self) -> float:
-        """Close all of them; return the bytes written back."""
-        for flow in (self._refault, self._writeback, *self._sends.values()):
-            if flow is not None:
-                self._guest.network.close(flow)
-        written = self._writeback.sent if self._writeback is not None else 0.0
-        self._refault = self._writeback = None
-        self._sends = {}
-        return written
-
-    def written_back(self) -> float:
-        """Return the bytes written back since the flows were opened."""
-        flow = self._writeback
-        return 0.0 if flow is None else self._guest.network.account(flow)
+        self._misses = self._base_misses = NO_MISSES
+        self._remembered: list[float] | None = None
+        self._needs: tuple[object, ...] | None = None
+        self._factor = math.nan
+        self._granted: Sequence[float] | None = None
 
     # ------------------------------------------------------------------ rates
 
     def set_rates(self) -> None:
-        """Set the pace of each activity as things are now."""
+        """Set the pace of each activity as things are now; redo only what they have changed."""
         guest, host = self._guest, self._guest.host
         if not guest.running or host is None:
-            for pace in self.paces:
-                pace.rate = 0.0
-            if host is not None:
-                host.demand_cpu(guest, 0.0)
+            self._stand_still()
             return
-        latency, vcpus = guest.storage.latency_s(host.node), guest.profile.vcpus
-        self._misses = self._base_misses = [reader.miss() for reader in guest.memory.readers]
-        stalls = base_stalls = self._stalls(self._misses, latency)
-        if guest.undisturbed is not None:
-            self._base_misses = [reader.miss() for reader in guest.undisturbed.readers]
-            base_stalls = self._stalls(self._base_misses, latency)
-        demand = base_demand = self._cpu_demand(base_stalls)
-        base_share = cpu_share(vcpus=vcpus, demand=base_demand)
+        if guest.profile.reads:
+            self._see_misses()
+        latency = guest.storage.latency_s(host.node) if guest.profile.reads else 0.0
+        slowness = 1.0 if guest.huge is None else guest.huge.slowness
+        needs = (
+            guest.level, guest.throttle, guest.policy_threads, slowness, latency,
+            self._misses, self._base_misses, dict(guest.holds),
+        )  # fmt: skip
+        if needs != self._needs:
+            self._needs, self._factor = needs, math.nan
+            self._work_out_needs(slowness, latency)
+        host.demand_cpu(guest, self._cores)
+        traffic = guest.traffic
+        if host.cpu_factor != self._factor:
+            self._factor = host.cpu_factor
+            self._take_cpu(slowness)
+            if traffic is not None:
+                traffic.plan(self._rates, self._misses)
+            self._granted = None
+        granted = NOTHING_ASKED if traffic is None else traffic.ask(self._rates)
+        if granted != self._granted:
+            self._granted = granted
+            self._set_paces(granted[0])
+
+    def _stand_still(self) -> None:
+        """Do nothing, and ask for nothing."""
+        for pace in self.paces:
+            pace.rate = 0.0
+        self._granted = None
+        if self._guest.host is not None:
+            self._guest.host.demand_cpu(self._guest, 0.0)
+
+    def _see_misses(self) -> None:
+        """Note each reader's chance of a miss, where what the cache remembers has changed."""
+        readers, undisturbed = self._guest.memory.readers, self._guest.undisturbed
+        others = readers if undisturbed is None else undisturbed.readers
+        remembered = [reader.remembered for reader in (*readers, *others)]
+        if remembered == self._remembered:
+            return
+        self._remembered = remembered
+        self._misses = self._base_misses = [reader.miss() for reader in readers]
+        if others is not readers:
+            self._base_misses = [reader.miss() for reader in others]
+
+    def _work_out_needs(self, slowness: float, latency: float) -> None:
+        """Work out what CPU it could use, with what its misses and others let it wait."""
+        guest, vcpus = self._guest, self._guest.profile.vcpus
+        stalls = self._base_stalls = self._stalls_at(self._base_misses, latency)
+        if self._misses is not self._base_misses:
+            stalls = self._stalls_at(self._misses, latency)
         for held in guest.holds.values():
             stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
-        slowness = 1.0 if guest.huge is None else guest.huge.slowness
-        if slowness != 1.0 or stalls != base_stalls:
-            demand = self._cpu_demand(stalls, slowness=slowness)
-        own_share = cpu_share(vcpus=vcpus, demand=demand)
-        with_policy = cpu_share(vcpus=vcpus, demand=demand + guest.policy_threads)
+        self._stalls = stalls
+        self._bases = self._rates_at(1.0, self._base_stalls)
+        demand = self._used(self._bases)
+        self._base_share = cpu_share(vcpus=vcpus, demand=demand)
+        if self._base_share < 1:
+            self._bases = self._rates_at(self._base_share, self._base_stalls)
+        if slowness != 1.0 or stalls != self._base_stalls:
+            demand = self._used(self._rates_at(1 / slowness, stalls), slowness)
+        self._own_share = cpu_share(vcpus=vcpus, demand=demand)
+        self._policy_share = cpu_share(vcpus=vcpus, demand=demand + guest.policy_threads)
         running = 1 - guest.throttle
         if running < 1:
             vcpus *= running
-            demand = self._cpu_demand(stalls, running, slowness=slowness)
+            demand = self._used(self._rates_at(running / slowness, stalls), slowness)
         wanted = demand + guest.policy_threads
-        host.demand_cpu(guest, min(vcpus, wanted))
-        unthrottled = with_policy * host.cpu_factor
-        share = running * cpu_share(vcpus=vcpus, demand=wanted) * host.cpu_factor
-        self._cpu = able = share / slowness
-        rates = [
-            activity.pace(level=guest.level, share=able, stall_s=stall)
-            for activity, stall in zip(self._activities, stalls, strict=True)
-        ]
-        missing = self._ask_storage(rates)
-        served = 1.0
-        if missing > 0 and self._refault is not None:
-            served = min(1.0, self._refault.rate / missing)
-        # what each adds to a second of work
-        cpu = 1 / own_share / host.cpu_factor - 1 / base_share
-        inflation = 1 / unthrottled - 1 / own_share / host.cpu_factor
-        throttle = 1 / share - 1 / unthrottled
-        huge_pages = 1 / able - 1 / share
-        for i, (activity, pace) in enumerate(zip(self._activities, self.paces, strict=True)):
-            work_s = activity.work_s
-            pace.base = activity.pace(level=guest.level, share=base_share, stall_s=base_stalls[i])
-            pace.rate = rates[i]
-            pace.page_s = work_s / able + stalls[i]
-            pace.causes = {
-                "cpu": work_s * cpu,
-                "inflation": work_s * inflation,
-                "throttle": work_s * throttle,
-                "huge_pages": work_s * huge_pages,
-                "cache_miss": stalls[i] - base_stalls[i],
-            }
-            for cause, held in guest.holds.items():
-                pace.causes[cause] = held[i]
-                pace.causes["cache_miss"] -= held[i]
-            missed = activity.do == "read" and self._misses[activity.index] > 0
-            if missed and served < 1.0 and pace.rate > 0:
-                page_s = activity.workers / pace.rate
-                pace.rate *= served
-                pace.page_s = activity.workers / pace.rate if served > 0 else 0.0
-                pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
-            elif activity.do == "send":
-                self._send(i, pace)
+        self._share = running * cpu_share(vcpus=vcpus, demand=wanted)
+        self._cores = min(vcpus, wanted)
 
-    def _stalls(self, misses: Sequence[float], latency: float) -> list[float]:
+    def _take_cpu(self, slowness: float) -> None:
+        """Go at the rates that the host's share of its CPU allows."""
+        self._able = self._share * self._factor / slowness
+        self._rates = self._bases
+        if self._able != self._base_share or self._stalls != self._base_stalls:
+            self._rates = self._rates_at(self._able, self._stalls)
+
+    def _set_paces(self, served: float) -> None:
+        """Set all paces at these rates, as far as storage and network let them."""
+        able, traffic = self._able, self._guest.traffic
+        for i, (activity, pace) in enumerate(zip(self._activities, self.paces, strict=True)):
+            pace.rate, pace.base = self._rates[i], self._bases[i]
+            pace.page_s = activity.work_s / able + self._stalls[i]
+            pace.causes = self._causes(i) if pace.rate < pace.base else None
+            if activity.do == "read" and served < 1.0:
+                self._wait_for_storage(i, pace, served)
+            elif activity.do == "send" and traffic is not None:
+                self._wait_for_network(i, pace, traffic.sends[i])
+
+    def _causes(self, i: int) -> dict[str, float]:
+        """Return the seconds that each cause adds to a page of an activity."""
+        work_s, factor = self._activities[i].work_s, self._factor
+        own, unthrottled = self._own_share, self._policy_share * factor
+        share = self._share * factor
+        causes = {
+            "cpu": work_s * (1 / own / factor - 1 / self._base_share),
+            "inflation": work_s * (1 / unthrottled - 1 / own / factor),
+            "throttle": work_s * (1 / share - 1 / unthrottled),
+            "huge_pages": work_s * (1 / self._able - 1 / share),
+            "cache_miss": self._stalls[i] - self._base_stalls[i],
+        }
+        for cause, held in self._guest.holds.items():
+            causes[cause] = held[i]
+            causes["cache_miss"] -= held[i]
+        return causes
+
+    def _wait_for_storage(self, i: int, pace: Pace, served: float) -> None:
+        """Let reads that miss go on as storage serves them."""
+        activity = self._activities[i]
+        if pace.rate <= 0 or self._misses[activity.index] <= 0:
+            return
+        pace.causes = pace.causes or self._causes(i)
+        page_s = activity.workers / pace.rate
+        pace.rate *= served
+        pace.page_s = activity.workers / pace.rate if served > 0 else 0.0
+        pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
+
+    def _wait_for_network(self, i: int, pace: Pace, flow: Flow) -> None:
+        """Let what is sent to others go at the rate that the network gives it."""
+        if flow.links and 0 < flow.rate < pace.rate * PAGE * (1 - 1e-9):
+            pace.causes = pace.causes or self._causes(i)
+            reached = flow.rate / PAGE
+            pace.causes["network"] = 1 / reached - 1 / pace.rate
+            pace.rate = reached
+
+    def _stalls_at(self, misses: Sequence[float], latency: float) -> list[float]:
         """Return each activity's mean stall a page at full service, given its readers' misses."""
         stalls = [0.0] * len(self._activities)
         for i, activity in enumerate(self._activities):
@@ -165,95 +203,52 @@ class Pacing:
                 stalls[i] = misses[activity.index] * latency / pages
         return stalls
 
-    def _cpu_demand(
-        self, stalls: Sequence[float], share: float = 1.0, *, slowness: float = 1.0
-    ) -> float:
-        """Return the CPU it would use were there enough for this share of its time, in cores.
-
-        With work that takes `slowness` times as long.
-        """
+    def _rates_at(self, share: float, stalls: Sequence[float]) -> list[float]:
+        """Return the pages per second of each activity with this share of its CPU."""
         level = self._guest.level
-        return sum(
-            [
-                a.pace(level=level, share=share / slowness, stall_s=s) * a.work_s * slowness
-                for a, s in zip(self._activities, stalls, strict=True)
-            ]
-        )
+        return [
+            activity.pace(level=level, share=share, stall_s=stall)
+            for activity, stall in zip(self._activities, stalls, strict=True)
+        ]
 
-    def _ask_storage(self, rates: Sequence[float]) -> float:
-        """Ask storage for misses and write-back; return the former in bytes per second."""
-        memory, network = self._guest.memory, self._guest.network
-        missing = 0.0
-        dirtied = 0.0
-        for activity, rate in zip(self._activities, rates, strict=True):
-            if activity.do == "read":
-                reader = memory.readers[activity.index]
-                brought = 1 if reader.sequential else reader.read_ahead
-                missing += rate * self._misses[activity.index] * brought * PAGE
-            elif activity.do == "write" and memory.writers[activity.index].to == "cache":
-                dirtied += self._unwritten(activity, rate) / WRITEBACK_AGE_S * PAGE
-        if self._refault is not None:
-            network.set_cap(self._refault, missing)
-        if self._writeback is not None:
-            network.set_cap(self._writeback, dirtied)
-        return missing
-
-    def _unwritten(self, activity: Activity, rate: float) -> float:
-        """Return the cached pages of a writer that wait for write-back at this rate of writes."""
-        classes = self._guest.memory.writers[activity.index].classes
-        return sum(min(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames.count) for c in classes)
-
-    def dirty_cache(self) -> float:
-        """Return all cached pages that wait for write-back."""
-        return sum(
-            self._unwritten(activity, pace.rate)
-            for activity, pace in zip(self._activities, self.paces, strict=True)
-            if activity.do == "write" and self._guest.memory.writers[activity.index].to == "cache"
-        )
-
-    def _send(self, i: int, pace: Pace) -> None:
-        """Let what is sent to others go at the rate that the network gives it."""
-        flow = self._sends.get(i)
-        if flow is None:
-            return
-        self._guest.network.set_cap(flow, pace.rate * PAGE)
-        if flow.links and flow.rate < pace.rate * PAGE * (1 - 1e-9) and flow.rate > 0:
-            reached = flow.rate / PAGE
-            pace.causes["network"] = 1 / reached - 1 / pace.rate
-            pace.rate = reached
+    def _used(self, rates: Sequence[float], slowness: float = 1.0) -> float:
+        """Return the CPU that these rates take, where work takes `slowness` times as long."""
+        pairs = zip(self._activities, rates, strict=True)
+        return sum([rate * activity.work_s * slowness for activity, rate in pairs])
 
     # ------------------------------------------------------------------ write faults
 
-    def uneven(self, elapsed: float, sent: float) -> bool:
+    def kept_after_faults(self, elapsed: float, sent: float) -> list[float]:
+        """Return the share of its work that each activity does in spite of its write faults."""
+        return [
+            self._kept(activity, pace.rate * elapsed, elapsed, sent)
+            if activity.do == "write"
+            else 1.0
+            for activity, pace in zip(self._activities, self.paces, strict=True)
+        ]
+
+    def uneven(self, kept: Sequence[float], elapsed: float, sent: float) -> bool:
         """Whether write faults slow a writer notably more in the first half than in all.
 
         That is by more than the tolerance, or past one of the degrees that are counted.
         """
-        guest = self._guest
-        if guest.stream is None or guest.write_fault_s <= 0:
-            return False
-        for activity, pace in zip(self._activities, self.paces, strict=True):
-            if activity.do == "write":
-                done = pace.rate * elapsed
-                kept = self.kept_after_faults(activity, done, elapsed, sent)
-                first = kept
-                if kept < 1.0:
-                    first = self.kept_after_faults(activity, done / 2, elapsed / 2, sent / 2)
-                if abs(first - kept) > self._tolerance or any(
-                    first < 1 - degree <= kept for degree in guest.degraded_s
+        half_s = elapsed / 2
+        for activity, pace, share in zip(self._activities, self.paces, kept, strict=True):
+            if share < 1.0:
+                first = self._kept(activity, pace.rate * elapsed / 2, half_s, sent / 2)
+                if abs(first - share) > self._tolerance or any(
+                    first < 1 - degree <= share for degree in DEGREES
                 ):
                     return True
         return False
 
-    def kept_after_faults(
-        self, activity: Activity, done: float, elapsed: float, sent: float
-    ) -> float:
-        """Return the share of the writes that is left after the write faults they cause."""
+    def _kept(self, activity: Activity, done: float, elapsed: float, sent: float) -> float:
+        """Return the share of so many writes that is left after the write faults they cause."""
         guest = self._guest
-        if guest.stream is None or guest.write_fault_s <= 0 or done <= 0:
+        if done <= 0:
             return 1.0
         scan, fault_s = guest.memory.scan, guest.write_fault_s
-        room = activity.workers * elapsed * self._cpu
+        room = activity.workers * elapsed * self._able
 
         def excess(kept: float) -> float:
             faults = scan.faults(activity.index, done * kept, sent=sent)
@@ -272,6 +267,8 @@ class Pacing:
     def steady_for(self) -> float:
         """Return for how many seconds no rate will move by more than the tolerance."""
         guest = self._guest
+        if not guest.profile.changes:
+            return math.inf
         wait = self._memory_steady_for(guest.memory, self._misses)
         if guest.undisturbed is not None:
             wait = min(wait, self._memory_steady_for(guest.undisturbed, self._base_misses))

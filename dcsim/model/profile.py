@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -21,7 +21,22 @@ WHY_NOT_LIVE = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a group's guests have in common once sizes are pages."""
+    """What a group's guests have in common once sizes are pages.
+
+    Attributes
+    ----------
+    weights
+        Share of each activity in the guest's progress; they sum to 1.
+    reads, writes
+        How many activities do.
+    changes
+        Whether its rates change by themselves as it runs: with what it misses, with what is free,
+        with its huge pages.
+    reports
+        Whether its policy lets it report free memory all the time.
+    uses_network
+        Whether it needs flows of its own: it reads files, writes some, or sends.
+    """
 
     group: str
     workload: str
@@ -33,6 +48,25 @@ class Profile:
     because: str
     local_disk: LocalDisk | None = None
     huge_pages: HugePageSettings | None = None
+    weights: tuple[float, ...] = field(init=False)
+    reads: int = field(init=False)
+    writes: int = field(init=False)
+    changes: bool = field(init=False)
+    reports: bool = field(init=False)
+    uses_network: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        total = sum([activity.weight for activity in self.activities])
+        does = [activity.do for activity in self.activities]
+        derive = object.__setattr__
+        derive(self, "weights", tuple([a.weight / total for a in self.activities]))
+        derive(self, "reads", does.count("read"))
+        derive(self, "writes", does.count("write"))
+        changes = "read" in does or "allocate" in does or self.huge_pages is not None
+        derive(self, "changes", changes)
+        derive(self, "reports", any([step.tell == "report" for step in self.policy.steps]))
+        files = any([activity.to == "cache" for activity in self.activities])
+        derive(self, "uses_network", files or "read" in does or "send" in does)
 
     @property
     def why_not_live(self) -> str:

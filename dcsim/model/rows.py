@@ -147,7 +147,7 @@ def guest_row(guest: Guest) -> Row:
         max(0.0, guest.refault_pages - guest.undisturbed_refault_pages) * PAGE,
         guest.writeback_bytes,
         guest.written_pages,
-        guest.memory.oom_pages,
+        guest.oom_pages,
     )
 
 

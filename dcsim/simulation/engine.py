@@ -153,7 +153,7 @@ class _Run:
                 storage,
                 name=plan.name,
                 profile=plan.profile,
-                memory=plan.memory(),
+                memory=plan.memory,
                 levels=plan.levels,
                 tolerance=prepared.tolerance,
                 record=self.slowdowns.hold if recorder.keeps("slowdowns") else None,
@@ -162,7 +162,7 @@ class _Run:
             for plan in prepared.guests
         ]
         for guest, plan in zip(self.guests, prepared.guests, strict=True):
-            env.process(guest.live(self.hosts[plan.host], start_s=plan.start_s))
+            guest.live(self.hosts[plan.host], start_s=plan.start_s)
         self.before = Counter(plan.host for plan in prepared.guests)
         world = World(
             env, self.network, migration_routes, self.streams, recorder, self._event, disks

@@ -194,6 +194,7 @@ def _profile(
                 workers=item.workers,
                 weight=item.weight,
                 index=index,
+                to=item.to,
                 lifetime_s=item.lifetime,
                 peer=item.peer,
             )

@@ -1,0 +1,142 @@
+"""What a guest itself has of the network: refaults, write-back, what it sends. Pages, seconds.
+
+It asks for what its rates need, as caps of its flows; what storage and links grant comes back to
+its paces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+import simpy
+
+from dcsim.model.memory import WRITEBACK_AGE_S
+from dcsim.units import PAGE
+
+if TYPE_CHECKING:
+    from dcsim.model.activity import Activity
+    from dcsim.model.guest import Guest
+    from dcsim.model.network import Flow
+    from dcsim.model.touch import Pages
+
+
+class Traffic:
+    """The flows of one guest, open while it runs.
+
+    Attributes
+    ----------
+    sends
+        The flow of each activity that sends.
+    written_bytes
+        Bytes written back by flows that have ended.
+    """
+
+    __slots__ = (
+        "_aging", "_flush", "_guest", "_missing", "_refault", "_writeback", "sends",
+        "written_bytes",
+    )  # fmt: skip
+
+    def __init__(self, guest: Guest) -> None:
+        self._guest = guest
+        self._refault: Flow | None = None
+        self._writeback: Flow | None = None
+        self._flush: Flow | None = None
+        self._missing = 0.0
+        self._aging: list[list[tuple[float, Pages]]] = []
+        self.sends: dict[int, Flow] = {}
+        self.written_bytes = 0.0
+
+    def open(self) -> None:
+        """Open what the guest needs, on the host where it is."""
+        guest, storage = self._guest, self._guest.storage
+        assert guest.host is not None
+        node, activities = guest.host.node, guest.profile.activities
+        if guest.profile.reads:
+            self._refault = storage.reader(node, guest.name, on_rate=guest.look)
+        if any(activity.to == "cache" for activity in activities):
+            self._writeback = storage.writer(node, guest.name)
+        self.sends = {
+            i: storage.sender(node, activity.peer, f"{guest.name}/{i}", on_rate=guest.look)
+            for i, activity in enumerate(activities)
+            if activity.do == "send"
+        }
+
+    def close(self) -> None:
+        """Close all of it."""
+        for flow in (self._refault, self._writeback, *self.sends.values()):
+            if flow is not None:
+                self._guest.network.close(flow)
+        if self._writeback is not None:
+            self.written_bytes += self._writeback.sent
+        self._refault = self._writeback = None
+        self.sends = {}
+
+    def leave_off(self) -> None:
+        """Count what flows have written that are open still, at the end of a run."""
+        for flow in (self._writeback, self._flush):
+            if flow is not None:
+                self.written_bytes += self._guest.network.account(flow)
+
+    # ------------------------------------------------------------------ asking
+
+    def plan(self, rates: Sequence[float], misses: Sequence[float]) -> None:
+        """Work out what these rates need: misses, and what write-back may find to write."""
+        memory = self._guest.memory
+        self._missing = 0.0
+        self._aging = []
+        for activity, rate in zip(self._guest.profile.activities, rates, strict=True):
+            if activity.do == "read":
+                reader = memory.readers[activity.index]
+                brought = 1 if reader.sequential else reader.read_ahead
+                self._missing += rate * misses[activity.index] * brought * PAGE
+            elif activity.to == "cache":
+                self._aging.append(self._aging_at(activity, rate))
+
+    def ask(self, rates: Sequence[float]) -> list[float]:
+        """Ask for what these rates need; return what is served of misses, and what is sent."""
+        network = self._guest.network
+        served = 1.0
+        if self._refault is not None:
+            network.set_cap(self._refault, self._missing)
+            if self._missing > 0:
+                served = min(1.0, self._refault.rate / self._missing)
+        if self._writeback is not None:
+            dirtied = 0.0
+            for parts in self._aging:
+                dirtied += _unwritten(parts) / WRITEBACK_AGE_S * PAGE
+            network.set_cap(self._writeback, dirtied)
+        granted = [served]
+        for i, flow in self.sends.items():
+            network.set_cap(flow, rates[i] * PAGE)
+            granted.append(flow.rate)
+        return granted
+
+    def _aging_at(self, activity: Activity, rate: float) -> list[tuple[float, Pages]]:
+        """Return the pages of each class that a writer dirties at this rate until write-back."""
+        classes = self._guest.memory.writers[activity.index].classes
+        return [(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames) for c in classes]
+
+    # ------------------------------------------------------------------ before cache is taken
+
+    def write_back(self) -> Generator[simpy.Event]:
+        """Write all dirty cache to storage."""
+        guest = self._guest
+        assert guest.host is not None
+        pages = sum(
+            _unwritten(self._aging_at(activity, pace.rate))
+            for activity, pace in zip(guest.profile.activities, guest.paces, strict=True)
+            if activity.to == "cache"
+        )
+        path = guest.storage.path(guest.host.node, guest.name, to_host=False)
+        if path is not None and pages > 0:
+            self._flush = flow = guest.network.open(path, kind="write-back")
+            yield guest.network.send(flow, pages * PAGE)
+            guest.network.close(flow)
+            self.written_bytes += flow.sent
+            self._flush = None
+
+
+def _unwritten(parts: Sequence[tuple[float, Pages]]) -> float:
+    """Return how many pages wait for write-back: so many of each class, if they are in memory."""
+    return sum([min(pages, frames.count) for pages, frames in parts])
