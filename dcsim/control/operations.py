@@ -99,7 +99,7 @@ class Operation:
         self.requested = 0
         self.ended = 0
         self.waiting = 0
-        self.migrations: list[Migration] = []
+        self.migrations: dict[Migration, None] = {}
         self.done = world.env.event()
         self._queues: dict[Host, deque[Request]] = {}
         self._held_up: dict[Host, None] = {}
@@ -221,7 +221,7 @@ class Operation:
             requested_s=self.plan.at_s,
             attempt=request.attempt,
         )
-        self.migrations.append(migration)
+        self.migrations[migration] = None
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
         self.world.env.process(self.see_through(request, migration))
 
@@ -239,6 +239,8 @@ class Operation:
         )
         if self.ended == self.requested and not self.done.triggered:
             self.done.succeed()
+        yield from migration.settle_in()
+        del self.migrations[migration]
 
     def may_retry(self, request: Request, migration: Migration) -> bool:
         """Whether a migration that came to nothing is tried again."""

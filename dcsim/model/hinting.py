@@ -173,6 +173,11 @@ class Hints:
         Pages taken so far by each means.
     """
 
+    __slots__ = (
+        "_forgotten", "_prefetching", "_told", "ballooned", "dropped", "guest", "interactions",
+        "mapped", "policy", "skipped",
+    )  # fmt: skip
+
     def __init__(self, guest: Guest, policy: Policy) -> None:
         self.guest = guest
         self.policy = policy
@@ -294,6 +299,11 @@ class Hints:
             cached = step.share * memory.cold
         return free, whole, cached
 
+    @property
+    def races(self) -> bool:
+        """Whether it tells free blocks while the first pass runs."""
+        return any(step.tell == "hint" for step in self.policy.steps)
+
     def race(self) -> Generator[simpy.Event]:
         """Tell free blocks while the first pass runs: what is sent first is not saved."""
         for step in self._steps("hint"):
@@ -317,6 +327,7 @@ class Hints:
         if self._told and self.guest.memory.held == 0:
             for step in self._steps("hint"):
                 self._hint(step, math.inf)
+                self.guest.look()
 
     def _hint(self, step: Step, more: float) -> None:
         """Hold up to so many more free pages, and tell them."""

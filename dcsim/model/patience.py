@@ -116,7 +116,14 @@ class Watch:
     ----------
     downtime_limit
         The limit at present.
+    deadline_s
+        When something is due whatever the round has come to; sending stops for it.
     """
+
+    __slots__ = (
+        "_cooldown", "_gib", "_limit_s", "_low", "_post_copy", "_progressed_s", "_raised_s",
+        "_rungs", "_stalls", "_started_s", "_streams_s", "deadline_s", "downtime_limit", "patience",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -141,10 +148,9 @@ class Watch:
         self._progressed_s = math.inf
         self._stalls = 0
         self._raised_s = -math.inf
+        self.deadline_s = self._deadline_s()
 
-    @property
-    def deadline_s(self) -> float:
-        """When something is due whatever the round has come to; sending stops for it."""
+    def _deadline_s(self) -> float:
         asked = math.inf
         if self._post_copy is not None and self._post_copy.start == "asked":
             asked = self._streams_s + self._post_copy.after
@@ -163,6 +169,7 @@ class Watch:
     def stream(self, now_s: float) -> None:
         """Note that the first byte is sent now."""
         self._streams_s = self._progressed_s = now_s
+        self.deadline_s = self._deadline_s()
 
     def late(self, now_s: float) -> Verdict | None:
         """Return what a time limit that has passed asks for."""

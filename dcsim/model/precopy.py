@@ -28,7 +28,6 @@ def send_round(
     """Send one round and sync; return what is left, in bytes, and whether it fits."""
     env, guest, settings = migration.world.env, migration.guest, migration.settings
     migration.rounds += 1
-    guest.look()
     began, before, found_before = env.now, migration.sent_bytes, migration.found_pages
     throttle = guest.throttle
     pages_before = stream.pages
@@ -70,12 +69,13 @@ def send_round(
 
 def sync(migration: Migration) -> float:
     """Collect the dirty log; return the pages that it adds to what is to be sent."""
-    assert migration.brakes is not None
     new = migration.guest.memory.scan.sync()
     migration.syncs += 1
     migration.found_pages += new
-    migration.brakes.sync(new, migration.sent_bytes)
-    migration.guest.look()
+    if migration.brakes is not None:
+        migration.brakes.sync(new, migration.sent_bytes)
+    if migration.drifts:
+        migration.guest.look()
     return new
 
 
@@ -124,7 +124,8 @@ def switch_over(migration: Migration, stream: Stream) -> Generator[simpy.Event, 
     yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
     guest.pass_time()
     stream.end_round()
-    yield stream.send_raw(migration.settings.device_state, limited=False)
+    if migration.settings.device_state > 0:
+        yield stream.send_raw(migration.settings.device_state, limited=False)
     stream.close()
     if migration.settings.activation > 0:
         yield env.timeout(migration.settings.activation)

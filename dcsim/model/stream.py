@@ -78,6 +78,13 @@ class Stream:
     filled anyway: those of a region of zeros in the time that one window leaves.
     """
 
+    __slots__ = (
+        "_cache", "_capped", "_collected", "_delta_share", "_fits_s", "_guest", "_idle_s",
+        "_limited", "_marks", "_network", "_raw", "_scan_shown", "_sent_otherwise", "_settings",
+        "_stopped", "_transport", "_wire", "_zero_share", "cores", "deltas", "flow", "normal",
+        "page_bytes", "sent", "sent_of", "zero",
+    )  # fmt: skip
+
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
         self._network = network
         self._guest = guest
@@ -87,14 +94,17 @@ class Stream:
         self._capped = min(settings.effective_bandwidth, self._wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
         self.sent_of = dict.fromkeys(MIGRATION_KINDS, 0.0)
+        self.sent = self._sent_otherwise = 0.0
         self.normal = self.zero = self.deltas = 0.0
         self.page_bytes = float(PAGE)
         self._zero_share = self._delta_share = 0.0
         self._cache: DeltaCache | None = None
         if settings.xbzrle is not None:
             self._cache = DeltaCache(guest.memory, settings.xbzrle.cache / PAGE)
-        busy = transport.threads_busy(self._first_pass(), wire=self._wire, cap=self._capped)
-        self.cores = settings.thread_cores * busy
+        self.cores = 0.0
+        if settings.thread_cores > 0:
+            busy = transport.threads_busy(self._first_pass(), wire=self._wire, cap=self._capped)
+            self.cores = settings.thread_cores * busy
         self._scan_shown = 1.0
         self._idle_s = 0.0
         self._collected = self._raw = 0.0
@@ -123,8 +133,7 @@ class Stream:
         """
         if self.stopped():
             return
-        if kind != self.flow.kind:
-            self._network.set_kind(self.flow, kind)
+        self._count_as(kind)
         self._limited = limited
         if self._cache is not None and kind != "first pass" and self._fits_s is None:
             self._cache.begin_round()
@@ -243,6 +252,12 @@ class Stream:
 
     # ------------------------------------------------------------------ accounts
 
+    def _count_as(self, kind: str) -> None:
+        """Count what is sent from now on as this kind."""
+        if kind != self.flow.kind:
+            self._network.set_kind(self.flow, kind)
+            self._sent_otherwise = self.sent - self.sent_of[kind]
+
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
         now, window = self._guest.env.now, self._settings.window
@@ -263,6 +278,8 @@ class Stream:
     def _mark(self) -> None:
         """Note what was sent by now: from here on, the rate is another."""
         now, window = self._guest.env.now, self._settings.window
+        if window <= 0:
+            return
         while len(self._marks) > 1 and self._marks[1][0] <= now - window:
             del self._marks[0]
         self._marks.append((now, self._network.account(self.flow)))
@@ -274,6 +291,7 @@ class Stream:
             return 0.0
         self._collected += sent
         self.sent_of[self.flow.kind] += sent
+        self.sent = self._sent_otherwise + self.sent_of[self.flow.kind]
         raw = min(self._raw, sent)
         self._raw -= raw
         pages = (sent - raw) / self.page_bytes
@@ -295,7 +313,7 @@ class Stream:
     def send_raw(self, size: float, *, limited: bool, kind: str | None = None) -> simpy.Event:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
         if kind is not None:
-            self._network.set_kind(self.flow, kind)
+            self._count_as(kind)
         cap = self._capped if limited else self._wire
         self._network.set_cap(self.flow, min(cap, self._transport.raw))
         self._raw += size

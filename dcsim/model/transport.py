@@ -87,6 +87,11 @@ class Transport:
         Bytes per second at most of what is no pages: one thread sends it.
     """
 
+    __slots__ = (
+        "_compare_s", "_compress_s", "_encrypt_s", "_ratio", "_settings", "delta", "raw",
+        "scanners", "threads", "tunnel", "whole", "zero",
+    )  # fmt: skip
+
     def __init__(self, settings: Settings) -> None:
         multifd, xbzrle, encryption = settings.multifd, settings.xbzrle, settings.encryption
         self._settings = settings
