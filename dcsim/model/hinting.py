@@ -343,6 +343,8 @@ class Hints:
 
     def switch_over(self) -> None:
         """Let the guest, paused, forget the cache pages whose contents were not sent."""
+        if not self.policy.steps:
+            return
         memory = self.guest.memory
         if any(step.returned == "destination" for step in self._steps("list", "map")):
             self._forgotten = memory.forget_absent()

@@ -56,9 +56,9 @@ def drifts(guest: Guest) -> bool:
     memory = guest.memory
     return (
         guest.huge is not None
-        or bool(memory.readers)
-        or any(writer.to == "cache" for writer in memory.writers)
-        or any(activity.do == "allocate" for activity in guest.profile.activities)
+        or len(memory.readers) > 0
+        or "cache" in [writer.to for writer in memory.writers]
+        or "allocate" in [activity.do for activity in guest.profile.activities]
     )
 
 
@@ -298,7 +298,8 @@ class Migration:
         """At the destination, if it got there: deflate, read what was not sent."""
         if self._recorded:
             return
-        yield from self.hints.at_destination()
+        if self.hints.policy.steps:
+            yield from self.hints.at_destination()
         if self.guest.ran_out():
             self.guest.pause(cause="memory")
             self.outcome, self.reason = "guest-oom", f"after it came: {OUT_OF_MEMORY}"

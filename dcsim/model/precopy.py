@@ -26,17 +26,18 @@ def send_round(
     migration: Migration, stream: Stream, kind: str, entries: float
 ) -> Generator[simpy.Event, Any, tuple[float, bool]]:
     """Send one round and sync; return what is left, in bytes, and whether it fits."""
-    env, guest, settings = migration.world.env, migration.guest, migration.settings
+    env, guest, watch = migration.world.env, migration.guest, migration.watch
+    windows = migration.settings.window > 0
     migration.rounds += 1
-    began, before, found_before = env.now, migration.sent_bytes, migration.found_pages
+    began, before, found_before = env.now, stream.sent, migration.found_pages
     throttle = guest.throttle
     pages_before = stream.pages
     pending = guest.memory.scan.pending
     if entries > 0:
         yield stream.send_raw(entries, limited=True)
-    fits_s = migration.watch.downtime_limit if settings.window > 0 else 0.0
-    yield from stream.send_round(kind, fits_s=fits_s, until_s=migration.watch.deadline_s)
-    if settings.window > 0 and not guest.ran_out():
+    fits_s = watch.downtime_limit if windows else 0.0
+    yield from stream.send_round(kind, fits_s=fits_s, until_s=watch.deadline_s)
+    if windows and not guest.ran_out():
         # decisions fall at the end of the window; until then it goes on sending
         yield from stream.send_round(kind, fits_s=0.0, until_s=window_end(migration, began))
     guest.pass_time()
@@ -44,14 +45,14 @@ def send_round(
     left = guest.memory.scan.pending * PAGE
     left += sync(migration) * PAGE
     new = migration.found_pages - found_before
-    elapsed = env.now - began
-    sent = migration.sent_bytes - before
-    if settings.window > 0:
+    now = env.now
+    elapsed, sent = now - began, stream.sent - before
+    if windows:
         bandwidth = stream.bandwidth()
     else:
         bandwidth = sent / elapsed if elapsed > 0 else math.inf
-    threshold = bandwidth * migration.watch.downtime_limit
-    if elapsed > 0 and env.now < migration.watch.deadline_s:
+    threshold = bandwidth * watch.downtime_limit
+    if elapsed > 0 and now < watch.deadline_s:
         migration.dirty_rate = new * PAGE / elapsed
     pages = stream.pages - pages_before
     migration.record_round(

@@ -126,9 +126,9 @@ class Transport:
 
     def size(self, pages: Pending) -> float:
         """Return the bytes of pages on the wire."""
-        zeros = pages.zero + pages.ballooned
-        saved = pages.cached * (self.whole - self.delta)
-        return pages.normal * self.whole - saved + zeros * self.zero
+        normal, zero, ballooned, cached = pages
+        saved = cached * (self.whole - self.delta)
+        return normal * self.whole - saved + (zero + ballooned) * self.zero
 
     def work_s(self, pages: Pending) -> float:
         """Return the time that threads spend on sending pages, scans aside, in all."""
