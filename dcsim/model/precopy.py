@@ -47,10 +47,9 @@ def send_round(
     new = migration.found_pages - found_before
     now = env.now
     elapsed, sent = now - began, stream.sent - before
+    bandwidth = sent / elapsed if elapsed > 0 else math.inf
     if windows:
         bandwidth = stream.bandwidth()
-    else:
-        bandwidth = sent / elapsed if elapsed > 0 else math.inf
     threshold = bandwidth * watch.downtime_limit
     if elapsed > 0 and now < watch.deadline_s:
         migration.dirty_rate = new * PAGE / elapsed

@@ -145,7 +145,7 @@ class Stream:
             network.set_cap(flow, cap)
             yield network.send(flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s)
             guest.pass_time()
-            ended = self._stopped or network.env.now >= until_s
+            ended = self.stopped() or network.env.now >= until_s
             if ended or network.left(flow) > 0 or not self._go_on():
                 return
 

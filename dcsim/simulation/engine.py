@@ -190,9 +190,7 @@ class _Run:
             env.process(guest.live(self.hosts[plan.host], start_s=plan.start_s))
         self.before = Counter(plan.host for plan in prepared.guests)
         event = self._event if recorder.keeps("events") else _unheard
-        world = World(
-            env, self.network, migration_routes, self.streams, recorder, event, disks
-        )
+        world = World(env, self.network, migration_routes, self.streams, recorder, event, disks)
         self.operation = Operation(
             world, self.hosts, self.guests, prepared.settings, prepared.operation
         )
