@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dcsim.control.placement import PLACEMENTS, first_fit, fits, spread
+from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit, spread
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.units import GiB
@@ -34,29 +37,62 @@ def host(name: str, free: float) -> Host:
     return found
 
 
+def room(hosts: list[Host]) -> Room:
+    """Return the room of hosts that are all open."""
+    return Room(hosts, lambda _: True)
+
+
 def test_a_guest_fits_where_there_is_as_much_as_it_needs() -> None:
     """Exactly enough is enough."""
-    assert fits(sized(4.0), host("a", 4.0))
-    assert not fits(sized(4.0), host("a", 3.9))
+    hosts = [host("a", 4.0)]
+    assert room(hosts).first(4.0) is hosts[0]
+    assert room(hosts).first(4.1) is None
 
 
 def test_first_fit_takes_the_first_with_room() -> None:
     """In the order given, whatever the others have."""
     hosts = [host("a", 1.0), host("b", 4.0), host("c", 9.0)]
-    assert first_fit(sized(2.0), iter(hosts)) is hosts[1]
+    assert first_fit(room(hosts), 2.0) is hosts[1]
 
 
 def test_spread_takes_the_emptiest() -> None:
     """The most free memory; of equals, the first."""
     hosts = [host("a", 1.0), host("b", 9.0), host("c", 9.0)]
-    assert spread(sized(1.0), iter(hosts)) is hosts[1]
+    assert spread(room(hosts), 1.0) is hosts[1]
 
 
 @pytest.mark.parametrize("place", PLACEMENTS.values(), ids=PLACEMENTS.keys())
-def test_no_room_is_no_host(place: Any) -> None:
+def test_no_room_is_no_host(place: Placement) -> None:
     """Without room anywhere, and without hosts, there is no destination."""
-    assert place(sized(2.0), iter([host("a", 1.0)])) is None
-    assert place(sized(2.0), iter([])) is None
+    assert place(room([host("a", 1.0)]), 2.0) is None
+    assert place(room([]), 2.0) is None
+    assert room([]).emptiest is None
+
+
+sizes = st.integers(0, 10).map(float)
+
+
+@given(
+    st.lists(sizes, max_size=9),
+    st.lists(st.tuples(st.integers(0, 8), sizes, st.booleans(), sizes), max_size=20),
+)
+def test_room_chooses_what_a_search_of_all_hosts_does(
+    free: list[float], changes: list[tuple[int, float, bool, float]]
+) -> None:
+    """Whatever becomes free, full, open or closed in the meantime."""
+    hosts = [host(f"host{i}", size) for i, size in enumerate(free)]
+    closed: set[Host] = set()
+    kept = Room(hosts, lambda host: host not in closed)
+    for at, left, is_open, size in changes:
+        if at < len(hosts):
+            one = hosts[at]
+            before = -math.inf if one in closed else one.free_bytes
+            one.used_bytes = 10.0 - left
+            (closed.discard if is_open else closed.add)(one)
+            assert kept.note(one) == (is_open and left > before)
+        fitting = [h for h in hosts if h not in closed and size <= h.free_bytes]
+        assert first_fit(kept, size) is next(iter(fitting), None)
+        assert spread(kept, size) is max(fitting, key=lambda h: h.free_bytes, default=None)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,16 @@ end can help are looked at again.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Generator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import simpy
 
 from dcsim.control.admission import Admission
-from dcsim.control.placement import PLACEMENTS, Placement, first_fit, fits
+from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
+from dcsim.control.waiting import HeldUp, Queue, Request
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.migration import Migration, World
@@ -56,14 +57,8 @@ class OperationPlan:
     patience: Patience
 
 
-@dataclass(slots=True)
-class Request:
-    """One guest that is to move, to a given host or to any that takes it."""
-
-    guest: Guest
-    source: Host
-    destination: Host | None
-    attempt: int = 1
+THE_CLUSTER: Hashable = "the cluster"
+"""What holds up who was not looked at, because the cluster was full."""
 
 
 class Operation:
@@ -99,18 +94,22 @@ class Operation:
         self.requested = 0
         self.ended = 0
         self.waiting = 0
-        self.migrations: list[Migration] = []
+        self.migrations: dict[Migration, None] = {}
         self.done = world.env.event()
-        self._queues: dict[Host, deque[Request]] = {}
-        self._held_up: dict[Host, None] = {}
+        self._room = Room([], self.admission.may_enter)
+        self._queues: dict[Host, Queue] = defaultdict(Queue)
+        self._held_up = HeldUp()
+        self._freed: set[Hashable] = set()
+        self._least = math.inf
 
     def run(self) -> Generator[simpy.Event]:
         """Wait for its time, ask for what it wants, and see it through."""
         yield self.world.env.timeout(self.plan.at_s)
         requests = self.drain() if self.plan.kind == "drain" else self.moves()
         for request in requests:
-            self._queues.setdefault(request.source, deque()).append(request)
-        self.dispatch(list(self._queues))
+            self._queues[request.source].append(request)
+            self._least = min(self._least, request.guest.memory_bytes)
+        self.dispatch(*self._queues)
         if self.ended == self.requested:
             self.done.succeed()
         yield self.done
@@ -125,6 +124,8 @@ class Operation:
         closing = [host for host in self.hosts if fnmatchcase(host.name, self.plan.hosts)]
         for host in closing:
             host.draining = True
+        staying = [host for host in self.hosts if not host.draining]
+        self._room = Room(staying, self.admission.may_enter)
         requests: list[Request] = []
         for host in closing:
             for guest in host.guests:
@@ -164,54 +165,96 @@ class Operation:
 
     # ------------------------------------------------------------------ working it off
 
-    def dispatch(self, sources: Sequence[Host]) -> None:
-        """Start what may start from these hosts, in turn, one each until none can."""
-        waiting = deque(source for source in sources if self._queues.get(source))
-        while waiting and self.admission.open:
-            source = waiting.popleft()
-            self._held_up.pop(source, None)
-            if not self.admission.may_leave(source):
-                continue  # its own next end will look here again
-            if self.start_next(source):
-                if self._queues[source]:
-                    waiting.append(source)
+    def dispatch(self, *sources: Host) -> None:
+        """Start what may start, one guest from each host in turn, until none can.
+
+        First come hosts that were held up by what has changed since, then these.
+        """
+        turns = deque(source for source in sources if self._queues[source])
+        in_vain: list[tuple[Hashable, Host]] = []
+        last: int | None = None
+        while self.admission.open:
+            if (held := self._next_held_up()) is not None:
+                ticket, source, reason = held
+            elif turns:
+                source = turns.popleft()
+                self._held_up.release(source)
             else:
-                self._held_up[source] = None
-        for source in waiting:
-            self._held_up[source] = None
+                break
+            queue = self._queues[source]
+            if not queue or not self.admission.may_leave(source):
+                self._held_up.release(source)  # its own next end will look here again
+            elif self.start_next(source):
+                self._held_up.release(source)
+                last = ticket if held is not None else None
+                if queue:
+                    turns.append(source)
+            elif held is not None:
+                in_vain.append((reason, source))
+            else:
+                self._held_up.hold(source, queue.wanted)
+        if last is not None and not self.admission.open:
+            # whom the last of those held up overtook comes after those who were not looked at
+            for source in self._held_up.before(last):
+                self._held_up.release(source)
+                self._held_up.hold(source, self._queues[source].wanted)
+        else:
+            for reason, source in in_vain:
+                again = self._queues[source].wanted if reason is THE_CLUSTER else [reason]
+                self._held_up.hold(source, again)
+        for source in turns:
+            self._held_up.hold(source, [THE_CLUSTER])
         if self.admission.running == 0 and self.waiting == 0:
             for source in list(self._held_up):
-                while self._queues[source]:
-                    self.refuse_for_room(self._queues[source].popleft())
-            self._held_up.clear()
+                for request in self._queues[source].clear():
+                    self.refuse_for_room(request)
+                self._held_up.release(source)
+
+    def _next_held_up(self) -> tuple[int, Host, Hashable] | None:
+        """Return the first host that what held it up holds up no longer, its ticket, and what."""
+        found: tuple[int, Host, Hashable] | None = None
+        for reason in (THE_CLUSTER, *self._freed):
+            first = self._held_up.first(reason) if self._has_room(reason) else None
+            if first is None:
+                self._freed.discard(reason)
+            elif found is None or first[0] < found[0]:
+                found = (*first, reason)
+        if found is not None:
+            self._held_up.pop(found[2])
+        return found
+
+    def _has_room(self, reason: Hashable) -> bool:
+        """Whether a host, or any, or the cluster takes the smallest guest now."""
+        if isinstance(reason, Host):
+            return self.admission.may_enter(reason) and self._least <= reason.free_bytes
+        return reason is THE_CLUSTER or self._least <= self._room.most
+
+    def _note(self, *hosts: Host) -> None:
+        """Look again at hosts that may have more room, or less."""
+        self._freed.update(hosts)
+        for host in hosts:
+            if self._room.note(host):
+                self._freed.add(None)
 
     def start_next(self, source: Host) -> bool:
         """Start the first request of a queue that finds a destination; say whether one did."""
-        queue = self._queues[source]
-        for i, request in enumerate(queue):
-            destination = self.destination(request)
-            if destination is not None:
-                del queue[i]
-                self.start(request, destination)
-                return True
-        return False
+        found = self._queues[source].take(self.destination)
+        if found is not None:
+            self.start(*found)
+        return found is not None
 
-    def destination(self, request: Request) -> Host | None:
-        """Return a host that takes the guest now, if there is one."""
-        wanted = request.destination
-        if wanted is not None:
-            ready = fits(request.guest, wanted) and self.admission.may_enter(wanted)
-            return wanted if ready else None
-        return self.place(
-            request.guest,
-            (host for host in self.hosts if not host.draining and self.admission.may_enter(host)),
-        )
+    def destination(self, wanted: Host | None, size: float) -> Host | None:
+        """Return a host that takes so much memory now, the one wanted or any, if there is one."""
+        if wanted is None:
+            return self.place(self._room, size)
+        return wanted if self.admission.may_enter(wanted) and size <= wanted.free_bytes else None
 
     def start(self, request: Request, destination: Host) -> None:
         """Reserve the memory and begin."""
         guest = request.guest
         destination.reserve(guest)
         self.admission.enter(request.source, destination)
+        self._room.note(destination)
         migration = Migration(
             self.world,
             guest,
@@ -221,7 +264,7 @@ class Operation:
             requested_s=self.plan.at_s,
             attempt=request.attempt,
         )
-        self.migrations.append(migration)
+        self.migrations[migration] = None
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
         self.world.env.process(self.see_through(request, migration))
 
@@ -234,11 +277,12 @@ class Operation:
             self.world.env.process(self.try_again(request))
         else:
             self.ended += 1
-        self.dispatch(
-            [*self._held_up, *([] if migration.source in self._held_up else [migration.source])]
-        )
+        self._note(migration.source, migration.destination)
+        self.dispatch(*([] if migration.source in self._held_up else [migration.source]))
         if self.ended == self.requested and not self.done.triggered:
             self.done.succeed()
+        yield from migration.settle_in()
+        del self.migrations[migration]
 
     def may_retry(self, request: Request, migration: Migration) -> bool:
         """Whether a migration that came to nothing is tried again."""
@@ -259,15 +303,15 @@ class Operation:
         yield self.world.env.timeout(delay_s)
         self.waiting -= 1
         self._queues[request.source].append(request)
-        self.dispatch([request.source])
+        self.dispatch(request.source)
 
     def give_up(self, source: Host) -> None:
         """Refuse those who wait to leave a host that was lost."""
-        queue = self._queues.get(source, deque())
-        while queue:
-            self.refuse(queue.popleft(), "failed-host", f"the host {source.name} failed")
-        self.dispatch(list(self._held_up))
-        if self._queues and self.ended == self.requested and not self.done.triggered:
+        for request in self._queues[source].clear():
+            self.refuse(request, "failed-host", f"the host {source.name} failed")
+        self._note(source)
+        self.dispatch()
+        if self.requested and self.ended == self.requested and not self.done.triggered:
             self.done.succeed()
 
     def refuse_for_room(self, request: Request) -> None:
@@ -277,8 +321,7 @@ class Operation:
             free = format_size(request.destination.free_bytes)
             reason = f"{request.destination.name} has {free} free, it needs {size}"
         else:
-            open_hosts = [host for host in self.hosts if not host.draining]
-            most = max(open_hosts, key=lambda host: host.free_bytes, default=None)
+            most = self._room.emptiest
             where = (
                 f"the most free is {format_size(most.free_bytes)} on {most.name}"
                 if most

@@ -154,7 +154,7 @@ class Brakes:
     guest
         The guest, its migration just begun.
     settings
-        Auto-converge, the dirty limit, or neither.
+        Auto-converge, or the dirty limit.
     tell
         Called with what happens, in words.
     """
@@ -162,21 +162,19 @@ class Brakes:
     def __init__(
         self,
         guest: Guest,
-        settings: AutoConverge | DirtyLimit | None,
+        settings: AutoConverge | DirtyLimit,
         tell: Callable[[str], None],
     ) -> None:
         self.guest = guest
         self.settings = settings
         self._tell = tell
-        self._strikes = Strikes(settings.trigger if settings else math.inf, guest.env.now)
+        self._strikes = Strikes(settings.trigger, guest.env.now)
         self._limiting = False
         self._sleep_s = [0.0] * len(guest.profile.activities)
         self._fastest = 0.0
 
     def sync(self, new_pages: float, sent_bytes: float) -> None:
         """See what a sync found, and slow the guest if it has been too much for too long."""
-        if self.settings is None:
-            return
         excess = self._strikes.sync(
             self.guest.env.now, dirtied_bytes=new_pages * PAGE, sent_bytes=sent_bytes
         )

@@ -173,6 +173,11 @@ class Hints:
         Pages taken so far by each means.
     """
 
+    __slots__ = (
+        "_forgotten", "_prefetching", "_told", "ballooned", "dropped", "guest", "interactions",
+        "mapped", "policy", "skipped",
+    )  # fmt: skip
+
     def __init__(self, guest: Guest, policy: Policy) -> None:
         self.guest = guest
         self.policy = policy
@@ -294,6 +299,11 @@ class Hints:
             cached = step.share * memory.cold
         return free, whole, cached
 
+    @property
+    def races(self) -> bool:
+        """Whether it tells free blocks while the first pass runs."""
+        return any(step.tell == "hint" for step in self.policy.steps)
+
     def race(self) -> Generator[simpy.Event]:
         """Tell free blocks while the first pass runs: what is sent first is not saved."""
         for step in self._steps("hint"):
@@ -317,6 +327,7 @@ class Hints:
         if self._told and self.guest.memory.held == 0:
             for step in self._steps("hint"):
                 self._hint(step, math.inf)
+                self.guest.look()
 
     def _hint(self, step: Step, more: float) -> None:
         """Hold up to so many more free pages, and tell them."""
@@ -332,6 +343,8 @@ class Hints:
 
     def switch_over(self) -> None:
         """Let the guest, paused, forget the cache pages whose contents were not sent."""
+        if not self.policy.steps:
+            return
         memory = self.guest.memory
         if any(step.returned == "destination" for step in self._steps("list", "map")):
             self._forgotten = memory.forget_absent()

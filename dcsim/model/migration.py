@@ -45,9 +45,33 @@ class World:
     event: Callable[[str, str, str], None]
     disks: Disks
 
+    def path(self, source: Host, destination: Host, *name: str) -> Path:
+        """Return the way between two hosts; where there are several, the name's hash decides."""
+        key = self.streams.uniform_hash("ecmp", *name) if self.routes.routing == "ecmp" else 0
+        return self.routes.route(source.node, destination.node, key)
+
+
+def drifts(guest: Guest) -> bool:
+    """Whether a guest's rates change while nothing happens to it, but for time that passes."""
+    memory = guest.memory
+    return (
+        guest.huge is not None
+        or len(memory.readers) > 0
+        or "cache" in [writer.to for writer in memory.writers]
+        or "allocate" in [activity.do for activity in guest.profile.activities]
+    )
+
 
 class Migration:
     """One migration of one guest to a host that has reserved memory for it."""
+
+    __slots__ = (
+        "_broken", "_recorded", "ahead_at", "attempt", "brakes", "destination", "dirty_rate",
+        "disk", "disk_s", "downtime_s", "drifts", "ended_s", "faulted", "found_pages", "guest",
+        "hints", "huge_bytes", "outcome", "patience", "paused_at", "policy_s", "reason",
+        "requested_s", "rounds", "settings", "source", "started_s", "stream", "stream_s", "syncs",
+        "watch", "world",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -79,6 +103,7 @@ class Migration:
         if settings.post_copy is not None:
             policy = policy.without_hints()
         self.hints = Hints(guest, policy)
+        self.drifts = bool(policy.steps) or drifts(guest)
         self.brakes: Brakes | None = None
         self.disk: DiskCopy | None = None
         self.stream: Stream | None = None
@@ -109,17 +134,9 @@ class Migration:
             late = self.watch.late(env.now)
             outcome = late.outcome if late is not None else "aborted-no-progress"
             return self.fail(outcome, "its disk took all the time there was")
-        asked = env.now
         guest.enter("policy")
-        self.adapt()
-        if len(self.hints.policy.steps) < len(guest.profile.policy.steps):
-            why = "its hints do nothing: migrations may go to post-copy"
-            self.world.event("hinting", guest.name, why)
-        yield from self.hints.before_log(until_s=self.watch.deadline_s)
-        listing = self.hints.listing_s()
-        if listing > 0:
-            yield env.timeout(listing)
-        self.policy_s = env.now - asked
+        if guest.profile.policy.steps:
+            yield from self.apply_policy()
         if guest.ran_out():
             return self.lose_guest()
         if self.broken():
@@ -130,7 +147,10 @@ class Migration:
 
         stream = self.start_stream()
         entries = self.hints.after_log()
-        env.process(self.hints.race())
+        if self.drifts:
+            guest.look()
+        if self.hints.races:
+            env.process(self.hints.race())
         kind = "first pass"
         verdict = None
         while True:
@@ -176,7 +196,6 @@ class Migration:
             self.end_stream()
             self.arrive()
             self.end("completed", self.reason)
-        env.process(self.settle_in())
 
     def copy_disk(self) -> Generator[simpy.Event, Any, bool]:
         """Copy the guest's local disk, if it has one; return whether that was done in time."""
@@ -185,8 +204,7 @@ class Migration:
             return True
         began = self.world.env.now
         source, destination, disks = self.source.node, self.destination.node, self.world.disks
-        key = self.world.streams.uniform_hash("ecmp", self.guest.name, "disk")
-        path = self.world.routes.route(source, destination, key)
+        path = self.world.path(self.source, self.destination, self.guest.name, "disk")
         self.disk = DiskCopy(
             self.world.network,
             disk,
@@ -197,6 +215,20 @@ class Migration:
         done = yield from self.disk.run(until_s=self.watch.deadline_s)
         self.disk_s = self.world.env.now - began
         return done
+
+    def apply_policy(self) -> Generator[simpy.Event, Any]:
+        """Let the policy take from the guest what has to be gone before the first page is sent."""
+        env, guest = self.world.env, self.guest
+        asked = env.now
+        self.adapt()
+        if len(self.hints.policy.steps) < len(guest.profile.policy.steps):
+            why = "its hints do nothing: migrations may go to post-copy"
+            self.world.event("hinting", guest.name, why)
+        yield from self.hints.before_log(until_s=self.watch.deadline_s)
+        listing = self.hints.listing_s()
+        if listing > 0:
+            yield env.timeout(listing)
+        self.policy_s = env.now - asked
 
     def adapt(self) -> None:
         """Let a policy that adapts choose how much of its cache this guest gives up."""
@@ -220,8 +252,7 @@ class Migration:
     @property
     def path(self) -> Path:
         """The way that the stream takes."""
-        key = self.world.streams.uniform_hash("ecmp", self.guest.name, "migration")
-        return self.world.routes.route(self.source.node, self.destination.node, key)
+        return self.world.path(self.source, self.destination, self.guest.name, "migration")
 
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
@@ -237,16 +268,22 @@ class Migration:
         guest.stream = self.stream
         guest.write_fault_s = settings.write_fault
         brake = settings.auto_converge or settings.dirty_limit
-        self.brakes = Brakes(
-            guest, brake, lambda what: self.world.event("slowed", guest.name, what)
-        )
+        if brake is not None:
+            self.brakes = Brakes(
+                guest, brake, lambda what: self.world.event("slowed", guest.name, what)
+            )
         if isinstance(brake, AutoConverge) and brake.sync_every < math.inf:
             env.process(precopy.sync_often(self, self.stream, brake.sync_every))
         if self.watch.next_step_s < math.inf:
             env.process(precopy.climb(self, self.stream))
-        for host in (self.source, self.destination):
-            host.run_threads(self.stream.cores)
+        self.run_threads(self.stream.cores)
         return self.stream
+
+    def run_threads(self, cores: float) -> None:
+        """Start (or, negative, end) threads that take so much CPU at either end."""
+        if cores != 0:
+            for host in (self.source, self.destination):
+                host.run_threads(cores)
 
     def arrive(self) -> None:
         """Start the guest at the destination."""
@@ -258,8 +295,11 @@ class Migration:
         guest.unreachable_s += self.settings.announce
 
     def settle_in(self) -> Generator[simpy.Event, Any]:
-        """At the destination: deflate, read what was not sent."""
-        yield from self.hints.at_destination()
+        """At the destination, if it got there: deflate, read what was not sent."""
+        if self._recorded:
+            return
+        if self.hints.policy.steps:
+            yield from self.hints.at_destination()
         if self.guest.ran_out():
             self.guest.pause(cause="memory")
             self.outcome, self.reason = "guest-oom", f"after it came: {OUT_OF_MEMORY}"
@@ -358,15 +398,14 @@ class Migration:
         assert self.stream is not None
         self.guest.pass_time()
         self.stream.collect()
-        assert self.brakes is not None
-        self.brakes.release()
+        if self.brakes is not None:
+            self.brakes.release()
         if self.guest.absent is not None:
             self.faulted = self.guest.absent.end()
             self.guest.absent = None
         self.guest.stream = None
         self.stream.close()
-        for host in (self.source, self.destination):
-            host.run_threads(-self.stream.cores)
+        self.run_threads(-self.stream.cores)
 
     def end(self, outcome: str, reason: str = "") -> None:
         """Note the outcome."""
@@ -382,7 +421,7 @@ class Migration:
     @property
     def sent_bytes(self) -> float:
         """Bytes sent so far."""
-        return 0.0 if self.stream is None else sum(self.stream.sent_of.values())
+        return 0.0 if self.stream is None else self.stream.sent
 
     def why_not(self) -> str:
         """Say in words how dirtying compares with sending."""

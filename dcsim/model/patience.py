@@ -116,7 +116,14 @@ class Watch:
     ----------
     downtime_limit
         The limit at present.
+    deadline_s
+        When something is due whatever the round has come to; sending stops for it.
     """
+
+    __slots__ = (
+        "_cooldown", "_gib", "_limit_s", "_low", "_post_copy", "_progressed_s", "_raised_s",
+        "_rungs", "_stalls", "_started_s", "_streams_s", "deadline_s", "downtime_limit", "patience",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -141,17 +148,9 @@ class Watch:
         self._progressed_s = math.inf
         self._stalls = 0
         self._raised_s = -math.inf
-
-    @property
-    def deadline_s(self) -> float:
-        """When something is due whatever the round has come to; sending stops for it."""
-        asked = math.inf
-        if self._post_copy is not None and self._post_copy.start == "asked":
-            asked = self._streams_s + self._post_copy.after
         last = self._rungs[-1] if self._rungs else None
-        ends = self._due_s(last) if last is not None and last.action is not None else 0.0
-        limits = (self._limit_s, self.patience.cancel_s, ends or math.inf)
-        return min(asked, *(self._started_s + limit for limit in limits))
+        ends_s = self._due_s(last) if last is not None and last.action is not None else 0.0
+        self.deadline_s = started_s + min(self._limit_s, patience.cancel_s, ends_s or math.inf)
 
     @property
     def next_step_s(self) -> float:
@@ -163,6 +162,8 @@ class Watch:
     def stream(self, now_s: float) -> None:
         """Note that the first byte is sent now."""
         self._streams_s = self._progressed_s = now_s
+        if self._post_copy is not None and self._post_copy.start == "asked":
+            self.deadline_s = min(self.deadline_s, now_s + self._post_copy.after)
 
     def late(self, now_s: float) -> Verdict | None:
         """Return what a time limit that has passed asks for."""

@@ -26,18 +26,18 @@ def send_round(
     migration: Migration, stream: Stream, kind: str, entries: float
 ) -> Generator[simpy.Event, Any, tuple[float, bool]]:
     """Send one round and sync; return what is left, in bytes, and whether it fits."""
-    env, guest, settings = migration.world.env, migration.guest, migration.settings
+    env, guest, watch = migration.world.env, migration.guest, migration.watch
+    windows = migration.settings.window > 0
     migration.rounds += 1
-    guest.look()
-    began, before, found_before = env.now, migration.sent_bytes, migration.found_pages
+    began, before, found_before = env.now, stream.sent, migration.found_pages
     throttle = guest.throttle
     pages_before = stream.pages
     pending = guest.memory.scan.pending
     if entries > 0:
         yield stream.send_raw(entries, limited=True)
-    fits_s = migration.watch.downtime_limit if settings.window > 0 else 0.0
-    yield from stream.send_round(kind, fits_s=fits_s, until_s=migration.watch.deadline_s)
-    if settings.window > 0 and not guest.ran_out():
+    fits_s = watch.downtime_limit if windows else 0.0
+    yield from stream.send_round(kind, fits_s=fits_s, until_s=watch.deadline_s)
+    if windows and not guest.ran_out():
         # decisions fall at the end of the window; until then it goes on sending
         yield from stream.send_round(kind, fits_s=0.0, until_s=window_end(migration, began))
     guest.pass_time()
@@ -45,14 +45,13 @@ def send_round(
     left = guest.memory.scan.pending * PAGE
     left += sync(migration) * PAGE
     new = migration.found_pages - found_before
-    elapsed = env.now - began
-    sent = migration.sent_bytes - before
-    if settings.window > 0:
+    now = env.now
+    elapsed, sent = now - began, stream.sent - before
+    bandwidth = sent / elapsed if elapsed > 0 else math.inf
+    if windows:
         bandwidth = stream.bandwidth()
-    else:
-        bandwidth = sent / elapsed if elapsed > 0 else math.inf
-    threshold = bandwidth * migration.watch.downtime_limit
-    if elapsed > 0 and env.now < migration.watch.deadline_s:
+    threshold = bandwidth * watch.downtime_limit
+    if elapsed > 0 and now < watch.deadline_s:
         migration.dirty_rate = new * PAGE / elapsed
     pages = stream.pages - pages_before
     migration.record_round(
@@ -70,12 +69,13 @@ def send_round(
 
 def sync(migration: Migration) -> float:
     """Collect the dirty log; return the pages that it adds to what is to be sent."""
-    assert migration.brakes is not None
     new = migration.guest.memory.scan.sync()
     migration.syncs += 1
     migration.found_pages += new
-    migration.brakes.sync(new, migration.sent_bytes)
-    migration.guest.look()
+    if migration.brakes is not None:
+        migration.brakes.sync(new, migration.sent_bytes)
+    if migration.drifts:
+        migration.guest.look()
     return new
 
 
@@ -124,7 +124,8 @@ def switch_over(migration: Migration, stream: Stream) -> Generator[simpy.Event, 
     yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
     guest.pass_time()
     stream.end_round()
-    yield stream.send_raw(migration.settings.device_state, limited=False)
+    if migration.settings.device_state > 0:
+        yield stream.send_raw(migration.settings.device_state, limited=False)
     stream.close()
     if migration.settings.activation > 0:
         yield env.timeout(migration.settings.activation)

@@ -78,6 +78,13 @@ class Stream:
     filled anyway: those of a region of zeros in the time that one window leaves.
     """
 
+    __slots__ = (
+        "_cache", "_capped", "_collected", "_delta_share", "_fits_s", "_guest", "_idle_s",
+        "_limited", "_marks", "_network", "_raw", "_scan_shown", "_sent_otherwise", "_settings",
+        "_stopped", "_transport", "_wire", "_zero_share", "cores", "deltas", "flow", "normal",
+        "page_bytes", "sent", "sent_of", "zero",
+    )  # fmt: skip
+
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
         self._network = network
         self._guest = guest
@@ -87,14 +94,17 @@ class Stream:
         self._capped = min(settings.effective_bandwidth, self._wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
         self.sent_of = dict.fromkeys(MIGRATION_KINDS, 0.0)
+        self.sent = self._sent_otherwise = 0.0
         self.normal = self.zero = self.deltas = 0.0
         self.page_bytes = float(PAGE)
         self._zero_share = self._delta_share = 0.0
         self._cache: DeltaCache | None = None
         if settings.xbzrle is not None:
             self._cache = DeltaCache(guest.memory, settings.xbzrle.cache / PAGE)
-        busy = transport.threads_busy(self._first_pass(), wire=self._wire, cap=self._capped)
-        self.cores = settings.thread_cores * busy
+        self.cores = 0.0
+        if settings.thread_cores > 0:
+            busy = transport.threads_busy(self._first_pass(), wire=self._wire, cap=self._capped)
+            self.cores = settings.thread_cores * busy
         self._scan_shown = 1.0
         self._idle_s = 0.0
         self._collected = self._raw = 0.0
@@ -121,10 +131,10 @@ class Stream:
         limited
             Whether the bandwidth cap holds.
         """
-        if self.stopped():
+        if self._stopped:
             return
-        if kind != self.flow.kind:
-            self._network.set_kind(self.flow, kind)
+        network, flow, guest = self._network, self.flow, self._guest
+        self._count_as(kind)
         self._limited = limited
         if self._cache is not None and kind != "first pass" and self._fits_s is None:
             self._cache.begin_round()
@@ -132,13 +142,11 @@ class Stream:
         self._mark()
         while True:
             size, cap, margin_s, beyond = self._plan()
-            self._network.set_cap(self.flow, cap)
-            yield self._network.send(
-                self.flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s
-            )
-            self._guest.pass_time()
-            ended = self.stopped() or self._guest.env.now >= until_s
-            if ended or self._network.left(self.flow) > 0 or not self._go_on():
+            network.set_cap(flow, cap)
+            yield network.send(flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s)
+            guest.pass_time()
+            ended = self.stopped() or network.env.now >= until_s
+            if ended or network.left(flow) > 0 or not self._go_on():
                 return
 
     def replan(self) -> None:
@@ -198,35 +206,26 @@ class Stream:
             Bytes of what is pending there; the rate that the sending thread can keep up; the margin
             in seconds and the bytes beyond that make the rest of the round fit.
         """
-        size, thread_s, added_s = self._work()
-        cap = self._capped if self._limited else self._wire
-        if size > 0:
-            window = self._settings.window
-            if size / cap >= window:  # what less leaves is what was left before
-                self._idle_s = max(0.0, 1 - thread_s * cap / size) * window
-            busy_s = max(size / cap, thread_s) + added_s
-            cap = size / busy_s if busy_s > 0 else math.inf
-        beyond = 0.0
-        if self._fits_s and len(self._guest.memory.scan.regions) > 1:
-            beyond = self._guest.memory.scan.pending * self.page_bytes - size
-        return size, cap, (self._fits_s or 0.0) * self.page_bytes / PAGE, beyond
-
-    def _work(self) -> tuple[float, float, float]:
-        """Return the bytes pending at the cursor, the threads' time for them, and what adds to it.
-
-        The time of what overlaps with the wire, and of what never does.
-        """
-        transport, memory = self._transport, self._guest.memory
-        found = self._cache.hits(memory.scan.here) if self._cache is not None else 0.0
-        pages = self._pending(*memory.scan.pending_here(), found)
+        scan, transport = self._guest.memory.scan, self._transport
+        found = self._cache.hits(scan.here) if self._cache is not None else 0.0
+        pages = self._pending(*scan.pending_here(), found)
         size = transport.size(pages)
+        cap = self._capped if self._limited else self._wire
         if size > 0:
             count = pages.normal + pages.zero + pages.ballooned
             self.page_bytes = size / count
             self._zero_share = (pages.zero + pages.ballooned) / count
             self._delta_share = pages.cached / count if transport.delta < transport.whole else 0.0
-        thread_s = transport.thread_s(pages, wire=self._wire, scan_shown=self._scan_shown)
-        return size, thread_s, transport.added_s(pages)
+            thread_s = transport.thread_s(pages, wire=self._wire, scan_shown=self._scan_shown)
+            window = self._settings.window
+            if size / cap >= window:  # what less leaves is what was left before
+                self._idle_s = max(0.0, 1 - thread_s * cap / size) * window
+            busy_s = max(size / cap, thread_s) + transport.added_s(pages)
+            cap = size / busy_s if busy_s > 0 else math.inf
+        beyond = 0.0
+        if self._fits_s and len(scan.regions) > 1:
+            beyond = scan.pending * self.page_bytes - size
+        return size, cap, (self._fits_s or 0.0) * self.page_bytes / PAGE, beyond
 
     def _pending(self, normal: float, zero: float, ballooned: float, cached: float) -> Pending:
         """Return what is to be sent as it is sent: zero pages whole, if nobody looks for them."""
@@ -242,6 +241,12 @@ class Stream:
         return self._pending(memory.scan.pending - zero - ballooned, zero, ballooned, 0.0)
 
     # ------------------------------------------------------------------ accounts
+
+    def _count_as(self, kind: str) -> None:
+        """Count what is sent from now on as this kind."""
+        if kind != self.flow.kind:
+            self._network.set_kind(self.flow, kind)
+            self._sent_otherwise = self.sent - self.sent_of[kind]
 
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
@@ -263,24 +268,28 @@ class Stream:
     def _mark(self) -> None:
         """Note what was sent by now: from here on, the rate is another."""
         now, window = self._guest.env.now, self._settings.window
+        if window <= 0:
+            return
         while len(self._marks) > 1 and self._marks[1][0] <= now - window:
             del self._marks[0]
         self._marks.append((now, self._network.account(self.flow)))
 
     def collect(self) -> float:
         """Return the pages sent since the last time this was asked."""
+        kind = self.flow.kind
         sent = self._network.account(self.flow) - self._collected
         if sent <= 0:
             return 0.0
         self._collected += sent
-        self.sent_of[self.flow.kind] += sent
+        self.sent_of[kind] = of_kind = self.sent_of[kind] + sent
+        self.sent = self._sent_otherwise + of_kind
         raw = min(self._raw, sent)
         self._raw -= raw
         pages = (sent - raw) / self.page_bytes
         self.normal += pages * (1 - self._zero_share - self._delta_share)
         self.zero += pages * self._zero_share
         self.deltas += pages * self._delta_share
-        if self._cache is not None and self.flow.kind != "first pass":
+        if self._cache is not None and kind != "first pass":
             memory = self._guest.memory
             pending = memory.scan.waiting
             share = min(1.0, pages / pending) if pending > 0 else 0.0
@@ -295,7 +304,7 @@ class Stream:
     def send_raw(self, size: float, *, limited: bool, kind: str | None = None) -> simpy.Event:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
         if kind is not None:
-            self._network.set_kind(self.flow, kind)
+            self._count_as(kind)
         cap = self._capped if limited else self._wire
         self._network.set_cap(self.flow, min(cap, self._transport.raw))
         self._raw += size

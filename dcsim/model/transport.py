@@ -87,6 +87,11 @@ class Transport:
         Bytes per second at most of what is no pages: one thread sends it.
     """
 
+    __slots__ = (
+        "_compare_s", "_compress_s", "_encrypt_s", "_ratio", "_settings", "delta", "raw",
+        "scanners", "threads", "tunnel", "whole", "zero",
+    )  # fmt: skip
+
     def __init__(self, settings: Settings) -> None:
         multifd, xbzrle, encryption = settings.multifd, settings.xbzrle, settings.encryption
         self._settings = settings
@@ -121,9 +126,9 @@ class Transport:
 
     def size(self, pages: Pending) -> float:
         """Return the bytes of pages on the wire."""
-        zeros = pages.zero + pages.ballooned
-        saved = pages.cached * (self.whole - self.delta)
-        return pages.normal * self.whole - saved + zeros * self.zero
+        normal, zero, ballooned, cached = pages
+        saved = cached * (self.whole - self.delta)
+        return normal * self.whole - saved + (zero + ballooned) * self.zero
 
     def work_s(self, pages: Pending) -> float:
         """Return the time that threads spend on sending pages, scans aside, in all."""

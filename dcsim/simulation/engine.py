@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import simpy
+from simpy.core import StopSimulation
 
 from dcsim.control.failures import fail
 from dcsim.control.operations import Operation
@@ -29,7 +32,12 @@ from dcsim.scenario import spec
 from dcsim.simulation.prepared import Prepared, prepare
 
 PROGRESS_EVERY_S = 0.1
-EVENTS_BETWEEN_CHECKS = 200
+EVENTS_BETWEEN_LOOKS = 64
+"""How many events happen before progress is told, and invariants are checked."""
+END_PRIORITY = 10
+"""After everything else that happens at the same instant, settling included."""
+GARBAGE = 100_000
+"""New objects after which a run looks for garbage: next to nothing that it drops is in a cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,24 @@ def run(
     """
     if isinstance(scenario, spec.Scenario):
         scenario = prepare(scenario, replicate=replicate)
-    return _Run(scenario, check=check).result(progress)
+    with fewer_collections():
+        return _Run(scenario, check=check).result(progress)
+
+
+@contextmanager
+def fewer_collections() -> Iterator[None]:
+    """Collect garbage more rarely meanwhile; whoever has switched it off, finds it off."""
+    before = gc.get_threshold()
+    if before[0] > 0:
+        gc.set_threshold(max(before[0], GARBAGE), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _unheard(event: str, subject: str, detail: str) -> None:
+    """Let an event pass that nobody will read of."""
 
 
 class _Run:
@@ -164,9 +189,8 @@ class _Run:
         for guest, plan in zip(self.guests, prepared.guests, strict=True):
             guest.live(self.hosts[plan.host], start_s=plan.start_s)
         self.before = Counter(plan.host for plan in prepared.guests)
-        world = World(
-            env, self.network, migration_routes, self.streams, recorder, self._event, disks
-        )
+        event = self._event if recorder.keeps("events") else _unheard
+        world = World(env, self.network, migration_routes, self.streams, recorder, event, disks)
         self.operation = Operation(
             world, self.hosts, self.guests, prepared.settings, prepared.operation
         )
@@ -190,26 +214,22 @@ class _Run:
     def result(self, progress: Callable[[Progress], None] | None) -> Result:
         """Run to the end and return the tables."""
         env, prepared = self.env, self.prepared
-        stop_s = prepared.horizon_s
+        self._end_after(prepared.horizon_s)
+        done = self.operation.done
+        assert done.callbacks is not None
+        done.callbacks.append(lambda _: self._end_after(prepared.settle_s))
         events = 0
-        told = time.monotonic()
-        while env.peek() <= stop_s:
-            env.step()
-            events += 1
-            if self.operation.done.processed and stop_s == prepared.horizon_s:
-                stop_s = min(prepared.horizon_s, env.now + prepared.settle_s)
-            if self.check and events % EVENTS_BETWEEN_CHECKS == 0:
-                self._verify()
-            if (
-                progress is not None
-                and events % 64 == 0
-                and time.monotonic() - told > PROGRESS_EVERY_S
-            ):
-                told = time.monotonic()
-                progress(self._progress(events))
-        # Nothing is left to happen before the end: let the clock stand there.
-        if env.now < stop_s:
-            env.run(until=stop_s)
+        step, told = env.step, time.monotonic()
+        with suppress(StopSimulation):
+            while True:
+                for _ in range(EVENTS_BETWEEN_LOOKS):
+                    step()
+                events += EVENTS_BETWEEN_LOOKS
+                if self.check:
+                    self._verify()
+                if progress is not None and time.monotonic() - told > PROGRESS_EVERY_S:
+                    told = time.monotonic()
+                    progress(self._progress(events))
         self._finish()
         if progress is not None:
             progress(self._progress(events))
@@ -223,6 +243,14 @@ class _Run:
             replicate=prepared.replicate,
             columns=self.recorder.finish(summary),
         )
+
+    def _end_after(self, delay_s: float) -> None:
+        """End the run so much later, unless it ends before."""
+        end = self.env.event()
+        end._ok, end._value = True, None
+        assert end.callbacks is not None
+        end.callbacks.append(StopSimulation.callback)
+        self.env.schedule(end, priority=END_PRIORITY, delay=delay_s)  # type: ignore[arg-type]
 
     def _progress(self, events: int) -> Progress:
         return Progress(

@@ -1,0 +1,153 @@
+"""Who waits to leave which host, in which order, and what holds it up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+
+from dcsim.model.guest import Guest
+from dcsim.model.host import Host
+
+
+@dataclass(slots=True)
+class Request:
+    """One guest that is to move, to a given host or to any that takes it."""
+
+    guest: Guest
+    source: Host
+    destination: Host | None
+    attempt: int = 1
+
+
+Alike = tuple[Host | None, float]
+"""What a destination is found by: which one is wanted, if any, and the guest's memory."""
+
+
+class Queue:
+    """The requests to leave one host, in order.
+
+    Those that no destination tells apart, of one size and to one place, stand in one line: where
+    there is none for the first of them, there is none for the others.
+    """
+
+    __slots__ = ("_heads", "_lines", "_number")
+
+    def __init__(self) -> None:
+        self._lines: dict[Alike, deque[tuple[int, Request]]] = {}
+        self._heads: list[tuple[int, Alike]] = []
+        self._number = count()
+
+    def __bool__(self) -> bool:
+        """Whether anyone waits."""
+        return bool(self._lines)
+
+    def __iter__(self) -> Iterator[Request]:
+        """Go through all requests, in order."""
+        numbered = sorted((n, request) for line in self._lines.values() for n, request in line)
+        return (request for _, request in numbered)
+
+    @property
+    def wanted(self) -> Collection[Host | None]:
+        """Where they are to go; None for anywhere."""
+        return {wanted for wanted, _ in self._lines}
+
+    def append(self, request: Request) -> None:
+        """Let a request stand behind all others."""
+        alike = (request.destination, request.guest.memory_bytes)
+        number = next(self._number)
+        line = self._lines.get(alike)
+        if line is None:
+            line = self._lines[alike] = deque()
+            heappush(self._heads, (number, alike))
+        line.append((number, request))
+
+    def take(
+        self, destination: Callable[[Host | None, float], Host | None]
+    ) -> tuple[Request, Host] | None:
+        """Take out the first request that finds a destination, and return both.
+
+        Parameters
+        ----------
+        destination
+            Returns a host for what is wanted and a size, if there is one.
+        """
+        in_vain = []
+        found = None
+        while self._heads and found is None:
+            head = heappop(self._heads)
+            _, alike = head
+            host = destination(*alike)
+            if host is None:
+                in_vain.append(head)
+                continue
+            line = self._lines[alike]
+            found = line.popleft()[1], host
+            if line:
+                heappush(self._heads, (line[0][0], alike))
+            else:
+                del self._lines[alike]
+        for head in in_vain:
+            heappush(self._heads, head)
+        return found
+
+    def clear(self) -> list[Request]:
+        """Take out all requests, and return them in order."""
+        requests = list(self)
+        self._lines.clear()
+        self._heads.clear()
+        return requests
+
+
+class HeldUp:
+    """Hosts that nobody can leave now, in order, each in a line for everything it waits for."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[Host, int] = {}
+        self._lines: dict[Hashable, list[tuple[int, Host]]] = {}
+        self._ticket = count()
+
+    def __contains__(self, host: Host) -> bool:
+        """Whether a host is held up."""
+        return host in self._tickets
+
+    def __iter__(self) -> Iterator[Host]:
+        """Go through the hosts, in order."""
+        return iter(self._tickets)
+
+    def hold(self, host: Host, reasons: Iterable[Hashable]) -> None:
+        """Let a host wait for any of these, behind all others if it does not wait yet."""
+        ticket = self._tickets.get(host)
+        if ticket is None:
+            ticket = self._tickets[host] = next(self._ticket)
+        for reason in reasons:
+            heappush(self._lines.setdefault(reason, []), (ticket, host))
+
+    def release(self, host: Host) -> None:
+        """Let a host wait no longer."""
+        self._tickets.pop(host, None)
+
+    def first(self, reason: Hashable) -> tuple[int, Host] | None:
+        """Return the first host that waits for this, with its ticket."""
+        line = self._lines.get(reason)
+        while line:
+            ticket, host = line[0]
+            if self._tickets.get(host) == ticket:
+                return line[0]
+            heappop(line)
+        return None
+
+    def pop(self, reason: Hashable) -> None:
+        """Let the first host leave the line for this; it goes on waiting for all else."""
+        heappop(self._lines[reason])
+
+    def before(self, ticket: int) -> list[Host]:
+        """Return the hosts with lower tickets, in order."""
+        hosts = []
+        for host, own in self._tickets.items():
+            if own >= ticket:
+                break
+            hosts.append(host)
+        return hosts

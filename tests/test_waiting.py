@@ -1,0 +1,214 @@
+"""Who waits for what: the same starts, in the same order, as if all were looked at each time."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dcsim.simulation.engine
+from dcsim.control.operations import Operation
+from dcsim.control.waiting import HeldUp, Queue, Request
+from dcsim.model.host import Host
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation import run
+from dcsim.units import GiB
+from tests.test_placement import sized
+from tests.worlds import FLUID, Data, guest, leaf_spine, scenario
+
+
+def host(name: str = "host") -> Host:
+    """Return a host that differs from others in its name."""
+    return Host(name=name, rack="", node=0, cores=1, memory_bytes=1.0)
+
+
+def request(size: float, destination: Host | None = None) -> Request:
+    """Return a request to leave some host."""
+    return Request(sized(size), HERE, destination)
+
+
+HERE = host("here")
+
+
+# --------------------------------------------------------------------------- queues
+
+
+@given(st.lists(st.sampled_from([1.0, 2.0, 3.0, 4.0])), st.data())
+def test_a_queue_gives_the_first_that_finds_a_destination(
+    sizes: list[float], data: st.DataObject
+) -> None:
+    """As a search from its front does, whatever fits at the time; the others keep their order."""
+    queue, plain = Queue(), []
+    for size in sizes:
+        plain.append(request(size))
+        queue.append(plain[-1])
+    there = host("there")
+    while queue:
+        assert list(queue) == plain
+        most = data.draw(st.sampled_from([0.5, 1.0, 2.0, 3.0, 4.0]))
+        expected = next((r for r in plain if r.guest.memory_bytes <= most), None)
+        found = queue.take(lambda _, size, most=most: there if size <= most else None)
+        if expected is None:
+            assert found is None
+            break
+        assert found == (expected, there)
+        plain.remove(expected)
+    assert bool(queue) == bool(plain)
+    assert queue.clear() == plain
+    assert not queue
+
+
+def test_a_queue_asks_once_for_all_that_are_alike() -> None:
+    """A thousand guests of one size that find no room cost one question."""
+    queue, asked = Queue(), []
+    for _ in range(1000):
+        queue.append(request(1.0))
+    assert queue.take(lambda *alike: asked.append(alike)) is None
+    assert asked == [(None, 1.0)]
+    assert queue.wanted == {None}
+
+
+# --------------------------------------------------------------------------- held up
+
+
+def test_who_waits_for_several_things_waits_once() -> None:
+    """In line for each of them; let go, it is in none, and the next is first."""
+    held, a, b = HeldUp(), host("a"), host("b")
+    held.hold(a, ["x", "y"])
+    held.hold(b, ["y"])
+    assert list(held) == [a, b]
+    assert held.first("x") == held.first("y") == (0, a)
+    held.pop("y")
+    assert held.first("y") == (1, b)
+    held.release(a)
+    assert held.first("x") is None
+    assert a not in held
+    assert b in held
+    held.hold(a, ["y"])
+    assert held.first("y") == (1, b)
+    assert held.before(2) == [b]
+
+
+# --------------------------------------------------------------------------- operations
+
+
+class PlainOperation(Operation):
+    """Looks at all that wait whenever anything has ended, and at all hosts for each of them."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.held: dict[Host, None] = {}
+        self.ended_one = False
+
+    def _note(self, *hosts: Host) -> None:
+        super()._note(*hosts)
+        self.ended_one = True
+
+    def dispatch(self, *sources: Host) -> None:
+        """Look at those held up, if anything has ended, and at these."""
+        held = list(self.held) if self.ended_one else []
+        self.ended_one = False
+        turns = deque(s for s in dict.fromkeys([*held, *sources]) if self._queues[s])
+        while turns and self.admission.open:
+            source = turns.popleft()
+            self.held.pop(source, None)
+            if not self.admission.may_leave(source):
+                continue
+            if self.start_next(source):
+                if self._queues[source]:
+                    turns.append(source)
+            else:
+                self.held[source] = None
+        self.held.update(dict.fromkeys(turns))
+        if self.admission.running == 0 and self.waiting == 0:
+            for source in list(self.held):
+                for waiting in self._queues[source].clear():
+                    self.refuse_for_room(waiting)
+            self.held.clear()
+
+    def start_next(self, source: Host) -> bool:
+        """Try one request after another."""
+        waiting = self._queues[source].clear()
+        found = None
+        for one in waiting:
+            there = None if found else self.look_for(one)
+            if there is not None:
+                found = one, there
+            else:
+                self._queues[source].append(one)
+        if found is not None:
+            self.start(*found)
+        return found is not None
+
+    def look_for(self, one: Request) -> Host | None:
+        """Look at one host after another."""
+        among = self.hosts if one.destination is None else [one.destination]
+        size = one.guest.memory_bytes
+        fitting = [h for h in among if size <= h.free_bytes and self.admission.may_enter(h)]
+        fitting = [h for h in fitting if one.destination is not None or not h.draining]
+        if self.plan.placement == "spread":
+            return max(fitting, key=lambda h: h.free_bytes, default=None)
+        return next(iter(fitting), None)
+
+
+HOSTS = [f"rack{rack}/host{n}" for rack in range(3) for n in range(2)]
+
+
+def crowd(seed: int) -> Data:
+    """Draw guests on small hosts, and an operation with caps; some migrations fail, for a time."""
+    draw = random.Random(seed)
+    placed = [HOSTS[i % 4] for i in range(draw.randint(8, 16))]
+    groups = [
+        guest(
+            name=f"g{i}",
+            memory=draw.choice([0.5, 1.0, 1.5]) * GiB,
+            place={"hosts": where},
+            migration=FLUID | {"max_bandwidth": draw.choice([0.3, 0.7, 1.0]) * GiB},
+        )
+        for i, where in enumerate(placed)
+    ]
+    filled = draw.choice([16.0, 17.0, 18.0])
+    groups += [
+        guest(name=f"there{i}", memory=filled * GiB, place={"hosts": where})
+        for i, where in enumerate(HOSTS[4:])
+    ]
+    caps = {
+        "per_cluster": draw.choice([None, None, 2, 3, 4]),
+        "per_host_out": draw.choice([None, 1, 2]),
+        "per_host_in": draw.choice([None, 1, 2]),
+    }
+    limits: Data = {name: cap for name, cap in caps.items() if cap is not None}
+    if draw.random() < 0.5:
+        limits |= {"completion_timeout": 4.0, "retry": {"attempts": 2, "delay": 0.5}}
+    operation: Data = {
+        "kind": "drain",
+        "hosts": draw.choice(["rack[0-1]/*", "rack0/*"]),
+        "placement": draw.choice(["spread", "first-fit"]),
+    }
+    if draw.random() < 0.5:
+        listed = [
+            {"guest": f"g{i}-0", "to": draw.choice([to for to in HOSTS if to != where])}
+            for i, where in enumerate(placed)
+        ]
+        operation = {"kind": "moves", "moves": draw.sample(listed, len(listed))}
+    net = leaf_spine(leaves=3, host={"cores": 64, "memory": draw.choice([19, 21, 24]) * GiB})
+    data = scenario(*groups, topology=net, operation=operation | {"limits": limits})
+    if draw.random() < 0.3:
+        data["failures"] = [{"at": 2.5, "host": draw.choice(HOSTS)}]
+    return data
+
+
+@pytest.mark.parametrize("seed", range(0, 100, 10))
+def test_operations_start_what_a_plain_search_starts(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """The same guests to the same hosts at the same times, and the same refusals."""
+    asked = [Scenario.model_validate(crowd(seed + n)) for n in range(10)]
+    results = [run(one) for one in asked]
+    monkeypatch.setattr(dcsim.simulation.engine, "Operation", PlainOperation)
+    for one, result in zip(asked, results, strict=True):
+        assert repr(run(one).columns) == repr(result.columns)
