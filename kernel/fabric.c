@@ -103,18 +103,6 @@ reserve_bytes(void **items, Py_ssize_t *room, Py_ssize_t wanted, size_t size)
 #define RESERVE(vector, wanted)                                                                    \
     reserve_bytes((void **)&(vector).items, &(vector).room, (wanted), sizeof *(vector).items)
 
-static inline double
-least(double a, double b)
-{
-    return b < a ? b : a;
-}
-
-static inline double
-most(double a, double b)
-{
-    return b > a ? b : a;
-}
-
 static inline int
 waits(const Flow *flow)
 {
