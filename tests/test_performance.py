@@ -21,9 +21,9 @@ from dcsim.scenario.spec import Scenario
 from dcsim.simulation.engine import _Run
 from dcsim.simulation.prepared import prepare
 
-PLAIN_BOUNDS = {"events": 21, "settles": 1.1, "solves": 1.4, "flows_solved": 5, "looks": 8}
-FULL_BOUNDS = {"events": 155, "settles": 44, "solves": 43, "flows_solved": 56, "looks": 104}
-BYTES_BOUNDS = {"summary": 9_500, "full": 21_000}
+PLAIN_BOUNDS = {"events": 14, "settles": 1.1, "solves": 1.4, "flows_solved": 5, "looks": 3}
+FULL_BOUNDS = {"events": 151, "settles": 44, "solves": 43, "flows_solved": 56, "looks": 103}
+BYTES_BOUNDS = {"summary": 5_500, "full": 16_500}
 """Of memory that each further migration of a run needs, by what is recorded."""
 LINEAR = 1.1
 """A migration on a network of twice the hosts may take so much more."""

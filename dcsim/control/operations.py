@@ -212,6 +212,8 @@ class Operation:
 
     def _next_held_up(self) -> tuple[int, Host, Hashable] | None:
         """Return the first host that what held it up holds up no longer, its ticket, and what."""
+        if not self._held_up:
+            return None
         found: tuple[int, Host, Hashable] | None = None
         for reason in (THE_CLUSTER, *self._freed):
             first = self._held_up.first(reason) if self._has_room(reason) else None
@@ -231,10 +233,9 @@ class Operation:
 
     def _note(self, *hosts: Host) -> None:
         """Look again at hosts that may have more room, or less."""
-        self._freed.update(hosts)
-        for host in hosts:
-            if self._room.note(host):
-                self._freed.add(None)
+        grown = [host for host in hosts if self._room.note(host)]
+        if self._held_up:
+            self._freed.update([*hosts, None] if grown else hosts)
 
     def start_next(self, source: Host) -> bool:
         """Start the first request of a queue that finds a destination; say whether one did."""

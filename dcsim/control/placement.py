@@ -50,7 +50,10 @@ class Room:
         most[at] = free
         while at > 1:
             at //= 2
-            most[at] = max(most[2 * at], most[2 * at + 1])
+            highest = max(most[2 * at], most[2 * at + 1])
+            if highest == most[at]:
+                break
+            most[at] = highest
         return free > before
 
     def first(self, size: float) -> Host | None:

@@ -109,6 +109,10 @@ class HeldUp:
         self._lines: dict[Hashable, list[tuple[int, Host]]] = {}
         self._ticket = count()
 
+    def __len__(self) -> int:
+        """Return how many hosts are held up."""
+        return len(self._tickets)
+
     def __contains__(self, host: Host) -> bool:
         """Whether a host is held up."""
         return host in self._tickets

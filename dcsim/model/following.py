@@ -30,8 +30,8 @@ def go_ahead(
 ) -> Generator[simpy.Event, Any]:
     """Start the guest at the destination, which is told what it lacks and what is stale."""
     env, guest, settings = migration.world.env, migration.guest, migration.settings
-    began, before = env.now, migration.sent_bytes
     guest.memory.scan.sync()
+    migration.begin_round(stream)
     pending = guest.memory.scan.pending
     told = settings.device_state + pending * DISCARD_BYTES
     yield stream.send_raw(told, limited=False, kind="switch-over")
@@ -40,8 +40,7 @@ def go_ahead(
     busy_s = settings.activation + pending * post_copy.register_page
     if busy_s > 0:
         yield env.timeout(busy_s)
-    sent = migration.sent_bytes - before
-    migration.record_round("switch-over", began=began, pending=pending, sent=sent)
+    migration.end_round(stream, "switch-over")
     if migration.broken():
         return
     if migration.brakes is not None:
@@ -64,9 +63,8 @@ def follow(
 ) -> Generator[simpy.Event, Any]:
     """Send the rest while the guest runs; what fits the downtime limit goes without a cap."""
     env, guest = migration.world.env, migration.guest
-    began, before = env.now, migration.sent_bytes
-    pages_before = stream.pages
-    pending = lacking = guest.memory.scan.pending
+    migration.begin_round(stream)
+    pending = guest.memory.scan.pending
     stream.let_follow(post_copy.max_bandwidth)
     limited = True
     fits_s = 0.0  # the rate of the moment is still that of the switch-over
@@ -83,6 +81,4 @@ def follow(
         if pending * PAGE <= rate * fits_s * (1 + 1e-6):
             limited, fits_s = False, 0.0  # as QEMU does, measured [M.13]
     stream.end_round()
-    sent = migration.sent_bytes - before
-    pages = stream.pages - pages_before
-    migration.record_round("post-copy", began=began, pending=lacking, sent=sent, pages=pages)
+    migration.end_round(stream, "post-copy")

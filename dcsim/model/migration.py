@@ -66,9 +66,9 @@ class Migration:
     """One migration of one guest to a host that has reserved memory for it."""
 
     __slots__ = (
-        "_broken", "_recorded", "ahead_at", "attempt", "brakes", "destination", "dirty_rate",
-        "disk", "disk_s", "downtime_s", "drifts", "ended_s", "faulted", "found_pages", "guest",
-        "hints", "huge_bytes", "outcome", "patience", "paused_at", "policy_s", "reason",
+        "_broken", "_recorded", "_round", "ahead_at", "attempt", "brakes", "destination",
+        "dirty_rate", "disk", "disk_s", "downtime_s", "drifts", "ended_s", "faulted", "found_pages",
+        "guest", "hints", "huge_bytes", "outcome", "patience", "paused_at", "policy_s", "reason",
         "requested_s", "rounds", "settings", "source", "started_s", "stream", "stream_s", "syncs",
         "watch", "world",
     )  # fmt: skip
@@ -119,6 +119,7 @@ class Migration:
         self.reason = ""
         self._broken: tuple[str, str] | None = None
         self._recorded = False
+        self._round: tuple[float, float, float, float] | None = None
 
     # ------------------------------------------------------------------ the story
 
@@ -444,7 +445,23 @@ class Migration:
             self._recorded = True
             self.world.recorder.row("migrations", migration_row(self))
 
-    def record_round(self, kind: str, **figures: float) -> None:
-        """Write the row of a round that ends now."""
+    def begin_round(self, stream: Stream) -> None:
+        """Note how things are as a round begins, if its row is wanted."""
         if self.world.recorder.keeps("rounds"):
-            self.world.recorder.row("rounds", round_row(self, kind, **figures))
+            pending = self.guest.memory.scan.pending
+            self._round = self.world.env.now, pending, stream.sent, stream.pages
+
+    def end_round(self, stream: Stream, kind: str, **figures: float) -> None:
+        """Write the row of a round that ends now."""
+        if self._round is not None:
+            began, pending, sent, pages = self._round
+            row = round_row(
+                self,
+                kind,
+                began=began,
+                pending=pending,
+                sent=stream.sent - sent,
+                pages=stream.pages - pages,
+                **figures,
+            )
+            self.world.recorder.row("rounds", row)

@@ -29,10 +29,9 @@ def send_round(
     env, guest, watch = migration.world.env, migration.guest, migration.watch
     windows = migration.settings.window > 0
     migration.rounds += 1
-    began, before, found_before = env.now, stream.sent, migration.found_pages
-    throttle = guest.throttle
-    pages_before = stream.pages
-    pending = guest.memory.scan.pending
+    began, before, throttle = env.now, stream.sent, guest.throttle
+    found_before = migration.found_pages
+    migration.begin_round(stream)
     if entries > 0:
         yield stream.send_raw(entries, limited=True)
     fits_s = watch.downtime_limit if windows else 0.0
@@ -53,17 +52,7 @@ def send_round(
     threshold = bandwidth * watch.downtime_limit
     if elapsed > 0 and now < watch.deadline_s:
         migration.dirty_rate = new * PAGE / elapsed
-    pages = stream.pages - pages_before
-    migration.record_round(
-        kind,
-        began=began,
-        pending=pending,
-        sent=sent,
-        pages=pages,
-        new=new,
-        threshold=threshold,
-        throttle=throttle,
-    )
+    migration.end_round(stream, kind, new=new, threshold=threshold, throttle=throttle)
     return left, left <= threshold
 
 
@@ -114,11 +103,8 @@ def climb(migration: Migration, stream: Stream) -> Generator[simpy.Event]:
 def switch_over(migration: Migration, stream: Stream) -> Generator[simpy.Event, Any]:
     """Send the rest, the guest paused, without the cap; make ready to start it."""
     env, guest = migration.world.env, migration.guest
-    began = env.now
     guest.memory.scan.sync()
-    pending = guest.memory.scan.pending
-    pages_before = stream.pages
-    before = migration.sent_bytes
+    migration.begin_round(stream)
     if migration.disk is not None:
         yield from migration.disk.finish()
     yield from stream.send_round("switch-over", fits_s=0.0, until_s=math.inf, limited=False)
@@ -129,5 +115,4 @@ def switch_over(migration: Migration, stream: Stream) -> Generator[simpy.Event, 
     stream.close()
     if migration.settings.activation > 0:
         yield env.timeout(migration.settings.activation)
-    sent, pages = migration.sent_bytes - before, stream.pages - pages_before
-    migration.record_round("switch-over", began=began, pending=pending, sent=sent, pages=pages)
+    migration.end_round(stream, "switch-over")

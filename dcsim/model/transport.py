@@ -133,11 +133,12 @@ class Transport:
     def work_s(self, pages: Pending) -> float:
         """Return the time that threads spend on sending pages, scans aside, in all."""
         saved = pages.cached * (1 - self.delta / self.whole)
+        encrypt_s = self.size(pages) * self._encrypt_s if self._encrypt_s > 0 else 0.0
         return (
             (pages.normal - saved) * self._settings.send_page / self._ratio
             + pages.normal * self._compress_s
             + pages.cached * self._compare_s
-            + self.size(pages) * self._encrypt_s
+            + encrypt_s
         )
 
     def scan_s(self, zeros: float) -> float:
