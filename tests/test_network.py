@@ -671,6 +671,21 @@ def test_a_recorded_rate_ends_where_it_began() -> None:
     assert lab.rated[0, "refault"][-1][1] == 0.0
 
 
+def test_rounding_is_no_rate() -> None:
+    """Once all flows of a kind are gone the record says 0, not what rounding left of their sum."""
+    lab = Lab([1e11])
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        flows = [
+            lab.net.open(along(0), kind="refault", cap=cap) for cap in rng.uniform(1e8, 1e10, 9)
+        ]
+        settle(lab.net)
+        for flow in flows:
+            lab.net.close(flow)
+        settle(lab.net)
+        assert lab.rated[0, "refault"][-1][1] == 0.0
+
+
 def test_nothing_is_recorded_where_nothing_changes() -> None:
     """The record of a kind's rate on a link has no two equal rates in a row."""
     lab = Lab([10.0, 10.0])

@@ -223,7 +223,7 @@ class Network:
         for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
             key = (link, flow.kind)
             rate = self._kind_rate.get(key, 0.0) + change * share
-            self._kind_rate[key] = rate = rate if rate > ROUNDING * abs(change) else 0.0
+            self._kind_rate[key] = rate = rate if rate > 1e-6 + ROUNDING * abs(change) else 0.0
             self._record(link, flow.kind, self.env.now, rate)
 
     # ------------------------------------------------------------------ settling
