@@ -145,9 +145,16 @@ class Network:
             self._release(flow)
 
     def set_cap(self, flow: Flow, cap: float) -> None:
-        """Change how much a flow may take."""
-        if self._fabric.set_cap(flow, cap):
+        """Change how much a flow may take; where links have room it has its new rate at once.
+
+        Its listener is told of what others bring about, not of that.
+        """
+        before = flow.rate
+        if self._fabric.set_cap(flow, cap, self.env.now):
             self._settle_soon()
+        elif flow.rate != before:
+            self._note(flow, flow.rate - before)
+            self._arm(self._fabric.next())
 
     def set_kind(self, flow: Flow, kind: str) -> None:
         """Count what the flow sends from now on as another kind."""
