@@ -750,22 +750,54 @@ fabric_close(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_TRUE;
 }
 
+static int
+has_room(const Fabric *self, const Flow *flow)
+{
+    int i;
+
+    for (i = 0; i < flow->count; i++) {
+        double share = flow->crossed[i].share;
+        const Link *link = &self->links[flow->crossed[i].link];
+
+        if (link->held || link->load - flow->rate * share + flow->cap * share > link->capacity)
+            return 0;
+    }
+    return 1;
+}
+
 static PyObject *
 fabric_set_cap(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    double cap;
-    Flow *flow = flow_and_numbers(self, args, nargs, &cap, 1);
+    double numbers[2], cap, now;
+    Flow *flow = flow_and_numbers(self, args, nargs, numbers, 2);
+    int i;
 
     if (flow == NULL)
         return NULL;
+    cap = numbers[0];
+    now = numbers[1];
     if (cap == flow->cap || fabs(cap - flow->cap) <= TOLERANCE * least(cap, flow->cap))
         Py_RETURN_FALSE;
     flow->cap = cap;
     if (flow->number == CLOSED || (flow->bottleneck != AT_CAP && cap >= flow->rate))
         Py_RETURN_FALSE;
-    if (change(self, flow) < 0)
-        return NULL;
-    Py_RETURN_TRUE;
+    if (flow->changed || flow->bottleneck != AT_CAP || !has_room(self, flow)) {
+        if (change(self, flow) < 0)
+            return NULL;
+        Py_RETURN_TRUE;
+    }
+    account(flow, now);
+    for (i = 0; i < flow->count; i++) {
+        double share = flow->crossed[i].share;
+        Link *link = &self->links[flow->crossed[i].link];
+
+        link->load = link->load - flow->rate * share + cap * share;
+    }
+    flow->rate = cap;
+    flow->level = cap / flow->weight;
+    if (waits(flow))
+        plan(self, flow, now);
+    Py_RETURN_FALSE;
 }
 
 static PyObject *

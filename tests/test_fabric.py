@@ -62,7 +62,7 @@ class Books:
         """Change something of a flow, which may be closed."""
         fabric, kind = self.fabric, list(KINDS)[n % 3]
         if what == "cap":
-            self.heard.append(fabric.set_cap(flow, size))
+            self.heard.append(fabric.set_cap(flow, size, now))
         elif what == "kind":
             self.heard.append(fabric.set_kind(flow, kind, KINDS[kind], now))
         elif what == "send":
@@ -239,15 +239,15 @@ def test_a_settling_solves_little_more_than_what_it_moves() -> None:
 
 
 @pytest.mark.parametrize("others", [10, 1000])
-def test_a_change_far_away_costs_nothing(others: int) -> None:
-    """A cap that the links have room for solves one flow, however many cross the same link."""
+def test_a_change_that_reaches_nobody_solves_one_flow(others: int) -> None:
+    """A flow that its links have room for is solved alone, however many cross the same link."""
     fabric = Fabric([1e9, 1e9])
     for _ in range(others):
         fabric.open((0,), None, 1e5, 1.0, "any", None, 0.0)
-    flow = fabric.open((0, 1), None, 1e5, 1.0, "any", None, 0.0)
     fabric.settle(0.0)
-    solved = fabric.flows_solved
-    fabric.set_cap(flow, 5e5)
+    flow = fabric.open((0, 1), None, 5e5, 1.0, "any", None, 1.0)
     fabric.settle(1.0)
-    assert fabric.flows_solved == solved + 1
-    assert flow.rate == 5e5
+    assert (fabric.solves, fabric.flows_solved) == (2, others + 1)
+    assert not fabric.set_cap(flow, 7e5, 2.0)
+    assert not fabric.settle(2.0)
+    assert (fabric.solves, fabric.flows_solved, flow.rate) == (2, others + 1, 7e5)

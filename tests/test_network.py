@@ -320,6 +320,30 @@ def test_caps_that_change_nothing_are_not_solved() -> None:
     assert [flow.bottleneck for flow in flows] == [AT_CAP, AT_CAP, 0]
 
 
+def test_a_cap_that_concerns_nobody_else_holds_at_once() -> None:
+    """Where links have room a new cap is a new rate: nothing is settled, and nobody is told."""
+    lab = Lab([10.0])
+    flow = lab.net.open(along(0), kind="refault", cap=2.0, on_rate=lab.listen)
+    other = lab.net.open(along(0), kind="re-sent", cap=3.0)
+    settle(lab.net)
+    lab.net.env.run(until=1)
+    lab.net.set_cap(flow, 6.0)
+    assert (flow.rate, lab.net.load) == (6.0, [9.0])
+    lab.net.env.run(until=2)
+    assert lab.net.account(flow) == 2.0 + 6.0
+    assert (lab.net.settles, lab.told) == (1, 1)
+    assert lab.rated[0, "refault"] == [(0.0, 2.0), (1.0, 6.0)]
+    lab.net.set_cap(flow, 8.0)
+    assert flow.rate == 6.0
+    settle(lab.net)
+    assert (flow.rate, other.rate) == (7.0, 3.0)
+    assert (lab.net.settles, lab.told) == (2, 2)
+    lab.net.set_cap(other, 1.0)  # the other may have more
+    settle(lab.net)
+    assert (flow.rate, other.rate) == (8.0, 1.0)
+    assert (lab.net.settles, lab.told) == (3, 3)
+
+
 def test_kinds_share_by_their_weights() -> None:
     """A kind of weight 3 gets three times what a kind without a weight gets."""
     net = network(8.0, weights={"refault": 3.0})
@@ -669,6 +693,21 @@ def test_a_recorded_rate_ends_where_it_began() -> None:
         settle(lab.net)
     lab.net.close(flow)
     assert lab.rated[0, "refault"][-1][1] == 0.0
+
+
+def test_rounding_is_no_rate() -> None:
+    """Once all flows of a kind are gone the record says 0, not what rounding left of their sum."""
+    lab = Lab([1e11])
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        flows = [
+            lab.net.open(along(0), kind="refault", cap=cap) for cap in rng.uniform(1e8, 1e10, 9)
+        ]
+        settle(lab.net)
+        for flow in flows:
+            lab.net.close(flow)
+        settle(lab.net)
+        assert lab.rated[0, "refault"][-1][1] == 0.0
 
 
 def test_nothing_is_recorded_where_nothing_changes() -> None:

@@ -232,14 +232,33 @@ class Fabric:
         flow._at = math.inf
         return True
 
-    def set_cap(self, flow: Flow, cap: float) -> bool:
-        """Change how much a flow may take; return whether that may change rates."""
+    def set_cap(self, flow: Flow, cap: float, now: float) -> bool:
+        """Change how much a flow may take; return whether rates are to be settled.
+
+        They are not where the change concerns nobody else: the flow has its new rate at once.
+        """
         if cap == flow.cap or abs(cap - flow.cap) <= TOLERANCE * min(cap, flow.cap):
             return False
         flow.cap = cap
         if flow._number < 0 or (flow.bottleneck != AT_CAP and cap >= flow.rate):
             return False
-        self._change(flow)
+        if flow._changed or flow.bottleneck != AT_CAP or not self._has_room(flow):
+            self._change(flow)
+            return True
+        self.account(flow, now)
+        for link, share in flow._crossed:
+            link.load = link.load - flow.rate * share + cap * share
+        flow.rate = cap
+        flow._level = cap / flow.weight
+        if flow.waiter is not None:
+            self._plan(flow, now)
+        return False
+
+    def _has_room(self, flow: Flow) -> bool:
+        """Whether no flow that is held is concerned by this one, and its cap fits its links."""
+        for link, share in flow._crossed:
+            if link.held or link.load - flow.rate * share + flow.cap * share > link.capacity:
+                return False
         return True
 
     def set_kind(self, flow: Flow, kind: str, weight: float, now: float) -> bool:

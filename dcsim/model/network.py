@@ -145,9 +145,16 @@ class Network:
             self._release(flow)
 
     def set_cap(self, flow: Flow, cap: float) -> None:
-        """Change how much a flow may take."""
-        if self._fabric.set_cap(flow, cap):
+        """Change how much a flow may take; where links have room it has its new rate at once.
+
+        Its listener is told of what others bring about, not of that.
+        """
+        before = flow.rate
+        if self._fabric.set_cap(flow, cap, self.env.now):
             self._settle_soon()
+        elif flow.rate != before:
+            self._note(flow, flow.rate - before)
+            self._arm(self._fabric.next())
 
     def set_kind(self, flow: Flow, kind: str) -> None:
         """Count what the flow sends from now on as another kind."""
@@ -223,7 +230,7 @@ class Network:
         for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
             key = (link, flow.kind)
             rate = self._kind_rate.get(key, 0.0) + change * share
-            self._kind_rate[key] = rate = rate if rate > ROUNDING * abs(change) else 0.0
+            self._kind_rate[key] = rate = rate if rate > 1e-6 + ROUNDING * abs(change) else 0.0
             self._record(link, flow.kind, self.env.now, rate)
 
     # ------------------------------------------------------------------ settling
