@@ -21,8 +21,8 @@ from dcsim.scenario.spec import Scenario
 from dcsim.simulation.engine import _Run
 from dcsim.simulation.prepared import prepare
 
-PLAIN_BOUNDS = {"events": 14, "settles": 1.1, "solves": 1.4, "flows_solved": 5, "looks": 3}
-FULL_BOUNDS = {"events": 151, "settles": 44, "solves": 43, "flows_solved": 56, "looks": 103}
+PLAIN_BOUNDS = {"events": 12, "settles": 1.1, "solves": 0.9, "flows_solved": 3.2, "looks": 3}
+FULL_BOUNDS = {"events": 70, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5, "looks": 58}
 BYTES_BOUNDS = {"summary": 5_500, "full": 16_500}
 """Of memory that each further migration of a run needs, by what is recorded."""
 LINEAR = 1.1

@@ -126,7 +126,7 @@ def test_a_peer_that_is_not_there_is_named(peer: Any) -> None:
 
 
 def test_the_listener_is_told_of_a_new_rate() -> None:
-    """Whoever opened a reader or a sender hears of its new rate; a writer has no listener."""
+    """Whoever opened a reader or a sender hears what others do to it; a writer has no listener."""
     told: list[str] = []
     storage, net = world()
     flow = storage.reader(3, "vm", on_rate=lambda: told.append("read"))
@@ -137,8 +137,13 @@ def test_the_listener_is_told_of_a_new_rate() -> None:
     for each in (flow, sender, writer):
         net.set_cap(each, 1e6)
     net.env.run(until=2.0)
-    assert sorted(told) == ["read", "send"]
     assert [each.rate for each in (flow, sender, writer)] == [1e6] * 3
+    assert told == []
+    for link in {flow.links[-1], writer.links[0]}:  # those of its host
+        net.set_capacity(link, 5e5)
+    net.env.run(until=3.0)
+    assert sorted(told) == ["read", "send"]
+    assert flow.rate == sender.rate + writer.rate == 5e5
 
 
 def test_paths_are_chosen_by_name_and_seed() -> None:
