@@ -122,6 +122,10 @@ class Routes:
         heads, last, toward = network.heads, self._into[target], self._choices(target)
         links = [*self._disk] if source == network.storage else []
         node, hop, quotient = source, 0, target
+        onward = self._switches.links[source]
+        if len(onward) == 1 and source not in toward:  # as most hosts: there is no choice
+            links += onward
+            node, hop = heads[onward[0]], 1
         while node != target:
             choices = last.get(node) or toward[node] or self._refuse(source, target)
             hop += 1
@@ -242,9 +246,12 @@ class _Toward(dict[int, _Links]):
         links, distances = self._switches.links[node], self._distances
         ahead = [distances[switch] for switch in self._switches.next[node]]
         least = min(ahead, default=_CUT_OFF)
+        nearest = ahead.count(least)
         if least == _CUT_OFF:
             links = ()
-        elif ahead.count(least) < len(ahead):
+        elif nearest == 1:
+            links = (links[ahead.index(least)],)
+        elif nearest < len(ahead):
             links = tuple(link for link, hops in zip(links, ahead, strict=True) if hops == least)
         if node >= self._switches.first:  # not from hosts: they are many, and mostly have one link
             self[node] = links
