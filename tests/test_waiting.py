@@ -93,6 +93,19 @@ def test_who_waits_for_several_things_waits_once() -> None:
     assert held.before(2) == [b]
 
 
+def test_who_has_gone_takes_no_room() -> None:
+    """However often hosts wait for what does not come: each is in line once, nearly."""
+    held, hosts = HeldUp(), [host("a"), host("b")]
+    for _ in range(1000):
+        for one in hosts:
+            held.release(one)
+            held.hold(one, ["x"])
+            held.hold(one, ["x"])
+    assert len(held._lines["x"]) < 10
+    assert list(held) == hosts
+    assert held.first("x") == (1998, hosts[0])
+
+
 # --------------------------------------------------------------------------- operations
 
 

@@ -105,8 +105,7 @@ class Operation:
     def run(self) -> Generator[simpy.Event]:
         """Wait for its time, ask for what it wants, and see it through."""
         yield self.world.env.timeout(self.plan.at_s)
-        requests = self.drain() if self.plan.kind == "drain" else self.moves()
-        for request in requests:
+        for request in self.drain() if self.plan.kind == "drain" else self.moves():
             self._queues[request.source].append(request)
             self._least = min(self._least, request.guest.memory_bytes)
         self.dispatch(*self._queues)

@@ -127,7 +127,10 @@ class HeldUp:
         if ticket is None:
             ticket = self._tickets[host] = next(self._ticket)
         for reason in reasons:
-            heappush(self._lines.setdefault(reason, []), (ticket, host))
+            line = self._lines.setdefault(reason, [])
+            if len(line) > 2 * len(self._tickets):  # most have gone, and stand there still
+                line[:] = sorted({place for place in line if self._waits(*place)})
+            heappush(line, (ticket, host))
 
     def release(self, host: Host) -> None:
         """Let a host wait no longer."""
@@ -137,11 +140,14 @@ class HeldUp:
         """Return the first host that waits for this, with its ticket."""
         line = self._lines.get(reason)
         while line:
-            ticket, host = line[0]
-            if self._tickets.get(host) == ticket:
+            if self._waits(*line[0]):
                 return line[0]
             heappop(line)
         return None
+
+    def _waits(self, ticket: int, host: Host) -> bool:
+        """Whether a host waits with this ticket still."""
+        return self._tickets.get(host) == ticket
 
     def pop(self, reason: Hashable) -> None:
         """Let the first host leave the line for this; it goes on waiting for all else."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import simpy
@@ -15,6 +14,7 @@ from simpy.core import StopSimulation
 
 from dcsim.control.failures import fail
 from dcsim.control.operations import Operation
+from dcsim.garbage import rarely_collected
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
@@ -36,8 +36,6 @@ EVENTS_BETWEEN_LOOKS = 64
 """How many events happen before progress is told, and invariants are checked."""
 END_PRIORITY = 10
 """After everything else that happens at the same instant, settling included."""
-GARBAGE = 100_000
-"""New objects after which a run looks for garbage: next to nothing that it drops is in a cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +100,8 @@ def run(
     """
     if isinstance(scenario, spec.Scenario):
         scenario = prepare(scenario, replicate=replicate)
-    with fewer_collections():
+    with rarely_collected():
         return _Run(scenario, check=check).result(progress)
-
-
-@contextmanager
-def fewer_collections() -> Iterator[None]:
-    """Collect garbage more rarely meanwhile; whoever has switched it off, finds it off."""
-    before = gc.get_threshold()
-    if before[0] > 0:
-        gc.set_threshold(max(before[0], GARBAGE), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _unheard(event: str, subject: str, detail: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError, did_you_mean
+from dcsim.garbage import rarely_collected
 from dcsim.model.activity import Activity
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
@@ -88,6 +89,7 @@ class Prepared:
     record: Literal["summary", "migrations", "full"]
 
 
+@rarely_collected()
 def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
     """Make a scenario ready to run.
 
