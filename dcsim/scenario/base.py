@@ -1,7 +1,5 @@
 """What every part of a scenario has in common: it is frozen, strict, and reads back as written."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Collection
 from typing import Any

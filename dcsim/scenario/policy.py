@@ -1,7 +1,5 @@
 """How guests are moved: hinting policies, settings of a migration, operators' limits."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator

@@ -7,8 +7,6 @@ border, by `dcsim.scenario.quantities`. Parts that have a shipped name (`hinting
 guests fit on the hosts, is left to `dcsim.scenario.checks`.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json
@@ -250,7 +248,7 @@ class Scenario(Spec):
         text = json.dumps([MODEL_VERSION, _meaning(meaning)], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def replace(self, changes: Mapping[str, Any]) -> Scenario:
+    def replace(self, changes: Mapping[str, Any]) -> "Scenario":
         """Return a copy with some dotted paths changed, checked again.
 
         Parameters

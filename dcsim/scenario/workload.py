@@ -1,7 +1,5 @@
 """What a guest does, over which pages, and what its memory is made of."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
