@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dcsim.scenario.importers import import_population
     from dcsim.scenario.library import names
     from dcsim.scenario.spec import Scenario
-    from dcsim.simulation import Prepared, prepare, random_inputs, run
+    from dcsim.simulation import Preparation, Prepared, prepare, random_inputs, run
     from dcsim.study.compare import Study, compare
     from dcsim.study.rerun import rerun
     from dcsim.view.explain import explain
@@ -34,6 +34,7 @@ _HOMES = {
     "names": "dcsim.scenario.library",
     "import_population": "dcsim.scenario.importers",
     # running
+    "Preparation": "dcsim.simulation",
     "Prepared": "dcsim.simulation",
     "prepare": "dcsim.simulation",
     "random_inputs": "dcsim.simulation",
@@ -52,6 +53,7 @@ _HOMES = {
 
 __all__ = [
     "DcsimError",
+    "Preparation",
     "Prepared",
     "Result",
     "Scenario",

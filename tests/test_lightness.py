@@ -26,7 +26,9 @@ def imported(code: str, *arguments: str) -> tuple[str, set[str]]:
     command = [sys.executable, "-c", code, *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     text, _, names = ran.stdout.rpartition("imported ")
-    packages = {name if name.startswith("dcsim") else name.partition(".")[0] for name in names.split()}
+    packages = {
+        name if name.startswith("dcsim") else name.partition(".")[0] for name in names.split()
+    }
     return text + ran.stderr, packages
 
 

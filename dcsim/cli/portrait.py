@@ -40,7 +40,7 @@ def data(scenario: spec.Scenario) -> dict[str, Any]:
         },
         "guests": {
             "count": sum(group.count for group in scenario.guests),
-            "memory_bytes": sum(group.count * group.memory for group in scenario.guests),
+            "memory_bytes": sum(group.memory_bytes for group in scenario.guests),
         },
         "scenario": scenario.to_dict(),
     }
@@ -131,6 +131,8 @@ def _group(group: spec.GuestGroup, scenario: spec.Scenario, hosts: list[str]) ->
         f"{_so_many(group.vcpus, 'vCPU')}, on {group.place.pattern} "
         f"({_so_many(len(matching(group.place.pattern, hosts)), 'host')}, {group.place.by})"
     )
+    if group.each:
+        yield f"    each of its own: {', '.join(group.each)}"
     work = group.workload
     yield f"    workload {work.name}" + (f": {work.about}" if work.about else "")
     if group.makeups:
@@ -207,7 +209,7 @@ def _operation(operation: spec.Drain | spec.Moves, hosts: list[str]) -> str:
     if isinstance(operation, Drain):
         drained = _so_many(len(matching(operation.hosts, hosts)), "host")
         return f"drain of {operation.hosts} ({drained}) {at}, placement {operation.placement}"
-    return f"{_so_many(len(operation.moves), 'move')} {at}, in the order given"
+    return f"{_so_many(len(operation.pairs), 'move')} {at}, in the order given"
 
 
 def _limits(limits: spec.Limits) -> str:

@@ -2,14 +2,9 @@
 
 import functools
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
 
@@ -40,16 +35,46 @@ class Spec(BaseModel):
         """Return the fields that mean nothing here, because of what others say."""
         return ()
 
+    def _left_out(self) -> set[str]:
+        """Return the fields that are unset or idle: data reads back as it was without them."""
+        values = self.__dict__
+        return {key for key in _optional(type(self)) if values[key] is None}.union(self._idle())
+
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is unset or idle, so that the data reads back as it was."""
         data: dict[str, Any] = handler(self)
-        for key in self._idle():
+        for key in self._left_out():
             data.pop(key, None)
-        for key in _optional(type(self)):
-            if data.get(key, 0) is None:
-                del data[key]
         return data
+
+
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
+    """Return a part of a scenario as plain data; `model_dump` does the same, not as quickly.
+
+    Parameters
+    ----------
+    value
+        The part, or what it holds.
+    without
+        Keys of parts to leave out, beside those that are unset or idle.
+    """
+    if isinstance(value, Spec):
+        left_out = value._left_out() | without
+        return {
+            key: item if type(item) in _SCALARS else plain(item, without=without)
+            for key, item in value.__dict__.items()
+            if key not in left_out
+        }
+    if isinstance(value, dict):
+        return {key: plain(item, without=without) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        if _SCALARS.issuperset(map(type, value)):
+            return list(value)
+        return [plain(item, without=without) for item in value]
+    return value
 
 
 @functools.cache

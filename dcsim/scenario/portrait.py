@@ -16,7 +16,7 @@ def table(scenario: Scenario) -> str:
     cap = scenario.migration.max_bandwidth
     operation = scenario.operation
     what = (
-        f"of {operation.hosts}" if operation.kind == "drain" else f"{len(operation.moves)} listed"
+        f"of {operation.hosts}" if operation.kind == "drain" else f"{len(operation.pairs)} listed"
     )
     rows = [
         ("topology", scenario.topology.kind),

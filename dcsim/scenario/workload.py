@@ -1,7 +1,7 @@
 """What a guest does, over which pages, and what its memory is made of."""
 
-from collections.abc import Collection
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, WithJsonSchema, model_validator
 
@@ -82,6 +82,23 @@ class Activity(Spec):
         return self
 
 
+class Shares(NamedTuple):
+    """The shares of a make-up, of one guest of many."""
+
+    free_zero: float
+    free_stale: float
+    cache: float
+    kernel: float
+    anonymous_zero: float
+
+    @property
+    def anonymous(self) -> float:
+        """Share of process memory that holds more than zeros."""
+        return 1 - (
+            self.free_zero + self.free_stale + self.cache + self.kernel + self.anonymous_zero
+        )
+
+
 class Makeup(Spec):
     """What a guest's memory is made of at time 0, in shares of it; the rest is anonymous."""
 
@@ -94,8 +111,12 @@ class Makeup(Spec):
     @property
     def anonymous(self) -> float:
         """Share of process memory that holds more than zeros."""
-        named = self.free_zero + self.free_stale + self.cache + self.kernel + self.anonymous_zero
-        return 1 - named
+        return self.shares.anonymous
+
+    @property
+    def shares(self) -> Shares:
+        """What it is made of, as plain numbers."""
+        return Shares(self.free_zero, self.free_stale, self.cache, self.kernel, self.anonymous_zero)
 
     @model_validator(mode="after")
     def _sum(self) -> Self:
@@ -170,7 +191,13 @@ class Workload(Spec):
     load: Load = Load()
     sources: dict[str, str] = Field(default={}, description="where each number comes from")
 
-    def overwritten(self, makeup: Makeup, *, memory: float | None = None) -> tuple[int, str] | None:
+    def overwritten(
+        self,
+        makeup: Makeup | Shares,
+        *,
+        memory: float | None = None,
+        sets: Sequence[float] | None = None,
+    ) -> tuple[int, str] | None:
         """Return the first activity whose writes find too few pages, and why.
 
         Parameters
@@ -179,11 +206,13 @@ class Workload(Spec):
             What the memory is made of.
         memory
             Bytes of it; None leaves out the activities whose ``set`` is in bytes.
+        sets
+            A guest's own, of each activity; None takes those of the workload.
         """
         room = {"anonymous": makeup.anonymous, "cache": makeup.cache}
         asked = dict.fromkeys(room, 0.0)
         for i, activity in enumerate(self.activities):
-            extent = activity.set
+            extent = activity.set if sets is None else sets[i]
             if activity.do != "write" or (extent > 1 and memory is None):
                 continue
             kind = activity.to
@@ -194,6 +223,15 @@ class Workload(Spec):
                     f"but {kind} is {100 * max(room[kind], 0):.4g}% of it"
                 )
         return None
+
+    def misfit(self, shares: Shares, *, memory: float, sets: Sequence[float]) -> str | None:
+        """Return why a guest's own memory does not fit what it does, if it does not."""
+        if shares.anonymous < -1e-9:
+            return f"the shares sum to {1 - shares.anonymous:.3g}, more than 1"
+        if self.kernel_high > shares.kernel + 1e-9:
+            return f"kernel_high is more than the kernel's {shares.kernel:.3g}"
+        fault = self.overwritten(shares, memory=memory, sets=sets)
+        return fault[1] if fault else None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
