@@ -51,29 +51,19 @@ class Spec(BaseModel):
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
-def plain(value: Any, *, without: frozenset[str] = frozenset()) -> Any:
-    """Return a part of a scenario as plain data; `model_dump` does the same, not as quickly.
-
-    Parameters
-    ----------
-    value
-        The part, or what it holds.
-    without
-        Keys of parts to leave out, beside those that are unset or idle.
-    """
+def plain(value: Any) -> Any:
+    """Return a part of a scenario as plain data; `model_dump` does the same, not as quickly."""
     if isinstance(value, Spec):
-        left_out = value._left_out() | without
+        left_out = value._left_out()
         return {
-            key: item if type(item) in _SCALARS else plain(item, without=without)
+            key: item if type(item) in _SCALARS else plain(item)
             for key, item in value.__dict__.items()
             if key not in left_out
         }
     if isinstance(value, dict):
-        return {key: plain(item, without=without) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        if _SCALARS.issuperset(map(type, value)):
-            return list(value)
-        return [plain(item, without=without) for item in value]
+        return list(value if _SCALARS.issuperset(map(type, value)) else map(plain, value))
     return value
 
 

@@ -28,7 +28,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 NAME, MEMORY, VCPUS, HOST = "name", "memory", "vcpus", "place.hosts"
 TEXTS: Final = frozenset({NAME, HOST, "guest", "to"})
 """Columns of guests and of moves that hold texts, whatever they look like."""
-_SHARES: Final = {share: f"workload.memory.{share}" for share in Shares._fields}
+_SHARES: Final = [f"workload.memory.{share}" for share in Shares._fields]
 RATE, SET = "workload.activities[{}].rate", "workload.activities[{}].set"
 
 COLUMNS: Final[Mapping[str, Any]] = {
@@ -36,7 +36,7 @@ COLUMNS: Final[Mapping[str, Any]] = {
     MEMORY: GuestMemory,
     VCPUS: Annotated[int, Field(ge=1, le=1024)],
     HOST: _Name,
-    **dict.fromkeys(_SHARES.values(), Share),
+    **dict.fromkeys(_SHARES, Share),
     RATE.format(0): Annotated[Rate, Positive],
     SET.format(0): Annotated[Extent, Positive],
 }
@@ -59,28 +59,38 @@ class Own(NamedTuple):
 
 def tells_contents(name: str) -> bool:
     """Whether a column says something of what memory holds, or how much of it is touched."""
-    return name == MEMORY or name in _SHARES.values() or name.endswith(".set")
+    return name == MEMORY or name in _SHARES or name.endswith(".set")
 
 
 def owns(group: GuestGroup) -> Iterable[Own]:
     """Return what each guest of a group has for itself, in order."""
-    each, work = group.each or {}, group.workload
+    each, work = group.each, group.workload
+    rates = {RATE.format(i): item.rate for i, item in enumerate(work.activities)}
+    sets = {SET.format(i): item.set for i, item in enumerate(work.activities)}
+    same = Own(
+        group.memory, group.vcpus, work.memory.shares, tuple(rates.values()), tuple(sets.values())
+    )
+    if each is None:
+        return repeat(same, group.count)
 
-    def values(name: str, same: Any) -> Iterable[Any]:
-        return each[name] if name in each else repeat(same, group.count)
+    def column(name: str, value: Any) -> Iterable[Any]:
+        return each[name] if name in each else repeat(value, group.count)
 
-    def rows(named: Iterable[tuple[str, Any]]) -> Iterable[tuple[Any, ...]]:
+    def rows(values: Mapping[str, Any], alike: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
         """Return a tuple a guest, one and the same where no column tells guests apart."""
-        columns = dict(named)
-        if each.keys().isdisjoint(columns):
-            return repeat(tuple(columns.values()), group.count)
-        return zip(*(values(name, same) for name, same in columns.items()), strict=True)
+        if each.keys().isdisjoint(values):
+            return repeat(alike, group.count)
+        return zip(*(column(name, value) for name, value in values.items()), strict=True)
 
-    shares = rows((name, getattr(work.memory, share)) for share, name in _SHARES.items())
-    rates = rows((RATE.format(i), item.rate) for i, item in enumerate(work.activities))
-    sets = rows((SET.format(i), item.set) for i, item in enumerate(work.activities))
-    memory, vcpus = values(MEMORY, group.memory), values(VCPUS, group.vcpus)
-    return map(Own, memory, vcpus, map(Shares._make, shares), rates, sets)
+    shares = rows(dict(zip(_SHARES, same.shares, strict=True)), same.shares)
+    return map(
+        Own,
+        column(MEMORY, same.memory),
+        column(VCPUS, same.vcpus),
+        map(Shares._make, shares),
+        rows(rates, same.rates),
+        rows(sets, same.sets),
+    )
 
 
 def read(value: Any, info: ValidationInfo) -> Any:
@@ -125,7 +135,7 @@ def problems(group: GuestGroup) -> Iterator[tuple[tuple[str | int, ...], str]]:
         elif of and of[2] == "set" and activities[int(of[1])].do not in ("read", "write"):
             kind = activities[int(of[1])].do
             yield (name,), f"means nothing for an activity of kind '{kind}'"
-    if group.makeups and not each.keys().isdisjoint(_SHARES.values()):
+    if group.makeups and not each.keys().isdisjoint(_SHARES):
         yield (), "give makeups, or columns of workload.memory, not both"
     if HOST in each and group.place.pattern != "*":
         yield (HOST,), "give place, or this column, not both"

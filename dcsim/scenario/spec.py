@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -56,6 +56,8 @@ __all__ = [
     "Pattern", "Place", "PostCopy", "Retry", "Rung", "Scenario", "Spec", "Step", "Storage",
     "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
 ]  # fmt: skip
+
+_TELLING: Final = frozenset({"about", "sources", "record"})
 
 MODEL_VERSION = 2
 """Changes whenever the same scenario comes to mean something else."""
@@ -246,6 +248,19 @@ class Moves(Operation):
         return ("operation", "moves", *within)
 
 
+def digest_of(data: Mapping[str, Any]) -> str:
+    """Return the digest of a scenario, given its plain data."""
+    guests = [group | {"workload": _meaning(group["workload"])} for group in data["guests"]]
+    meaning = _meaning(data) | {"guests": guests}
+    text = json.dumps([MODEL_VERSION, meaning], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _meaning(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part without how much is recorded, and what only tells people something."""
+    return {key: value for key, value in part.items() if key not in _TELLING}
+
+
 class Scenario(Spec):
     """One thing to simulate, whole: same scenario and seed, same tables."""
 
@@ -303,10 +318,7 @@ class Scenario(Spec):
         That is its values in SI and the model's version: neither how much is recorded, nor what is
         said about it.
         """
-        meaning = plain(self, without=frozenset({"about", "sources"}))
-        del meaning["record"]
-        text = json.dumps([MODEL_VERSION, meaning], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_dict())
 
     def replace(self, changes: Mapping[str, Any]) -> "Scenario":
         """Return a copy with some dotted paths changed, checked again.

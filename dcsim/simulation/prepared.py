@@ -176,9 +176,10 @@ class Preparation:
             )
             for group in scenario.guests
         ]
+        data = scenario.to_dict()
         self._same: dict[str, Any] = {
-            "scenario": scenario.to_dict(),
-            "digest": scenario.digest(),
+            "scenario": data,
+            "digest": spec.digest_of(data),
             "network": network,
             "routing": scenario.topology.routing,
             "weights": _weights(scenario.topology.weights),
