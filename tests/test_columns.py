@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 import dcsim
+from dcsim.cli import portrait
 from dcsim.errors import ScenarioError
 from dcsim.scenario import files, table
 from dcsim.scenario.columns import COLUMNS
@@ -189,6 +190,14 @@ def test_replications_share_all_that_is_not_drawn() -> None:
         assert (first, second) == (prepare(made), prepare(made, replicate=1))
         assert (first.guests is second.guests) == (noise == 0)
         assert first.network is second.network
+
+
+def test_show_tells_what_guests_have_for_themselves() -> None:
+    """The range of what differs, and the names of the columns."""
+    lines = list(portrait.lines(Scenario.model_validate(in_columns())))
+    assert "Guests: 3 in 1 group, 1.25 GiB of memory" in lines
+    assert "  guest: 3 x 256 MiB to 512 MiB, 1 to 4 vCPUs, on 2 hosts, each by its name" in lines
+    assert f"    each of its own: name, {', '.join(OWN)}" in lines
 
 
 # --------------------------------------------------------------------------- what is wrong
