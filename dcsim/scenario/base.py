@@ -35,10 +35,11 @@ class Spec(BaseModel):
         """Return the fields that mean nothing here, because of what others say."""
         return ()
 
-    def _left_out(self) -> set[str]:
+    def _left_out(self) -> Collection[str]:
         """Return the fields that are unset or idle: data reads back as it was without them."""
-        values = self.__dict__
-        return {key for key in _optional(type(self)) if values[key] is None}.union(self._idle())
+        idle, values = self._idle(), self.__dict__
+        unset = [key for key in _optional(type(self)) if values[key] is None]
+        return {*idle, *unset} if unset else idle
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -43,6 +43,9 @@ _ACTIVITY_FIELDS = {
     "allocate": {"lifetime"},
     "send": {"peer"},
 }
+_IDLE = {
+    do: frozenset().union(*_ACTIVITY_FIELDS.values()) - own for do, own in _ACTIVITY_FIELDS.items()
+}
 
 
 class Activity(Spec):
@@ -71,7 +74,7 @@ class Activity(Spec):
     peer: Literal["outside", "storage"] = Field(default="outside", description="send: where to")
 
     def _idle(self) -> Collection[str]:
-        return frozenset().union(*_ACTIVITY_FIELDS.values()) - _ACTIVITY_FIELDS[self.do]
+        return _IDLE[self.do]
 
     @model_validator(mode="after")
     def _only_its_own(self) -> Self:
