@@ -135,6 +135,7 @@ def test_columns_read_back_and_are_part_of_the_digest() -> None:
         moving(alone(0), moves=[{"guest": "first-0", "to": TARGETS[0]}])
     )
     assert "each" not in plain.to_dict()["guests"][0]
+    assert GuestGroup.model_validate(group()).each is None
 
 
 def test_arrays_of_numpy_are_columns() -> None:
@@ -235,6 +236,8 @@ def test_all_that_is_wrong_with_columns_is_told_at_once() -> None:
         ({"memory": [1e12]}, r"each.memory\[0\]: a guest of 931.3 GiB fits on no host"),
         ({"place.hosts": ["rack0/hots1"]}, r"place.hosts\[0\].*did you mean 'rack0/host1'"),
         ({"name": ["a", "a"]}, r"each.name\[1\]: guest 0 of guests\[0\] is 'a' too"),
+        ({"memory": []}, r"each.memory: must not be empty"),
+        ({"memory": "8GiB"}, r"each.memory: must be a list, got '8GiB'"),
         ("guests.csv", r"must be a mapping of columns, or a CSV file beside"),
     ],
 )

@@ -95,9 +95,9 @@ def owns(group: GuestGroup) -> Iterable[Own]:
 
 def read(value: Any, info: ValidationInfo) -> Any:
     """Return columns with their values in SI; all that is wrong with them is told at once."""
+    if value is None or value == {}:
+        return None
     if not isinstance(value, Mapping):
-        if value is None:
-            return None
         raise wrong("must be a mapping of columns, or a CSV file beside the scenario's file")
     columns: dict[str, Any] = {}
     errors: list[InitErrorDetails] = []
@@ -164,4 +164,4 @@ def _reader(name: str) -> TypeAdapter[list[Any]] | None:
 
 
 def _column(kind: Any) -> TypeAdapter[list[Any]]:
-    return TypeAdapter(list[kind], config=_STRICT)
+    return TypeAdapter(Annotated[list[kind], Field(min_length=1)], config=_STRICT)

@@ -162,9 +162,9 @@ class GuestGroup(Spec):
         """Count the guests by their columns, where nobody says how many there are."""
         each = value.get("each") if isinstance(value, dict) else None
         if isinstance(each, dict) and "count" not in value:
-            columns = [own for own in each.values() if hasattr(own, "__len__")]
-            if columns:
-                return {**value, "count": len(columns[0])}
+            lengths = [len(own) for own in each.values() if hasattr(own, "__len__")]
+            if any(lengths):
+                return {**value, "count": max(lengths)}
         return value
 
     @model_validator(mode="after")
