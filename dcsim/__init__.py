@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dcsim.garbage import nothing_collected
+
 if TYPE_CHECKING:
     from dcsim.errors import DcsimError, ScenarioError
     from dcsim.records.result import Result
@@ -75,7 +77,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: importing dcsim costs next to nothing."""
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        with nothing_collected():  # modules stay
+            return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
 
 

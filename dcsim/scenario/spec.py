@@ -8,7 +8,6 @@ guests fit on the hosts, is left to `dcsim.scenario.checks`.
 """
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
@@ -250,10 +249,12 @@ class Moves(Operation):
 
 def digest_of(data: Mapping[str, Any]) -> str:
     """Return the digest of a scenario, given its plain data."""
+    from hashlib import sha256
+
     guests = [group | {"workload": _meaning(group["workload"])} for group in data["guests"]]
     meaning = _meaning(data) | {"guests": guests}
     text = json.dumps([MODEL_VERSION, meaning], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode()).hexdigest()
 
 
 def _meaning(part: Mapping[str, Any]) -> dict[str, Any]:

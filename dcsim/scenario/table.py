@@ -7,7 +7,6 @@ the next line.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -55,6 +54,8 @@ def parse(text: str, *, file: str | None = None, texts: Collection[str] = ()) ->
     ScenarioError
         If it is no such text; all problems at once, up to 100.
     """
+    import csv
+
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     if len(lines) < 2:
         message = "needs a line of names, and one of values at least"

@@ -164,7 +164,7 @@ class Load(Spec):
         return self
 
 
-class Workload(Spec):
+class Workload(Spec, defer_build=False):
     """What a guest does and what its memory is made of."""
 
     name: str = Field(default="inline", min_length=1, max_length=200)

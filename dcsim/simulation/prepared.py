@@ -6,17 +6,16 @@ pydantic ends here. A `Prepared` can be pickled, and running it twice gives the 
 from __future__ import annotations
 
 import functools
-import gc
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError, did_you_mean
+from dcsim.garbage import nothing_collected
 from dcsim.model.activity import Activity
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
@@ -114,20 +113,8 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         If guests do not fit on the hosts where they are to stand, or what they do not into their
         memory; all problems at once.
     """
-    with _nothing_collected():
+    with nothing_collected():
         return Preparation(scenario).prepared(replicate=replicate)
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Look for no garbage meanwhile: among much that stays, looking takes longer than making it."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Preparation:
