@@ -28,7 +28,9 @@ class Spec(BaseModel):
         allow_inf_nan=False,
         str_max_length=10_000,
         validate_default=True,
-        defer_build=True,  # a part is built with the whole that it is in: half the import time
+        # A part is built with the whole that it is in, but for those that are read alone too: what
+        # is built already goes into the whole as it is. That halves the time of imports.
+        defer_build=True,
     )
 
     def _idle(self) -> Collection[str]:
