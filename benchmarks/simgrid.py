@@ -86,36 +86,29 @@ def evacuation(
     rack = k // 2
     hosts = [f"rack{i // rack}/host{i % rack}" for i in range(k**3 // 4)]
     leaving = hosts[:: len(hosts) // sources][:sources]
-    staying = sorted(set(hosts) - set(leaving), key=hosts.index)
+    left = set(leaving)
+    staying = [host for host in hosts if host not in left]
     draws = Draws(seed)
     low, high = dirty
-    guests: list[Data] = []
-    moves: list[Data] = []
-    for host in leaving:
-        for _ in range(vms):
-            name = f"vm{len(guests)}"
-            moves.append({"guest": f"{name}-0", "to": staying[draws.below(len(staying))]})
-            write = {
-                "do": "write",
-                "rate": BANDWIDTH * (low + (high - low) * draws.share()),
-                "work": 0,
-                "set": WORKING_SET,
-                "pattern": "sequential",
-            }
-            guests.append(
-                {
-                    "name": name,
-                    "memory": MEMORY,
-                    "place": {"hosts": host},
-                    "workload": {"memory": NOTHING, "activities": [write]},
-                }
-            )
+    homes = [host for host in leaving for _ in range(vms)]
+    targets, rates = [], []
+    for _ in homes:
+        targets.append(staying[draws.below(len(staying))])
+        rates.append(BANDWIDTH * (low + (high - low) * draws.share()))
+    write = {"do": "write", "rate": 1, "work": 0, "set": WORKING_SET, "pattern": "sequential"}
+    guests = {
+        "name": "vm",
+        "memory": MEMORY,
+        "workload": {"memory": NOTHING, "activities": [write]},
+        "each": {"place.hosts": homes, "workload.activities[0].rate": rates},
+    }
+    moves = {"guest": [f"vm-{n}" for n in range(len(homes))], "to": targets}
     return dcsim.Scenario.model_validate(
         {
             "name": "evacuation",
             "horizon": 1e9,
-            "topology": fat_tree(k) | {"host": {"memory": len(guests) * MEMORY}},
-            "guests": guests,
+            "topology": fat_tree(k) | {"host": {"memory": len(homes) * MEMORY}},
+            "guests": [guests],
             "migration": "fluid",
             "operation": {"kind": "moves", "moves": moves, "limits": {"per_host_out": cap}},
             "settle": 0,

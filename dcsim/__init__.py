@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dcsim.garbage import rarely_collected
+
 if TYPE_CHECKING:
     from dcsim.errors import DcsimError, ScenarioError
     from dcsim.records.result import Result
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from dcsim.scenario.importers import import_population
     from dcsim.scenario.library import names
     from dcsim.scenario.spec import Scenario
-    from dcsim.simulation import Prepared, prepare, random_inputs, run
+    from dcsim.simulation import Preparation, Prepared, prepare, random_inputs, run
     from dcsim.study.compare import Study, compare
     from dcsim.study.rerun import rerun
     from dcsim.view.explain import explain
@@ -34,6 +36,7 @@ _HOMES = {
     "names": "dcsim.scenario.library",
     "import_population": "dcsim.scenario.importers",
     # running
+    "Preparation": "dcsim.simulation",
     "Prepared": "dcsim.simulation",
     "prepare": "dcsim.simulation",
     "random_inputs": "dcsim.simulation",
@@ -52,6 +55,7 @@ _HOMES = {
 
 __all__ = [
     "DcsimError",
+    "Preparation",
     "Prepared",
     "Result",
     "Scenario",
@@ -73,7 +77,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: importing dcsim costs next to nothing."""
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        with rarely_collected():  # modules stay
+            return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
 
 

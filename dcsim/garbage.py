@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-MANY: Final = 200_000
+MANY: Final = 1_000_000
 """New objects after which garbage is looked for; by default some hundreds are enough."""
 
 

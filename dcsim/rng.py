@@ -7,10 +7,10 @@ under the same chances. The hash of a name is BLAKE2b, the same on every machine
 
 from __future__ import annotations
 
-import json
 import operator
 from dataclasses import dataclass
 from hashlib import blake2b
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _REPLICATE_BITS = 53  # a seed survives int64 columns and JSON readers that hold
 
 def _digest(*name: str | int, size: int) -> bytes:
     """Return *size* bytes of hash; JSON tells 1 from "1", and ("ab",) from ("a", "b")."""
-    parts = [part if isinstance(part, str) else operator.index(part) for part in name]
-    return blake2b(json.dumps(parts).encode(), digest_size=size).digest()
+    parts = [_quoted(part) if isinstance(part, str) else str(operator.index(part)) for part in name]
+    return blake2b(f"[{', '.join(parts)}]".encode(), digest_size=size).digest()
 
 
 def _check_seed(seed: int) -> int:

@@ -190,7 +190,7 @@ def test_spaces_of_all_kinds_are_printed_as_plain_ones(capsys):
 def test_an_interruption_before_any_command_is_told(monkeypatch, capsys):
     """Ctrl-C while still importing leaves no traceback either."""
 
-    def interrupt():
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dcsim.cli.application", interrupt)

@@ -267,11 +267,14 @@ def cold() -> Data:
     return scenario(guest(writer(1e6, 0.1), migratable="cold", because="pinned"))
 
 
-def listed() -> Data:
+def listed(*, columns: bool = False) -> Data:
     """Two guests that are moved by name."""
     data = several(leaf_spine(), guests=[guest(count=2, name="a"), guest(name="b")])
     moves = [{"guest": "a-0", "to": "rack0/host1"}, {"guest": "b-0", "to": "rack1/host0"}]
     data["operation"] = {"kind": "moves", "moves": moves, "at": 1.0}
+    if columns:
+        in_columns = {key: [move[key] for move in moves] for key in ("guest", "to")}
+        data["operation"]["moves"] = in_columns
     return data
 
 
@@ -355,6 +358,7 @@ CASES: dict[str, tuple[Data, Data]] = {
     "GuestGroup.because": (cold(), {"guests.0.because": "passthrough"}),
     "GuestGroup.makeups": (rich(), {"guests.0.makeups": [makeup(cache=0.4)]}),
     "GuestGroup.arrive": (noisy(), {"guests.0.arrive": 1.0}),
+    "GuestGroup.each": (crowded(), {"guests.0.each": {"memory": [0.2 * GiB] * 8}}),
     "Place.hosts": (rich(), {"guests.0.place.hosts": "rack0/host1", "operation.hosts": "*1"}),
     "Place.rack": (crowded(), {"guests.0.place.rack": "rack1", "operation.hosts": "rack1/*"}),
     "Place.by": (crowded(), {"guests.0.place.by": "first-fit"}),
@@ -560,6 +564,12 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Moves.moves": (listed(), {"operation.moves": listed()["operation"]["moves"][:1]}),
     "Move.guest": (listed(), {"operation.moves.0.guest": "a-1"}),
     "Move.to": (listed(), {"operation.moves.0.to": "rack1/host1"}),
+    "MoveColumns.guest": (
+        listed(columns=True), {"operation.moves.guest": ["a-0", "a-1"]},
+    ),
+    "MoveColumns.to": (
+        listed(columns=True), {"operation.moves.to": ["rack1/host1", "rack1/host0"]},
+    ),
 }  # fmt: skip
 """Model and field -> what is run, and what is changed in it."""
 

@@ -60,6 +60,13 @@ def test_shipped_scenarios_follow_the_schema(validator: Any, name: str) -> None:
         ], "load": {"points": [["0s", 1], [0, 2]]}}}]},
         {"operation": {"kind": "moves", "moves": [{"guest": "a-0", "to": "b"}], "limits": "nova"}},
         {"operation": {"kind": "drain", "hosts": "*", "limits": {"use": "nova", "per_cluster": 3}}},
+        {"operation": {"kind": "moves", "moves": {"guest": ["a-0"], "to": ["b"]}}},
+        {"operation": {"kind": "moves", "moves": "moves.csv"}},
+        {"guests": [{"workload": "idle", "each": "guests.csv"}]},
+        {"guests": [{"workload": "idle", "each": {
+            "name": ["a"], "memory": ["1GiB"], "vcpus": [2], "place.hosts": ["rack0/host0"],
+            "workload.memory.cache": ["25%"], "workload.activities[12].rate": ["1MB/s"],
+        }}]},
     ],
 )  # fmt: skip
 def test_shorthand_follows_the_schema(validator: Any, changes: dict[str, Any]) -> None:
@@ -85,6 +92,12 @@ def test_shorthand_follows_the_schema(validator: Any, changes: dict[str, Any]) -
         {"guests": [{"workload": "idle", "count": "3"}]},
         {"guests": [{"workload": {"hintable": "150"}}]},
         {"operation": {"hosts": "*"}},
+        {"operation": {"kind": "moves", "moves": {"guest": ["a-0"], "from": ["b"]}}},
+        {"operation": {"kind": "moves", "moves": "moves.yaml"}},
+        {"guests": [{"workload": "idle", "each": "guests.yaml"}]},
+        {"guests": [{"workload": "idle", "each": {"memory": [5]}}]},
+        {"guests": [{"workload": "idle", "each": {"vcpus": [0]}}]},
+        {"guests": [{"workload": "idle", "each": {"workload.memory.total": [0.5]}}]},
         {"more": 1},
     ],
 )

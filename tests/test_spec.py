@@ -193,6 +193,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "Moves": {"moves": [{"guest": "web-0", "to": "rack0/host0"}]},
     "DowntimeSteps": {"start": "100ms", "steps": [{"action": "abort", "stalls": 3}]},
     "Failure": {"at": "1s", "host": "rack0/host0"},
+    "MoveColumns": {"guest": ["web-0"], "to": ["rack0/host1"]},
     "Rung": {"downtime_limit": "1s", "rounds": 3},
     "Scenario": minimal(),
     "Step": {"select": ["free"], "tell": "balloon"},

@@ -6,8 +6,10 @@ more than reading a file.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,27 +18,31 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-_ORDER: Final = (
-    *("validate", "show", "schema", "list", "init"),
-    *("run", "compare", "rerun", "verify", "report", "explain"),
-)  # as help shows the commands, whichever module was imported first
+_GARBAGE: Final = 50_000
+"""Objects between two searches for garbage: what is imported and simulated mostly stays."""
+
+_HOMES: Final = {
+    **dict.fromkeys(("validate", "show", "schema", "list", "init"), "asking"),
+    "import": "imports",
+    "run": "running",
+    "compare": "comparing",
+    "rerun": "running",
+    "verify": "verifying",
+    **dict.fromkeys(("report", "explain"), "looking"),
+}  # command -> module, in the order of help
 
 __all__ = ["application", "main"]
 
 
-def application() -> typer.Typer:
-    """Return the application with all its commands."""
-    from dcsim.cli import (  # noqa: F401  they join it
-        asking,
-        comparing,
-        imports,
-        looking,
-        running,
-        verifying,
-    )
+def application(command: str | None = None) -> typer.Typer:
+    """Return the application, with all its commands or those of one command's module."""
+    homes = [_HOMES[command]] if command in _HOMES else list(dict.fromkeys(_HOMES.values()))
+    for home in homes:
+        import_module(f"dcsim.cli.{home}")  # its commands join the application
     from dcsim.cli.app import app
 
-    app.registered_commands.sort(key=lambda command: _ORDER.index(str(command.name)))
+    order = list(_HOMES)
+    app.registered_commands.sort(key=lambda each: order.index(str(each.name)))
     return app
 
 
@@ -44,8 +50,9 @@ def main() -> None:
     """Run the command line of this process and exit."""
     # Looking for plugins of pydantic reads the metadata of every package that is installed.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
+    gc.set_threshold(_GARBAGE)
     try:
-        application()(prog_name="dcsim")
+        application(*sys.argv[1:2])(prog_name="dcsim")
     except (KeyboardInterrupt, SystemExit) as ending:
         code = ending.code if isinstance(ending, SystemExit) else INTERRUPTED
         if code == INTERRUPTED:

@@ -33,7 +33,6 @@ from dcsim.cli.saving import (
     places,
     write_report,
 )
-from dcsim.records.archive import REPORT
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -96,6 +95,7 @@ def compare(
     scenario = load(source, assignments, seed)
     policies = None if hinting is None else _values(hinting, "--hinting")
     varied = _varied(vary or [])
+    from dcsim.records.archive import REPORT
     from dcsim.study.runs import holds_study
 
     make_way(out, overwrite=overwrite, owns=holds_study, option="--out")

@@ -10,7 +10,6 @@ import typer
 from dcsim.cli.app import LOOK, command
 from dcsim.cli.console import say
 from dcsim.cli.saving import Saved, is_study
-from dcsim.records.archive import REPORT
 
 if TYPE_CHECKING:
     from dcsim.records.result import Result
@@ -26,6 +25,7 @@ def report(
     ] = None,
 ) -> None:
     """Write an HTML report of a saved result or study; an older report is replaced."""
+    from dcsim.records.archive import REPORT
     from dcsim.view.report import write_report
 
     path = out or directory / REPORT

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.cli.console import table
 from dcsim.scenario import presets
 from dcsim.scenario.checks import matching
+from dcsim.scenario.columns import HOST, MEMORY, VCPUS
 from dcsim.scenario.graphs import oversubscription
 from dcsim.scenario.spec import Drain
 from dcsim.scenario.topology import build, host_names
@@ -40,7 +41,7 @@ def data(scenario: spec.Scenario) -> dict[str, Any]:
         },
         "guests": {
             "count": sum(group.count for group in scenario.guests),
-            "memory_bytes": sum(group.count * group.memory for group in scenario.guests),
+            "memory_bytes": sum(group.memory_bytes for group in scenario.guests),
         },
         "scenario": scenario.to_dict(),
     }
@@ -126,11 +127,18 @@ def _topology(topology: spec.Topology, figures: dict[str, Any]) -> Iterator[str]
 
 
 def _group(group: spec.GuestGroup, scenario: spec.Scenario, hosts: list[str]) -> Iterator[str]:
-    yield (
-        f"  {group.group}: {format_count(group.count)} x {format_size(group.memory)}, "
-        f"{_so_many(group.vcpus, 'vCPU')}, on {group.place.pattern} "
-        f"({_so_many(len(matching(group.place.pattern, hosts)), 'host')}, {group.place.by})"
-    )
+    each = group.each or {}
+    sizes = _range(each.get(MEMORY, [group.memory]), format_size)
+    vcpus = _range(each.get(VCPUS, [group.vcpus]), format_count)
+    if HOST in each:
+        where = f"on {_so_many(len(set(each[HOST])), 'host')}, each by its name"
+    else:
+        count = _so_many(len(matching(group.place.pattern, hosts)), "host")
+        where = f"on {group.place.pattern} ({count}, {group.place.by})"
+    noun = "vCPU" if vcpus == "1" else "vCPUs"
+    yield f"  {group.group}: {format_count(group.count)} x {sizes}, {vcpus} {noun}, {where}"
+    if each:
+        yield f"    each of its own: {', '.join(each)}"
     work = group.workload
     yield f"    workload {work.name}" + (f": {work.about}" if work.about else "")
     if group.makeups:
@@ -152,6 +160,11 @@ def _group(group: spec.GuestGroup, scenario: spec.Scenario, hosts: list[str]) ->
     if group.migratable != "live":
         why = f", because of {group.because}" if group.because else ""
         yield f"    {'moves cold' if group.migratable == 'cold' else 'does not move'}{why}"
+
+
+def _range(values: list[Any], form: Callable[[Any], str]) -> str:
+    """Return the least and the most of some values, once where they are the same."""
+    return " to ".join(dict.fromkeys(form(end(values)) for end in (min, max)))
 
 
 def _makeup(memory: spec.Makeup) -> str:
@@ -207,7 +220,7 @@ def _operation(operation: spec.Drain | spec.Moves, hosts: list[str]) -> str:
     if isinstance(operation, Drain):
         drained = _so_many(len(matching(operation.hosts, hosts)), "host")
         return f"drain of {operation.hosts} ({drained}) {at}, placement {operation.placement}"
-    return f"{_so_many(len(operation.moves), 'move')} {at}, in the order given"
+    return f"{_so_many(len(operation.pairs), 'move')} {at}, in the order given"
 
 
 def _limits(limits: spec.Limits) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Final, NamedTuple
 
 from dcsim.errors import ScenarioError, did_you_mean
 from dcsim.scenario import topology
+from dcsim.scenario.columns import HOST, MEMORY, NAME, owns, tells_contents
 from dcsim.scenario.document import DataPath, steps
 from dcsim.scenario.spec import Drain, Graph, GuestGroup, Makeup, Moves, Scenario
 from dcsim.units import format_count, format_duration, format_size
@@ -39,7 +40,12 @@ def check(scenario: Scenario) -> list[Problem]:
         return list(_graph(scenario, hosts))  # which says so
     known = dict.fromkeys(hosts)
     patterns = {group.place.pattern for group in scenario.guests}
-    places = {pattern: frozenset(matching(pattern, known)) for pattern in patterns}
+    named = {pattern: frozenset(matching(pattern, known)) for pattern in patterns}
+    places = [
+        frozenset(group.each[HOST]) if group.each and HOST in group.each
+        else named[group.place.pattern]
+        for group in scenario.guests
+    ]  # fmt: skip
     problems = chain(
         _graph(scenario, hosts),
         _names(scenario.guests),
@@ -131,6 +137,8 @@ def _post_copy(scenario: Scenario) -> Iterator[Problem]:
 
 def _names(guests: Sequence[GuestGroup]) -> Iterator[Problem]:
     first: dict[str, int] = {}
+    if any(group.each and NAME in group.each for group in guests):
+        yield from _own_names(guests)
     for i, group in enumerate(guests):
         if first.setdefault(group.group, i) != i:
             message = f"guests[{first[group.group]}] is called {group.group!r} too"
@@ -140,11 +148,26 @@ def _names(guests: Sequence[GuestGroup]) -> Iterator[Problem]:
         yield Problem(("guests",), f"there are more than {format_count(MOST_GUESTS)} guests")
 
 
-def _places(
-    guests: Sequence[GuestGroup], places: Mapping[str, frozenset[str]], hosts: Sequence[str]
-) -> Iterator[Problem]:
+def _own_names(guests: Sequence[GuestGroup]) -> Iterator[Problem]:
+    """Check that guests which have names of their own share them with no other."""
+    first: dict[str, tuple[int, int]] = {}
     for i, group in enumerate(guests):
-        if places[group.place.pattern]:
+        for n, name in enumerate(group.guest_names):
+            if first.setdefault(name, (i, n)) != (i, n):
+                message = f"guest {first[name][1]} of guests[{first[name][0]}] is {name!r} too"
+                own = group.each is not None and NAME in group.each
+                yield Problem(("guests", i, *(("each", NAME, n) if own else ())), message)
+
+
+def _places(
+    guests: Sequence[GuestGroup], places: Sequence[frozenset[str]], hosts: Sequence[str]
+) -> Iterator[Problem]:
+    known = set(hosts)
+    for i, group in enumerate(guests):
+        for n, host in enumerate((group.each or {}).get(HOST, ())):
+            if host not in known:
+                yield _no_host(("guests", i, "each", HOST, n), host, hosts)
+        if places[i]:
             continue
         if group.place.rack is None:
             yield _no_host(("guests", i, "place", "hosts"), group.place.pattern, hosts)
@@ -155,35 +178,37 @@ def _places(
             yield Problem(("guests", i, "place", "rack"), message, guess)
 
 
-def _memory(scenario: Scenario, places: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+def _memory(scenario: Scenario, places: Sequence[frozenset[str]]) -> Iterator[Problem]:
     """Compare what guests need with what the hosts they may stand on have."""
     room = scenario.topology.host.memory
     needed: dict[frozenset[str], float] = defaultdict(float)
     fits = True
     for i, group in enumerate(scenario.guests):
-        on = places[group.place.pattern]
+        on = places[i]
         if not on:
             return  # which is a problem of its own
-        size, most = format_size(group.memory), len(on) * int(room // group.memory)
-        if group.memory > room:
+        own = (group.each or {}).get(MEMORY)
+        least = min(own) if own else group.memory
+        too_large = [n for n, size in enumerate(own or [group.memory]) if size > room]
+        most = len(on) * int(room // least)
+        for n in too_large:
+            path: DataPath = ("guests", i, "each", MEMORY, n) if own else ("guests", i, "memory")
             message = (
-                f"a guest of {size} fits on no host: hosts have {format_size(room)} for guests"
+                f"a guest of {format_size(own[n] if own else group.memory)} fits on no host: "
+                f"hosts have {format_size(room)} for guests"
             )
-            yield Problem(("guests", i, "memory"), message)
-        elif group.count > most:
+            yield Problem(path, message)
+        if not too_large and group.count > most:
             message = (
-                f"{format_count(group.count)} guests of {size} do not fit on {_hosts(on)}"
+                f"{format_count(group.count)} guests of {format_size(least)}"
+                f"{' or more' if own else ''} do not fit on {_hosts(on)}"
                 f" of {format_size(room)}: there is room for {format_count(most)}"
             )
             yield Problem(("guests", i, "count"), message)
-        else:
-            needed[on] += group.count * group.memory
-            continue
-        fits = False
+        needed[on] += group.memory_bytes
+        fits = fits and not too_large and group.count <= most
     if fits:
-        needed[frozenset().union(*needed)] = sum(
-            group.count * group.memory for group in scenario.guests
-        )
+        needed[frozenset().union(*needed)] = sum(group.memory_bytes for group in scenario.guests)
         for on_these, memory in needed.items():
             if memory > len(on_these) * room:
                 message = (
@@ -195,10 +220,14 @@ def _memory(scenario: Scenario, places: Mapping[str, frozenset[str]]) -> Iterato
 
 def _contents(scenario: Scenario) -> Iterator[Problem]:
     for i, group in enumerate(scenario.guests):
+        if group.each and not group.makeups:
+            yield from _own_contents(i, group)
         sampled: list[tuple[DataPath, Makeup]] = [
             (("makeups", j), makeup) for j, makeup in enumerate(group.makeups)
         ]
-        for path, makeup in sampled or [(("memory",), group.workload.memory)]:
+        if not (sampled or group.each):
+            sampled = [(("memory",), group.workload.memory)]
+        for path, makeup in sampled:
             if fault := group.workload.overwritten(makeup, memory=group.memory):
                 yield Problem(("guests", i, *path), fault[1])
                 break
@@ -215,11 +244,30 @@ def _contents(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(("guests", i, "arrive"), message)
 
 
+def _own_contents(i: int, group: GuestGroup) -> Iterator[Problem]:
+    """Check the memory of guests that differ, each kind of it once."""
+    work, checked = group.workload, set[tuple[object, ...]]()
+    column = next((name for name in group.each or () if tells_contents(name)), None)
+    for n, own in enumerate(owns(group)):
+        contents = (own.memory, own.shares, own.sets)
+        if contents not in checked:
+            checked.add(contents)
+            if fault := work.misfit(own.shares, memory=own.memory, sets=own.sets):
+                path = (
+                    ("guests", i, "workload")
+                    if column is None
+                    else ("guests", i, "each", column, n)
+                )
+                yield Problem(path, fault)
+        if column is None:
+            return  # all are alike
+
+
 # --------------------------------------------------------------------------- operation
 
 
 def _operation(
-    scenario: Scenario, places: Mapping[str, frozenset[str]], hosts: Sequence[str]
+    scenario: Scenario, places: Sequence[frozenset[str]], hosts: Sequence[str]
 ) -> Iterator[Problem]:
     operation = scenario.operation
     if isinstance(operation, Drain):
@@ -237,40 +285,42 @@ def _operation(
 def _moves(
     operation: Moves,
     scenario: Scenario,
-    places: Mapping[str, frozenset[str]],
+    places: Sequence[frozenset[str]],
     hosts: Sequence[str],
 ) -> Iterator[Problem]:
-    groups = {group.group: (i, group) for i, group in enumerate(scenario.guests)}
-    known, moved = set(hosts), dict[str, int]()
-    for i, move in enumerate(operation.moves):
-        path: DataPath = ("operation", "moves", i)
-        if move.to not in known:
-            yield _no_host((*path, "to"), move.to, hosts)
-        name, _, number = move.guest.rpartition("-")
-        index, group = groups.get(name, (None, None))
-        if group is None or not _is_index(number, group.count):
-            yield _no_guest((*path, "guest"), move.guest, group, groups)
+    known, fixed = set(hosts), set[int]()
+    guests: dict[str, tuple[int, str | None]] = {}  # their group, and where they must stand
+    for i, group in enumerate(scenario.guests):
+        only = next(iter(places[i])) if len(places[i]) == 1 else None
+        homes = (group.each or {}).get(HOST) or repeat(only)
+        guests.update(zip(group.guest_names, zip(repeat(i), homes), strict=False))
+        if group.moves(scenario.migration) == "no":
+            fixed.add(i)
+    moved: dict[str, int] = {}
+    for number, (guest, to) in enumerate(operation.pairs):
+        if to not in known:
+            yield _no_host(operation.path(number, "to"), to, hosts)
+        if guest not in guests:
+            yield _no_guest(operation.path(number, "guest"), guest, scenario.guests)
             continue
-        if moved.setdefault(move.guest, i) != i:
-            message = f"{move.guest!r} is moved by moves[{moved[move.guest]}] already"
-            yield Problem((*path, "guest"), message)
-        elif group.moves(scenario.migration) == "no":
-            message = f"{move.guest!r} does not move: guests[{index}] has 'migratable: no'"
-            yield Problem((*path, "guest"), message)
-        elif places[group.place.pattern] == {move.to}:
-            yield Problem((*path, "to"), f"{move.guest!r} stands on {move.to!r} already")
+        i, home = guests[guest]
+        if moved.setdefault(guest, number) != number:
+            message = f"{guest!r} is moved by moves[{moved[guest]}] already"
+            yield Problem(operation.path(number, "guest"), message)
+        elif i in fixed:
+            message = f"{guest!r} does not move: guests[{i}] has 'migratable: no'"
+            yield Problem(operation.path(number, "guest"), message)
+        elif to == home:
+            yield Problem(operation.path(number, "to"), f"{guest!r} stands on {to!r} already")
 
 
-def _is_index(text: str, count: int) -> bool:
-    return len(text) <= 7 and text.isdecimal() and text == str(int(text)) and int(text) < count
-
-
-def _no_guest(
-    path: DataPath, guest: str, group: GuestGroup | None, groups: Mapping[str, object]
-) -> Problem:
+def _no_guest(path: DataPath, guest: str, guests: Sequence[GuestGroup]) -> Problem:
+    groups = {group.group: group for group in guests}
+    group = groups.get(guest.rpartition("-")[0])
     if group is not None:
-        last = f" to {group.group}-{group.count - 1}" if group.count > 1 else ""
-        return Problem(path, f"there is no guest {guest!r}; there is {group.group}-0{last}")
+        names = group.guest_names
+        last = f" to {names[-1]}" if group.count > 1 else ""
+        return Problem(path, f"there is no guest {guest!r}; there is {names[0]}{last}")
     close = _guess(guest.rpartition("-")[0] or guest, groups, "{}-0")
     message = f"there is no guest {guest!r}; groups are {_some(list(groups))}"
     return Problem(path, message, close or "guests are called GROUP-0, GROUP-1, ...")

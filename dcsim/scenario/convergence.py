@@ -3,8 +3,6 @@
 Defaults are QEMU's; labels such as [C.4] are sections of docs/facts.md.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator

@@ -131,6 +131,8 @@ class Node:
         def make(node: Node) -> tuple[Any, int]:
             if not isinstance(node.value, dict | list):
                 return node.value, 1
+            if type(node) is not Node:  # a column of values that are plain already
+                return node.value, len(node.value)
             if id(node) not in made:
                 inside = node.value.values() if isinstance(node.value, dict) else node.value
                 parts = [make(child) for child in inside]
@@ -169,7 +171,8 @@ class Marks(Mapping[DataPath, Mark]):
             if isinstance(node.value, dict):
                 left += [((*path, key), child) for key, child in node.value.items()]
             elif isinstance(node.value, list):
-                left += [((*path, i), child) for i, child in enumerate(node.value)]
+                children = (node.child(i) for i in range(len(node.value)))
+                left += [((*path, i), child) for i, child in enumerate(children) if child]
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

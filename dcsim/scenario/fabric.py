@@ -1,7 +1,5 @@
 """The networks that can be asked for: hosts, storage and the links between them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 

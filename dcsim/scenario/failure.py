@@ -1,7 +1,5 @@
 """What fails while a scenario runs."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import Field, model_validator

@@ -3,8 +3,6 @@
 Off unless asked for. Labels such as [A.2] are sections of docs/facts.md.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field

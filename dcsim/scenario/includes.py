@@ -4,7 +4,8 @@ Where a shipped name can stand, alone or after ``use``, a text that holds a ``/`
 ``.yaml`` is a file. It is relative to the file that writes it, and stands below the folder above
 that of the scenario's file: ``scenarios/x.yaml`` can say ``../workloads/y.yaml``, and nothing can
 reach the rest of the disk. Among the guests, ``use`` names a file with ``guests`` of its own; keys
-beside it replace those of each of them.
+beside it replace those of each of them. Columns of guests (``each``) and of moves can be a CSV
+file.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from dcsim.errors import Issue, ScenarioError
-from dcsim.scenario import document
+from dcsim.scenario import document, table
+from dcsim.scenario.columns import TEXTS
 from dcsim.scenario.document import Mark, Node
 from dcsim.units import MiB, format_count
 
@@ -27,6 +29,8 @@ MOST_GROUPS: Final = 100_000
 
 _PARTS: Final = ("topology", "workload", "hinting", "migration", "limits")
 """Keys of what a name or a file can stand for."""
+_TABLES: Final = ("each", "moves")
+"""Keys of what columns in a CSV file can stand for."""
 _ENDINGS: Final = (".yaml", ".yml", ".json")
 
 
@@ -43,6 +47,17 @@ def read(path: Path, *, name: str) -> Node:
     ScenarioError
         If the file cannot be read, is too large or is no YAML.
     """
+    return document.parse(read_text(path, name=name), file=name)
+
+
+def read_text(path: Path, *, name: str) -> str:
+    """Return the text in a file, which messages call *name*.
+
+    Raises
+    ------
+    ScenarioError
+        If the file cannot be read, is too large or is no UTF-8.
+    """
     try:
         if not path.is_file():  # nor a pipe, which could be waited for
             raise ScenarioError([Issue(file=name, message="there is no such file")])
@@ -55,13 +70,12 @@ def read(path: Path, *, name: str) -> Node:
         message = f"is larger than {LARGEST_FILE // MiB} MiB"
         raise ScenarioError([Issue(file=name, message=message)])
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig")
         place = Mark(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
         issue = place.issue(f"byte {data[error.start]:#04x} is no UTF-8", hint="save it as UTF-8")
         raise ScenarioError([issue]) from None
-    return document.parse(text, file=name)
 
 
 def expand(scenario: Node, *, folder: Path | None) -> Node:
@@ -109,6 +123,8 @@ class _Expansion:
         for key, child in value.items():
             if key in _PARTS:
                 value[key] = self._part(key, child, chain)
+            elif key in _TABLES and isinstance(child.value, str):
+                value[key] = self._table(child, chain)
             elif key == "operation":
                 value[key] = self.mapping(child, chain)
             elif key == "guests" and isinstance(child.value, list):
@@ -126,6 +142,21 @@ class _Expansion:
         if key == "workload" and "name" not in found.value:
             found = _replaced(found, Node({"name": Node(file.stem, found.mark)}, found.mark))
         return _merged(self._part(key, found, (*chain, file)), changes)
+
+    def _table(self, node: Node, chain: tuple[Path, ...]) -> Node:
+        """Return the columns in a CSV file."""
+        if not node.value.endswith(".csv"):
+            message = f"{node.value[:80]!r} is no file of columns"
+            self.issues.append(node.mark.issue(message, hint="its name ends in .csv"))
+            return Node({}, node.mark)
+        file, name = self._locate(node, chain)
+        if file is None:
+            return Node({}, node.mark)
+        try:
+            return table.parse(read_text(file, name=name), file=name, texts=TEXTS)
+        except ScenarioError as error:
+            self.issues += error.issues
+            return Node({}, node.mark)
 
     def _group(self, node: Node, chain: tuple[Path, ...]) -> list[Node]:
         """Return the groups that an entry of the guests stands for: one, or those of a file."""
@@ -158,18 +189,24 @@ class _Expansion:
 
     def _open(self, reference: Node, chain: tuple[Path, ...]) -> tuple[Path, Node | None]:
         """Return the file that is referred to, and its mapping if there is one."""
+        file, name = self._locate(reference, chain)
+        if file is None:
+            return Path(), None
+        if file not in self._read:
+            self._folders[name] = file.parent
+            self._read[file] = self._mapping_in(file, name)
+        return file, self._read[file]
+
+    def _locate(self, reference: Node, chain: tuple[Path, ...]) -> tuple[Path | None, str]:
+        """Return the file that is referred to, if it may be, and what messages call it."""
         text, mark = reference.value, reference.mark
         try:
             file = self._file(text, self._folders.get(mark.file), chain)
         except ValueError as error:
             shown = text if len(text) <= 80 else f"{text[:77]}..."
             self.issues.append(mark.issue(f"{shown!r} {error}"))
-            return Path(), None
-        if file not in self._read:
-            name = os.path.normpath(self._shown / os.path.relpath(file, self._folder))
-            self._folders[name] = file.parent
-            self._read[file] = self._mapping_in(file, name)
-        return file, self._read[file]
+            return None, ""
+        return file, os.path.normpath(self._shown / os.path.relpath(file, self._folder))
 
     def _file(self, text: str, folder: Path | None, chain: tuple[Path, ...]) -> Path:
         """Return the file that a text written in a folder means, or say why it means none."""

@@ -1,7 +1,5 @@
 """How guests are moved: hinting policies, settings of a migration, operators' limits."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -69,7 +67,7 @@ class Step(Spec):
         return self
 
 
-class Hinting(Spec):
+class Hinting(Spec, defer_build=False):
     """A hinting policy: data, no code."""
 
     name: str = Field(default="inline", max_length=200)
@@ -88,7 +86,7 @@ class Hinting(Spec):
         return presets.resolve_hinting(value)
 
 
-class Migration(Spec):
+class Migration(Spec, defer_build=False):
     """How one migration is done. Defaults are QEMU's; `hypervisor` names a set of them."""
 
     hypervisor: str = Field(default="qemu-10", max_length=200)
@@ -183,7 +181,7 @@ class Migration(Spec):
         return self
 
 
-class Limits(Spec):
+class Limits(Spec, defer_build=False):
     """What an operator allows at once, and for how long. Unset: no limit."""
 
     name: str = Field(default="inline", max_length=200)

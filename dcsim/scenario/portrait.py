@@ -16,7 +16,7 @@ def table(scenario: Scenario) -> str:
     cap = scenario.migration.max_bandwidth
     operation = scenario.operation
     what = (
-        f"of {operation.hosts}" if operation.kind == "drain" else f"{len(operation.moves)} listed"
+        f"of {operation.hosts}" if operation.kind == "drain" else f"{len(operation.pairs)} listed"
     )
     rows = [
         ("topology", scenario.topology.kind),
@@ -36,4 +36,6 @@ def table(scenario: Scenario) -> str:
 def _guests(group: GuestGroup) -> str:
     own = f", {group.hinting.name}" if group.hinting else ""
     size = units.format_size(group.memory)
+    if group.each:
+        own += f", each with its own {', '.join(group.each)}"
     return f"{group.count} x {group.group}, {size}, on {group.place.pattern}{own}"

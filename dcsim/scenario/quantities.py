@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 from dcsim import units
 from dcsim.errors import UnitError
@@ -53,6 +53,12 @@ def _quantity(parse: Callable[[str], float], example: str) -> Callable[[Any, Val
 _size = _quantity(units.parse_size, "8GiB")
 _rate = _quantity(units.parse_rate, "10Gbit/s")
 _duration = _quantity(units.parse_duration, "300ms")
+
+
+def _a_mebibyte(size: float) -> float:
+    if size < units.MiB:
+        raise ValueError("must be at least 1MiB")
+    return size
 
 
 def _share(value: Any) -> float:
@@ -104,6 +110,8 @@ _SHARES: list[dict[str, Any]] = [
 
 Size = Annotated[float, BeforeValidator(_size), _schema("size", "8GiB", units.SIZE_UNITS)]
 """Bytes."""
+GuestMemory = Annotated[Size, AfterValidator(_a_mebibyte)]
+"""Bytes, a MiB or more."""
 Rate = Annotated[
     float,
     BeforeValidator(_rate),

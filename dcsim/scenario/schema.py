@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dcsim.scenario import library, presets
+from dcsim.scenario import columns, library, presets
 from dcsim.scenario.spec import Scenario
 
 Schema = dict[str, Any]
@@ -16,6 +16,12 @@ _FILE: Final[Schema] = {
     "type": "string",
     "pattern": r"/|\.(yaml|yml|json)$",
     "description": "a file, relative to this one",
+}
+
+_CSV: Final[Schema] = {
+    "type": "string",
+    "pattern": r"\.csv$",
+    "description": "a CSV file of columns, relative to this one",
 }
 
 
@@ -58,7 +64,10 @@ def schema() -> Schema:
     }
     kinds = parts["Pattern"]["properties"]["kind"]["enum"]
     parts["Pattern"] = {"anyOf": [{"enum": kinds}, parts["Pattern"]]}
+    moves = parts["Moves"]["properties"]["moves"]
+    moves["anyOf"] = [_CSV, *moves.pop("oneOf", moves.pop("anyOf", []))]
     group = parts["GuestGroup"]
+    group["properties"]["each"] |= {"anyOf": [_CSV, columns.schema()]}
     parts["GuestGroup"] = {"anyOf": [group, _using(_FILE, group["properties"])]}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **whole}
 

@@ -7,19 +7,16 @@ border, by `dcsim.scenario.quantities`. Parts that have a shipped name (`hinting
 guests fit on the hosts, is left to `dcsim.scenario.checks`.
 """
 
-from __future__ import annotations
-
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from dcsim import units
-from dcsim.scenario import library
-from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario import columns, library
+from dcsim.scenario.base import Spec, plain, wrong
 from dcsim.scenario.convergence import (
     AutoConverge,
     DirtyLimit,
@@ -46,7 +43,7 @@ from dcsim.scenario.fabric import (
 from dcsim.scenario.failure import Failure
 from dcsim.scenario.hosted import HugePages, LocalDisk, OptionalHugePages
 from dcsim.scenario.policy import Adapt, Hinting, Limits, Migration, Step
-from dcsim.scenario.quantities import Count, Duration, Positive, Size, written
+from dcsim.scenario.quantities import Count, Duration, GuestMemory, Positive, written
 from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
@@ -54,10 +51,12 @@ __all__ = [
     "MODEL_VERSION", "Activity", "Adapt", "AutoConverge", "Block", "Compression", "DirtyLimit",
     "DowntimeSteps", "Drain", "Encryption", "Fabric", "Failure", "FatTree", "Graph", "GraphLink",
     "GraphNode", "GuestGroup", "Hinting", "Host", "HugePages", "LeafSpine", "Limits", "Load",
-    "LocalDisk", "Makeup", "Migration", "Move", "Moves", "Multifd", "Operation", "Pattern", "Place",
-    "PostCopy", "Retry", "Rung", "Scenario", "Spec", "Step", "Storage", "ThreeTier", "Topology",
-    "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
+    "LocalDisk", "Makeup", "Migration", "Move", "MoveColumns", "Moves", "Multifd", "Operation",
+    "Pattern", "Place", "PostCopy", "Retry", "Rung", "Scenario", "Spec", "Step", "Storage",
+    "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
 ]  # fmt: skip
+
+_TELLING: Final = frozenset({"about", "sources", "record"})
 
 MODEL_VERSION = 2
 """Changes whenever the same scenario comes to mean something else."""
@@ -97,12 +96,6 @@ def _workload(value: Any) -> Any:
     return library.resolve(kind="workloads", value=value)
 
 
-def _a_mebibyte(size: float) -> float:
-    if size < units.MiB:
-        raise ValueError("must be at least 1MiB")
-    return size
-
-
 class GuestGroup(Spec):
     """So many guests of one kind, called `<group>-0`, `<group>-1` and so on."""
 
@@ -111,7 +104,7 @@ class GuestGroup(Spec):
     )
     workload: Annotated[Workload, BeforeValidator(_workload)]
     count: Count = Field(default=1, ge=1, le=1_000_000)
-    memory: Annotated[Size, AfterValidator(_a_mebibyte)] = Field(default=written("8GiB"))
+    memory: GuestMemory = Field(default=written("8GiB"))
     vcpus: Count = Field(default=2, ge=1, le=1024)
     place: Place = Place()
     hinting: Hinting | None = Field(default=None, description="default: the scenario's")
@@ -135,15 +128,49 @@ class GuestGroup(Spec):
         default=0.0, description="each guest starts at a random time before this"
     )
 
+    each: Annotated[dict[str, list[Any]] | None, BeforeValidator(columns.read)] = Field(
+        default=None,
+        description="columns of what guests differ in, one value a guest, or a CSV file of them",
+    )
+
     @property
     def group(self) -> str:
         """What the guests' names begin with."""
         return self.name or self.workload.name
 
+    @property
+    def guest_names(self) -> list[str]:
+        """The names of the guests."""
+        own = (self.each or {}).get(columns.NAME)
+        return own or [f"{self.group}-{n}" for n in range(self.count)]
+
+    @property
+    def memory_bytes(self) -> float:
+        """Memory of all guests together."""
+        own = (self.each or {}).get(columns.MEMORY)
+        return sum(own) if own else self.count * self.memory
+
     def moves(self, default: Migration) -> Literal["live", "cold", "no"]:
         """Return how its guests move, given the scenario's migration settings."""
         copied = self.local_disk is not None and (self.migration or default).block is not None
         return "live" if copied and self.because in (None, "local-disk") else self.migratable
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, value: Any) -> Any:
+        """Count the guests by their columns, where nobody says how many there are."""
+        each = value.get("each") if isinstance(value, dict) else None
+        if isinstance(each, dict) and "count" not in value:
+            lengths = [len(own) for own in each.values() if hasattr(own, "__len__")]
+            if any(lengths):
+                return {**value, "count": max(lengths)}
+        return value
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        for path, problem in columns.problems(self):
+            raise wrong(problem, "each", *path)
+        return self
 
     @model_validator(mode="after")
     def _reason(self) -> Self:
@@ -176,18 +203,63 @@ class Move(Spec):
     to: str = Field(max_length=200, description="a host's name")
 
 
+class MoveColumns(Spec):
+    """Many moves, as two columns."""
+
+    guest: list[Annotated[str, Field(max_length=200)]] = Field(
+        min_length=1, max_length=1_000_000, description="names of guests"
+    )
+    to: list[Annotated[str, Field(max_length=200)]] = Field(
+        min_length=1, max_length=1_000_000, description="the host of each"
+    )
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Self:
+        if len(self.guest) != len(self.to):
+            raise wrong(f"has {len(self.to)} hosts for {len(self.guest)} guests", "to")
+        return self
+
+
+def _form(value: Any) -> str:
+    return (MoveColumns if isinstance(value, dict | MoveColumns) else Move).__name__
+
+
 class Moves(Operation):
-    """An explicit list of moves, in this order."""
+    """Guests that are named, in this order, each to its host."""
 
     kind: Literal["moves"] = "moves"
-    moves: list[Move] = Field(min_length=1, max_length=1_000_000)
+    moves: Annotated[
+        Annotated[list[Move], Field(min_length=1, max_length=1_000_000), Tag(Move.__name__)]
+        | Annotated[MoveColumns, Tag(MoveColumns.__name__)],
+        Discriminator(_form),
+    ] = Field(description="a list; or two columns, guest and to, or a CSV file of them")
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each guest, and the host it moves to."""
+        if isinstance(self.moves, MoveColumns):
+            return list(zip(self.moves.guest, self.moves.to, strict=True))
+        return [(move.guest, move.to) for move in self.moves]
+
+    def path(self, index: int, what: Literal["guest", "to"]) -> tuple[str | int, ...]:
+        """Return where the guest or the host of a move stands in the scenario's data."""
+        within = (what, index) if isinstance(self.moves, MoveColumns) else (index, what)
+        return ("operation", "moves", *within)
 
 
-def _meaning(value: Any) -> Any:
-    """Return plain data without what only tells people something."""
-    if isinstance(value, dict):
-        return {k: _meaning(v) for k, v in value.items() if k not in {"about", "sources"}}
-    return [_meaning(item) for item in value] if isinstance(value, list) else value
+def digest_of(data: Mapping[str, Any]) -> str:
+    """Return the digest of a scenario, given its plain data."""
+    from hashlib import sha256
+
+    guests = [group | {"workload": _meaning(group["workload"])} for group in data["guests"]]
+    meaning = _meaning(data) | {"guests": guests}
+    text = json.dumps([MODEL_VERSION, meaning], sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def _meaning(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part without how much is recorded, and what only tells people something."""
+    return {key: value for key, value in part.items() if key not in _TELLING}
 
 
 class Scenario(Spec):
@@ -238,7 +310,8 @@ class Scenario(Spec):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scenario as plain data in SI units, which `model_validate` reads back."""
-        return self.model_dump(mode="json")
+        data: dict[str, Any] = plain(self)
+        return data
 
     def digest(self) -> str:
         """Return a SHA-256 of what the scenario means, as hexadecimal digits.
@@ -246,11 +319,9 @@ class Scenario(Spec):
         That is its values in SI and the model's version: neither how much is recorded, nor what is
         said about it.
         """
-        meaning = {key: value for key, value in self.to_dict().items() if key != "record"}
-        text = json.dumps([MODEL_VERSION, _meaning(meaning)], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_dict())
 
-    def replace(self, changes: Mapping[str, Any]) -> Scenario:
+    def replace(self, changes: Mapping[str, Any]) -> "Scenario":
         """Return a copy with some dotted paths changed, checked again.
 
         Parameters

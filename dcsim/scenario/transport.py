@@ -4,8 +4,6 @@ All of it is off unless asked for. Defaults are QEMU's; labels such as [C.1] are
 docs/facts.md, and "assumption" marks a number without a public source: sweep it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, Literal
 

@@ -155,7 +155,8 @@ def _fault(error: ErrorDetails) -> _Fault:
                 for key, value in context.items()
             }
             known = _SENTENCES.get(kind)
-            return _Fault(path, known.format(got=got, **words) if known else error["msg"])
+            message = known.format(got=got, **words) if known else error["msg"]
+            return _Fault(path, message, context.get("hint"))
 
 
 def _follow(loc: DataPath) -> tuple[DataPath, list[type[BaseModel]]]:
@@ -166,7 +167,7 @@ def _follow(loc: DataPath) -> tuple[DataPath, list[type[BaseModel]]]:
     path: list[str | int] = []
     models: list[type[BaseModel]] = [Scenario]
     for step in loc:
-        chosen = [m for m in models if len(models) > 1 and m.model_fields["kind"].default == step]
+        chosen = [model for model in models if len(models) > 1 and _tag(model) == step]
         if chosen:
             models = chosen
             continue
@@ -175,6 +176,12 @@ def _follow(loc: DataPath) -> tuple[DataPath, list[type[BaseModel]]]:
             fields = [m.model_fields[step] for m in models if step in m.model_fields]
             models = [part for field in fields[:1] for part in _parts(field.annotation)]
     return tuple(path), models
+
+
+def _tag(model: type[BaseModel]) -> Any:
+    """Return what tells a part from others that can stand in its place."""
+    kind = model.model_fields.get("kind")
+    return model.__name__ if kind is None else kind.default
 
 
 def _parts(annotation: Any) -> Iterator[type[BaseModel]]:

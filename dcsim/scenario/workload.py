@@ -1,9 +1,7 @@
 """What a guest does, over which pages, and what its memory is made of."""
 
-from __future__ import annotations
-
-from collections.abc import Collection
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, WithJsonSchema, model_validator
 
@@ -45,6 +43,9 @@ _ACTIVITY_FIELDS = {
     "allocate": {"lifetime"},
     "send": {"peer"},
 }
+_IDLE = {
+    do: frozenset().union(*_ACTIVITY_FIELDS.values()) - own for do, own in _ACTIVITY_FIELDS.items()
+}
 
 
 class Activity(Spec):
@@ -73,7 +74,7 @@ class Activity(Spec):
     peer: Literal["outside", "storage"] = Field(default="outside", description="send: where to")
 
     def _idle(self) -> Collection[str]:
-        return frozenset().union(*_ACTIVITY_FIELDS.values()) - _ACTIVITY_FIELDS[self.do]
+        return _IDLE[self.do]
 
     @model_validator(mode="after")
     def _only_its_own(self) -> Self:
@@ -82,6 +83,23 @@ class Activity(Spec):
         if self.rate == "max" and (self.do == "send" or self.work == 0):
             raise wrong("max needs an activity of pages whose work is more than 0", "rate")
         return self
+
+
+class Shares(NamedTuple):
+    """The shares of a make-up, of one guest of many."""
+
+    free_zero: float
+    free_stale: float
+    cache: float
+    kernel: float
+    anonymous_zero: float
+
+    @property
+    def anonymous(self) -> float:
+        """Share of process memory that holds more than zeros."""
+        return 1 - (
+            self.free_zero + self.free_stale + self.cache + self.kernel + self.anonymous_zero
+        )
 
 
 class Makeup(Spec):
@@ -96,8 +114,12 @@ class Makeup(Spec):
     @property
     def anonymous(self) -> float:
         """Share of process memory that holds more than zeros."""
-        named = self.free_zero + self.free_stale + self.cache + self.kernel + self.anonymous_zero
-        return 1 - named
+        return self.shares.anonymous
+
+    @property
+    def shares(self) -> Shares:
+        """What it is made of, as plain numbers."""
+        return Shares(self.free_zero, self.free_stale, self.cache, self.kernel, self.anonymous_zero)
 
     @model_validator(mode="after")
     def _sum(self) -> Self:
@@ -142,7 +164,7 @@ class Load(Spec):
         return self
 
 
-class Workload(Spec):
+class Workload(Spec, defer_build=False):
     """What a guest does and what its memory is made of."""
 
     name: str = Field(default="inline", min_length=1, max_length=200)
@@ -172,7 +194,13 @@ class Workload(Spec):
     load: Load = Load()
     sources: dict[str, str] = Field(default={}, description="where each number comes from")
 
-    def overwritten(self, makeup: Makeup, *, memory: float | None = None) -> tuple[int, str] | None:
+    def overwritten(
+        self,
+        makeup: Makeup | Shares,
+        *,
+        memory: float | None = None,
+        sets: Sequence[float] | None = None,
+    ) -> tuple[int, str] | None:
         """Return the first activity whose writes find too few pages, and why.
 
         Parameters
@@ -181,11 +209,13 @@ class Workload(Spec):
             What the memory is made of.
         memory
             Bytes of it; None leaves out the activities whose ``set`` is in bytes.
+        sets
+            A guest's own, of each activity; None takes those of the workload.
         """
         room = {"anonymous": makeup.anonymous, "cache": makeup.cache}
         asked = dict.fromkeys(room, 0.0)
         for i, activity in enumerate(self.activities):
-            extent = activity.set
+            extent = activity.set if sets is None else sets[i]
             if activity.do != "write" or (extent > 1 and memory is None):
                 continue
             kind = activity.to
@@ -196,6 +226,15 @@ class Workload(Spec):
                     f"but {kind} is {100 * max(room[kind], 0):.4g}% of it"
                 )
         return None
+
+    def misfit(self, shares: Shares, *, memory: float, sets: Sequence[float]) -> str | None:
+        """Return why a guest's own memory does not fit what it does, if it does not."""
+        if shares.anonymous < -1e-9:
+            return f"the shares sum to {1 - shares.anonymous:.3g}, more than 1"
+        if self.kernel_high > shares.kernel + 1e-9:
+            return f"kernel_high is more than the kernel's {shares.kernel:.3g}"
+        fault = self.overwritten(shares, memory=memory, sets=sets)
+        return fault[1] if fault else None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

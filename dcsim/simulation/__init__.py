@@ -2,6 +2,6 @@
 
 from dcsim.simulation.chance import random_inputs
 from dcsim.simulation.engine import Progress, run
-from dcsim.simulation.prepared import GuestPlan, Prepared, prepare
+from dcsim.simulation.prepared import GuestPlan, Preparation, Prepared, prepare
 
-__all__ = ["GuestPlan", "Prepared", "Progress", "prepare", "random_inputs", "run"]
+__all__ = ["GuestPlan", "Preparation", "Prepared", "Progress", "prepare", "random_inputs", "run"]

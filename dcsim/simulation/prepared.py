@@ -5,10 +5,12 @@ pydantic ends here. A `Prepared` can be pickled, and running it twice gives the 
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
@@ -31,21 +33,27 @@ from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario import spec
 from dcsim.scenario.checks import check, matching
+from dcsim.scenario.columns import HOST, Own, owns
 from dcsim.scenario.document import dotted
 from dcsim.scenario.topology import Network, build
-from dcsim.simulation.placing import places
+from dcsim.scenario.workload import Shares
+from dcsim.simulation.placing import places, stand
 from dcsim.units import PAGE, GiB
 
+Makeup = dict[str, Any]
+"""What memory is made of, in pages, as `Memory` takes it."""
+Writers = tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ...]
+Reader = tuple[tuple[TouchClass, ...], int, float]
 
-@dataclass(frozen=True, slots=True)
-class GuestPlan:
+
+class GuestPlan(NamedTuple):
     """One guest: its name, what it does, what it is made of, where and when it starts."""
 
     name: str
     profile: Profile
-    makeup: dict[str, Any]
-    writers: tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ...]
-    readers: tuple[tuple[tuple[TouchClass, ...], int, float], ...]
+    makeup: Makeup
+    writers: Writers
+    readers: tuple[Reader, ...]
     replacement: Literal["lru", "two-list"]
     host: int
     start_s: float
@@ -89,7 +97,6 @@ class Prepared:
     record: Literal["summary", "migrations", "full"]
 
 
-@rarely_collected()
 def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
     """Make a scenario ready to run.
 
@@ -106,161 +113,316 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         If guests do not fit on the hosts where they are to stand, or what they do not into their
         memory; all problems at once.
     """
-    seed = replicate_seed(scenario.seed, replicate)
-    streams = Streams(seed)
-    problems = [
-        Issue(path=dotted(problem.path), message=problem.message, hint=problem.hint)
-        for problem in check(scenario)
-    ]
-    if problems:
-        raise ScenarioError(problems)
-    network = build(scenario.topology)
-    guests: list[GuestPlan] = []
-    names = {network.node_names[host]: host for host in network.hosts}
-    free = [scenario.topology.host.memory] * len(names)
-    settings: dict[str, Settings] = {}
-    for i, group in enumerate(scenario.guests):
-        name = group.group
-        settings[name] = settings_of(group.migration or scenario.migration)
-        profile, plan = _profile(group, scenario.hinting, scenario.migration)
-        candidates = [names[host] for host in matching(group.place.pattern, names)]
-        hosts = places(candidates, group, free, streams, f"guests[{i}].place", problems)
-        for n, host in enumerate(hosts):
-            guests.append(plan(f"{name}-{n}", profile, host, streams, scenario.horizon))
-    failures = tuple(_failures(scenario.failures or [], network, problems))
-    if problems:
-        raise ScenarioError(problems)
-    return Prepared(
-        scenario=scenario.to_dict(),
-        digest=scenario.digest(),
-        seed=seed,
-        replicate=replicate,
-        network=network,
-        routing=scenario.topology.routing,
-        weights=_weights(scenario.topology.weights),
-        storage_latency_s=scenario.topology.storage.latency,
-        cores=scenario.topology.host.cores,
-        host_memory_bytes=scenario.topology.host.memory,
-        disk_read=_cap(scenario.topology.host.disk_read),
-        disk_write=_cap(scenario.topology.host.disk_write),
-        guests=tuple(guests),
-        settings=settings,
-        operation=_operation(scenario.operation),
-        failures=failures,
-        horizon_s=scenario.horizon,
-        settle_s=scenario.settle,
-        tolerance=scenario.tolerance,
-        record=scenario.record,
-    )
+    with rarely_collected():
+        return Preparation(scenario).prepared(replicate=replicate)
+
+
+class Preparation:
+    """All of a scenario but what is drawn: many replications can be made ready from it.
+
+    Parameters
+    ----------
+    scenario
+        What is asked.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario cannot be run as it is; all problems at once.
+
+    Examples
+    --------
+    >>> import dcsim
+    >>> preparation = Preparation(dcsim.load("quick-start"))
+    >>> [preparation.prepared(replicate=k).replicate for k in range(3)]
+    [0, 1, 2]
+    """
+
+    def __init__(self, scenario: spec.Scenario) -> None:
+        problems = [
+            Issue(path=dotted(problem.path), message=problem.message, hint=problem.hint)
+            for problem in check(scenario)
+        ]
+        if problems:
+            raise ScenarioError(problems)
+        self._scenario = scenario
+        self._network = network = build(scenario.topology)
+        self._hosts = {network.node_names[host]: host for host in network.hosts}
+        policy, settings = _once(_policy), _once(settings_of)
+        candidates = functools.cache(lambda pattern: [
+            self._hosts[host] for host in matching(pattern, self._hosts)
+        ])  # fmt: skip
+        classes: Classes = {}
+        self._groups = [
+            _Group(
+                group,
+                policy(group.hinting or scenario.hinting),
+                group.moves(scenario.migration),
+                candidates(group.place.pattern),
+                classes,
+            )
+            for group in scenario.guests
+        ]
+        data = scenario.to_dict()
+        self._same: dict[str, Any] = {
+            "scenario": data,
+            "digest": spec.digest_of(data),
+            "network": network,
+            "routing": scenario.topology.routing,
+            "weights": _weights(scenario.topology.weights),
+            "storage_latency_s": scenario.topology.storage.latency,
+            "cores": scenario.topology.host.cores,
+            "host_memory_bytes": scenario.topology.host.memory,
+            "disk_read": _cap(scenario.topology.host.disk_read),
+            "disk_write": _cap(scenario.topology.host.disk_write),
+            "settings": {
+                group.group: settings(group.migration or scenario.migration)
+                for group in scenario.guests
+            },
+            "operation": _operation(scenario.operation),
+            "failures": tuple(_failures(scenario.failures or [], network, problems)),
+            "horizon_s": scenario.horizon,
+            "settle_s": scenario.settle,
+            "tolerance": scenario.tolerance,
+            "record": scenario.record,
+        }
+        if problems:
+            raise ScenarioError(problems)
+        self._guests: tuple[GuestPlan, ...] | None = None  # where nothing of them is drawn
+
+    def prepared(self, *, replicate: int = 0) -> Prepared:
+        """Return one replication, ready to run; 0 has the scenario's own seed.
+
+        Raises
+        ------
+        ScenarioError
+            If guests do not fit on the hosts where they are to stand.
+        """
+        seed = replicate_seed(self._scenario.seed, replicate)
+        guests = self._guests or self._placed(Streams(seed))
+        if not any(group.drawn for group in self._groups):
+            self._guests = guests
+        return Prepared(seed=seed, replicate=replicate, guests=guests, **self._same)
+
+    def _placed(self, streams: Streams) -> tuple[GuestPlan, ...]:
+        problems: list[Issue] = []
+        free = [self._scenario.topology.host.memory] * len(self._hosts)
+        guests: list[GuestPlan] = []
+        for i, made in enumerate(self._groups):
+            named = (made.group.each or {}).get(HOST)
+            hosts = (
+                places(made.candidates, made.group, free, streams, f"guests[{i}].place", problems)
+                if named is None
+                else stand(
+                    [self._hosts[name] for name in named],
+                    made.group,
+                    free,
+                    f"guests[{i}].each.{HOST}",
+                    problems,
+                )
+            )
+            guests += made.guests(hosts, streams, self._scenario.horizon)
+        if problems:
+            raise ScenarioError(problems)
+        return tuple(guests)
+
+
+Part = TypeVar("Part")
+Made = TypeVar("Made")
+
+
+def _once(make: Callable[[Part], Made]) -> Callable[[Part], Made]:
+    """Return what makes the same of the same part, which lives as long as its scenario."""
+    made: dict[int, Made] = {}
+
+    def once(part: Part) -> Made:
+        if id(part) not in made:
+            made[id(part)] = make(part)
+        return made[id(part)]
+
+    return once
 
 
 # --------------------------------------------------------------------------- guests
 
-GuestMaker = Callable[[str, Profile, int, Streams, float], GuestPlan]
+
+Classes = dict[tuple[float, str, float, float, float], tuple[TouchClass, ...]]
 
 
-def _profile(
-    group: spec.GuestGroup, default: spec.Hinting, migration: spec.Migration
-) -> tuple[Profile, GuestMaker]:
-    """Turn a group's sizes into pages; return what its guests share, and a maker of each."""
-    pages = group.memory / PAGE
-    work = group.workload
-    activities: list[Activity] = []
-    writers: list[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]] = []
-    readers: list[tuple[tuple[TouchClass, ...], int, float]] = []
-    for item in work.activities:
-        demand = math.inf if item.rate == "max" else item.rate / PAGE
-        size = item.set * pages if item.set <= 1 else item.set / PAGE
-        index = sum(a.do == "allocate" for a in activities)
-        if item.do in ("write", "read"):
-            pattern = item.pattern
-            classes = classes_of(
+class _Kind(NamedTuple):
+    """What guests share that are alike."""
+
+    profile: Profile
+    makeups: Sequence[Makeup]
+    writers: Writers
+    readers: tuple[Reader, ...]
+
+
+class _Group:
+    """A group of guests: its sizes become pages, and what is equal is made once.
+
+    Parameters
+    ----------
+    group
+        The group.
+    policy
+        Its hinting policy.
+    migratable
+        How its guests move.
+    candidates
+        The hosts that its pattern names.
+    classes
+        Classes of pages that were made already.
+    """
+
+    def __init__(
+        self,
+        group: spec.GuestGroup,
+        policy: Policy,
+        migratable: Literal["live", "cold", "no"],
+        candidates: list[int],
+        classes: Classes,
+    ) -> None:
+        self.group = group
+        self.candidates = candidates
+        self._classes = classes
+        self._profile = functools.partial(
+            Profile,
+            group=group.group,
+            workload=group.workload.name,
+            policy=policy,
+            migratable=migratable,
+            because=group.because or "",
+            local_disk=_plain(LocalDisk, group.local_disk),
+            huge_pages=_plain(HugePageSettings, group.huge_pages),
+        )
+        self._activities = list(_activities(group.workload.activities))
+        self._reads = any(item.do == "read" for item in group.workload.activities)
+        self._kinds: dict[Own, _Kind] = {}
+        self._memories: dict[tuple[Any, ...], tuple[Sequence[Makeup], Writers]] = {}
+
+    @property
+    def drawn(self) -> bool:
+        """Whether anything of its guests is random."""
+        group = self.group
+        chances = (len(group.makeups) > 1, group.arrive > 0, group.workload.load.noise > 0)
+        return group.place.by == "random" or any(chances)
+
+    def guests(self, hosts: list[int], streams: Streams, horizon_s: float) -> Iterator[GuestPlan]:
+        """Yield the guests, given where they stand."""
+        group, load = self.group, self.group.workload.load
+        replacement = group.workload.replacement
+        levels = tuple((time, level) for time, level in load.points if time < horizon_s)
+        for name, own, host in zip(group.guest_names, owns(group), hosts, strict=False):
+            kind = self._kinds.get(own)
+            if kind is None:
+                kind = self._kinds[own] = self._kind(own)
+            drawn, start = 0, 0.0
+            if len(kind.makeups) > 1:
+                drawn = int(streams.stream("guest", name, "makeup").integers(len(kind.makeups)))
+            if group.arrive > 0:
+                start = float(streams.stream("guest", name, "arrival").uniform(0, group.arrive))
+            if load.noise > 0:
+                levels = _noisy_levels(load, name, streams, horizon_s)
+            yield GuestPlan(
+                name=name,
+                profile=kind.profile,
+                makeup=kind.makeups[drawn],
+                writers=kind.writers,
+                readers=kind.readers,
+                replacement=replacement,
+                host=host,
+                start_s=start,
+                levels=levels,
+            )
+
+    def _kind(self, own: Own) -> _Kind:
+        pages = own.memory / PAGE
+        demands = [math.inf if rate == "max" else rate / PAGE for rate in own.rates]
+        memory = (pages, own.shares, own.sets)
+        if memory not in self._memories:
+            self._memories[memory] = self._memory(*memory)
+        made = zip(self._activities, demands, strict=True)
+        activities = tuple([activity(demand=demand) for activity, demand in made])
+        profile = self._profile(pages=pages, vcpus=own.vcpus, activities=activities)
+        readers = tuple(self._readers(pages, own.sets, demands)) if self._reads else ()
+        return _Kind(profile, *self._memories[memory], readers)
+
+    def _memory(
+        self, pages: float, shares: Shares, sets: tuple[float, ...]
+    ) -> tuple[Sequence[Makeup], Writers]:
+        """Return what memory of so many pages may be made of, and which of it is written to."""
+        work = self.group.workload
+        samples = [sample.shares for sample in self.group.makeups] or [shares]
+        writers = tuple(
+            (self._touched(extent, item.pattern, pages), item.to)
+            for item, extent in zip(work.activities, sets, strict=True)
+            if item.do == "write"
+        )
+        return [_makeup(work, sample, pages) for sample in samples], writers
+
+    def _readers(
+        self, pages: float, sets: tuple[float, ...], demands: list[float]
+    ) -> Iterator[Reader]:
+        activities = self.group.workload.activities
+        for item, extent, demand in zip(activities, sets, demands, strict=True):
+            if item.do == "read":
+                speed = item.workers / item.work if demand == math.inf else demand
+                yield self._touched(extent, item.pattern, pages), item.read_ahead, speed
+
+    def _touched(
+        self, extent: float, pattern: spec.Pattern, pages: float
+    ) -> tuple[TouchClass, ...]:
+        """Return the classes of a pattern over an extent of so many pages."""
+        size = extent * pages if extent <= 1 else extent / PAGE
+        key = (size, pattern.kind, pattern.hot_share, pattern.hot_rate, pattern.alpha)
+        if key not in self._classes:
+            self._classes[key] = classes_of(
                 pages=size,
                 kind=pattern.kind,
                 hot_share=pattern.hot_share,
                 hot_rate=pattern.hot_rate,
                 alpha=pattern.alpha,
             )
-            if item.do == "write":
-                index = len(writers)
-                writers.append((classes, item.to))
-            else:
-                index = len(readers)
-                speed = item.workers / item.work if item.rate == "max" else demand
-                readers.append((classes, item.read_ahead, speed))
-        activities.append(
-            Activity(
-                do=item.do,
-                demand=demand,
-                work_s=item.work,
-                workers=item.workers,
-                weight=item.weight,
-                index=index,
-                to=item.to,
-                lifetime_s=item.lifetime,
-                peer=item.peer,
-            )
+        return self._classes[key]
+
+
+def _activities(items: list[spec.Activity]) -> Iterator[Callable[..., Activity]]:
+    """Yield what makes each activity, given its demand."""
+    count: Counter[str] = Counter()
+    for item in items:
+        yield functools.partial(
+            Activity,
+            do=item.do,
+            work_s=item.work,
+            workers=item.workers,
+            weight=item.weight,
+            index=count["allocate" if item.do == "send" else item.do],
+            to=item.to,
+            lifetime_s=item.lifetime,
+            peer=item.peer,
         )
-    samples = group.makeups or [work.memory]
-    profile = Profile(
-        group=group.group,
-        workload=work.name,
-        pages=pages,
-        vcpus=group.vcpus,
-        activities=tuple(activities),
-        policy=_policy(group.hinting or default),
-        migratable=group.moves(migration),
-        because=group.because or "",
-        local_disk=_plain(LocalDisk, group.local_disk),
-        huge_pages=_plain(HugePageSettings, group.huge_pages),
-    )
-
-    def plan(
-        name: str, profile: Profile, host: int, streams: Streams, horizon_s: float
-    ) -> GuestPlan:
-        drawn = 0
-        if len(samples) > 1:
-            drawn = int(streams.stream("guest", name, "makeup").integers(len(samples)))
-        start = 0.0
-        if group.arrive > 0:
-            start = float(streams.stream("guest", name, "arrival").uniform(0, group.arrive))
-        sample = samples[drawn]
-        makeup = {
-            "free_zero": sample.free_zero * pages,
-            "free_stale": sample.free_stale * pages,
-            "cache": sample.cache * pages,
-            "kernel": sample.kernel * pages,
-            "anonymous_zero": sample.anonymous_zero * pages,
-            "min_free": work.min_free * pages,
-            "hintable": work.hintable,
-            "hintable_zero": work.hintable if work.hintable_zero is None else work.hintable_zero,
-            "kernel_high": work.kernel_high * pages,
-            "order": tuple(work.order),
-            "init_on_alloc": work.init_on_alloc,
-        }
-        levels = _levels(work.load, name, streams, horizon_s)
-        return GuestPlan(
-            name=name,
-            profile=profile,
-            makeup=makeup,
-            writers=tuple(writers),
-            readers=tuple(readers),
-            replacement=work.replacement,
-            host=host,
-            start_s=start,
-            levels=levels,
-        )
-
-    return profile, plan
+        count[item.do] += 1
 
 
-def _levels(
+def _makeup(work: spec.Workload, sample: Shares, pages: float) -> Makeup:
+    """Return what memory is made of, in pages."""
+    return {
+        **{name: share * pages for name, share in sample._asdict().items()},
+        "min_free": work.min_free * pages,
+        "hintable": work.hintable,
+        "hintable_zero": work.hintable if work.hintable_zero is None else work.hintable_zero,
+        "kernel_high": work.kernel_high * pages,
+        "order": tuple(work.order),
+        "init_on_alloc": work.init_on_alloc,
+    }
+
+
+def _noisy_levels(
     load: spec.Load, name: str, streams: Streams, horizon_s: float
 ) -> tuple[tuple[float, float], ...]:
     """Return the steps of a guest's load up to the horizon, its noise drawn."""
     points = [(time, level) for time, level in load.points if time < horizon_s]
-    if load.noise == 0:
-        return tuple(points)
     count = math.ceil(horizon_s / load.every)
     draws = streams.stream("guest", name, "load").normal(size=count)
     steps = []
@@ -381,13 +543,12 @@ def _downtime_steps(ladder: spec.DowntimeSteps | None) -> DowntimeSteps | None:
 def _operation(operation: spec.Drain | spec.Moves) -> OperationPlan:
     limits = operation.limits
     drain = operation if isinstance(operation, spec.Drain) else None
-    moves = operation.moves if isinstance(operation, spec.Moves) else []
     return OperationPlan(
         kind=operation.kind,
         at_s=operation.at,
         hosts=drain.hosts if drain else "",
         placement=drain.placement if drain else "",
-        moves=tuple((move.guest, move.to) for move in moves),
+        moves=tuple(operation.pairs) if isinstance(operation, spec.Moves) else (),
         caps=(_cap(limits.per_cluster), _cap(limits.per_host_out), _cap(limits.per_host_in)),
         patience=Patience(
             control_plane_s=limits.control_plane,
