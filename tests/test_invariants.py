@@ -515,7 +515,7 @@ def test_a_run_checks_itself_when_it_is_asked_to(monkeypatch: pytest.MonkeyPatch
         self.kernel.count += 100.0
 
     monkeypatch.setattr(Memory, "release", leaky)
-    asked = Scenario.model_validate(scenario())
+    asked = Scenario.model_validate(scenario(hinting="free-page-hint"))
     run(asked)
     with pytest.raises(InvariantError, match="guest-0"):
         run(asked, check=True)
