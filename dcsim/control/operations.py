@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 import simpy
 
 from dcsim.control.admission import Admission
+from dcsim.control.course import Course
 from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
 from dcsim.control.waiting import HeldUp, Queue, Request
 from dcsim.model.guest import Guest
@@ -171,6 +172,7 @@ class Operation:
         """
         turns = deque(source for source in sources if self._queues[source])
         in_vain: list[tuple[Hashable, Host]] = []
+        started: list[tuple[Request, Migration]] = []
         last: int | None = None
         while self.admission.open:
             if (held := self._next_held_up()) is not None:
@@ -183,7 +185,8 @@ class Operation:
             queue = self._queues[source]
             if not queue or not self.admission.may_leave(source):
                 self._held_up.release(source)  # its own next end will look here again
-            elif self.start_next(source):
+            elif (found := queue.take(self.destination)) is not None:
+                started.append((found[0], self.start(*found)))
                 self._held_up.release(source)
                 last = ticket if held is not None else None
                 if queue:
@@ -208,6 +211,8 @@ class Operation:
                 for request in self._queues[source].clear():
                     self.refuse_for_room(request)
                 self._held_up.release(source)
+        for request, migration in started:
+            Course(self.see_through(request, migration))
 
     def _next_held_up(self) -> tuple[int, Host, Hashable] | None:
         """Return the first host that what held it up holds up no longer, its ticket, and what."""
@@ -236,21 +241,14 @@ class Operation:
         if self._held_up:
             self._freed.update([*hosts, None] if grown else hosts)
 
-    def start_next(self, source: Host) -> bool:
-        """Start the first request of a queue that finds a destination; say whether one did."""
-        found = self._queues[source].take(self.destination)
-        if found is not None:
-            self.start(*found)
-        return found is not None
-
     def destination(self, wanted: Host | None, size: float) -> Host | None:
         """Return a host that takes so much memory now, the one wanted or any, if there is one."""
         if wanted is None:
             return self.place(self._room, size)
         return wanted if self.admission.may_enter(wanted) and size <= wanted.free_bytes else None
 
-    def start(self, request: Request, destination: Host) -> None:
-        """Reserve the memory and begin."""
+    def start(self, request: Request, destination: Host) -> Migration:
+        """Reserve the memory for a guest that is to move; return its migration."""
         guest = request.guest
         destination.reserve(guest)
         self.admission.enter(request.source, destination)
@@ -266,7 +264,7 @@ class Operation:
         )
         self.migrations[migration] = None
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
-        self.world.env.process(self.see_through(request, migration))
+        return migration
 
     def see_through(self, request: Request, migration: Migration) -> Generator[simpy.Event]:
         """Run one migration; then let those start that its end makes room for."""
