@@ -190,7 +190,7 @@ class Course:
             elif step.tell == "hint":
                 memory.hold(memory.hintable)
                 memory.tell_held()
-        transport = Transport(settings)
+        transport = settings.transport
         wire = min(self.outlook.wire, transport.tunnel)
         cap = min(settings.effective_bandwidth, wire)
         for _ in range(int(min(settings.max_rounds, MOST_ROUNDS))):
@@ -210,7 +210,7 @@ class Course:
             if not self.outlook.policy.zero_pages:
                 pages = Pending(sum(pages), 0.0, 0.0)
             size = transport.size(pages)
-            duration = max(size / cap, transport.thread_s(pages, wire=wire))
+            duration = max(size / cap, transport.thread_s(pages, size, wire))
             self.sent += size
             self.advance(duration + transport.added_s(pages), self.outlook.source, pages=sum(pages))
 

@@ -259,12 +259,13 @@ class Guest:
 
     def enter(self, phase: str) -> None:
         """Begin another phase, and write down what was done in the one before."""
-        self.pass_time()
         if self._phases is not None:
+            self.pass_time()
             self._phases.enter(phase)
 
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
+        self.pass_time()
         self.enter("")
         if self.traffic is not None:
             self.traffic.leave_off()
@@ -320,8 +321,8 @@ class Guest:
 
     def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        profile = self.profile
-        able = waited = [1.0] * len(profile.activities)
+        profile, paces = self.profile, self.pacing.paces
+        able = waited = [1.0] * len(paces)
         if self.write_fault_s > 0 and self.stream is not None:
             able = self.pacing.kept_after_faults(elapsed, sent)
             if parts > 1 and self.pacing.uneven(able, elapsed, sent):
@@ -332,12 +333,13 @@ class Guest:
         if self.absent is not None:
             waited = self._wait_for_pages(self.absent, elapsed, sent)
         writes, reads = [0.0] * profile.writes, [0.0] * profile.reads
-        lost = Tally[str]()
+        lost: Tally[str] = Tally()
         progress = 0.0
-        each = zip(profile.activities, profile.weights, self.paces, waited, able, strict=True)
-        for activity, weight, pace, there, kept in each:
-            do, paced = activity.do, pace.progress
-            done = pace.rate * elapsed * there
+        for i, activity in enumerate(profile.activities):
+            weight, pace, there, kept = profile.weights[i], paces[i], waited[i], able[i]
+            do, rate = activity.do, pace.rate
+            paced = rate / pace.base if rate < pace.base else 1.0
+            done = rate * elapsed * there
             if do == "write":
                 writes[activity.index] += done * kept
                 self.written_pages += done * kept
@@ -357,12 +359,14 @@ class Guest:
                 lost[cause] += weight * elapsed * paced * there * (1 - kept)
             progress += weight * paced * there * kept
         recycled = self._read(reads) if profile.reads else 0.0
-        self._note(writes, reads, recycled=recycled, sent=sent)
+        if self.stream is not None or self.absent is not None:
+            self._note(writes, reads, recycled=recycled, sent=sent)
         if profile.reports and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
-        self._lose(end_s, elapsed, progress if profile.activities else 1.0, lost)
+        if lost or progress < 1.0:
+            self._lose(end_s, elapsed, progress if profile.activities else 1.0, lost)
 
     def _read(self, touches: list[float]) -> float:
         """Read files; return how many cache frames were filled anew."""

@@ -41,7 +41,8 @@ def send_round(
         yield from stream.send_round(kind, fits_s=0.0, until_s=window_end(migration, began))
     guest.pass_time()
     stream.end_round()
-    left = guest.memory.scan.pending * PAGE
+    scan = guest.memory.scan
+    left = scan.pending * PAGE
     left += sync(migration) * PAGE
     new = migration.found_pages - found_before
     now = env.now

@@ -32,6 +32,8 @@ class Profile:
     changes
         Whether its rates change by themselves as it runs: with what it misses, with what is free,
         with its huge pages.
+    drifts
+        Whether they do, or what it writes of files is brought into memory.
     reports
         Whether its policy lets it report free memory all the time.
     uses_network
@@ -52,6 +54,7 @@ class Profile:
     reads: int = field(init=False)
     writes: int = field(init=False)
     changes: bool = field(init=False)
+    drifts: bool = field(init=False)
     reports: bool = field(init=False)
     uses_network: bool = field(init=False)
 
@@ -66,6 +69,7 @@ class Profile:
         derive(self, "changes", changes)
         derive(self, "reports", any([step.tell == "report" for step in self.policy.steps]))
         files = any([activity.to == "cache" for activity in self.activities])
+        derive(self, "drifts", changes or files)
         derive(self, "uses_network", files or "read" in does or "send" in does)
 
     @property

@@ -23,6 +23,7 @@ Row = tuple[Cell, ...]
 
 _AFTER_ROUNDS = {"switch-over": 1, "post-copy": 2}
 _lost_in_order = itemgetter(*CAUSES)
+_NOTHING_LOST = (0.0,) * len(CAUSES)
 
 
 def round_row(
@@ -135,7 +136,7 @@ def guest_row(guest: Guest) -> Row:
         guest.memory_bytes,
         guest.moves,
         math.fsum(lost.values()),
-        *_lost_in_order(lost),
+        *(_lost_in_order(lost) if lost else _NOTHING_LOST),
         guest.blackout_s,
         guest.unreachable_s,
         degraded[0.1],

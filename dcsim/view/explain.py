@@ -112,7 +112,7 @@ class _Told:
         """What pages cost on their way."""
         settings = self.group.get("migration") or self.result.scenario.get("migration", {})
         known = {key: value for key, value in settings.items() if value is not None}
-        return Transport(settings_of(Migration.model_validate(known)))
+        return settings_of(Migration.model_validate(known)).transport
 
     @property
     def cap(self) -> float:
@@ -255,7 +255,8 @@ class _Told:
         aside = f"; {scanned}" if scan > 0.05 * took else ""
         if row["sent_bytes"] / self.cap > _CLOSE * sending:
             return f"held back by the cap of {human(self.cap, 'rate')}{aside}"
-        if transport.work_s(sent) / transport.threads > _CLOSE * sending:
+        work_s = transport.work_s(sent, transport.size(sent))
+        if work_s / transport.threads > _CLOSE * sending:
             channels = transport.threads
             threads = (
                 "the sending thread" if channels == 1 else f"the threads of {channels} channels"
