@@ -100,6 +100,7 @@ class Operation:
         self._room = Room([], self.admission.may_enter)
         self._queues: dict[Host, Queue] = defaultdict(Queue)
         self._held_up = HeldUp()
+        self._begun: list[tuple[Request, Migration]] = []
         self._freed: set[Hashable] = set()
         self._least = math.inf
 
@@ -166,16 +167,23 @@ class Operation:
     # ------------------------------------------------------------------ working it off
 
     def dispatch(self, *sources: Host) -> None:
-        """Start what may start, one guest from each host in turn, until none can.
+        """Start what may start now, at these hosts and at those that were held up."""
+        self.admit(*sources)
+        begun, self._begun = self._begun, []
+        for request, migration in begun:
+            Course(self.see_through(request, migration))
+
+    def admit(self, *sources: Host) -> None:
+        """Admit one guest from each host in turn, until none may start.
 
         First come hosts that were held up by what has changed since, then these.
         """
         turns = deque(source for source in sources if self._queues[source])
         in_vain: list[tuple[Hashable, Host]] = []
-        started: list[tuple[Request, Migration]] = []
         last: int | None = None
         while self.admission.open:
-            if (held := self._next_held_up()) is not None:
+            held = self._next_held_up() if self._held_up else None
+            if held is not None:
                 ticket, source, reason = held
             elif turns:
                 source = turns.popleft()
@@ -186,7 +194,7 @@ class Operation:
             if not queue or not self.admission.may_leave(source):
                 self._held_up.release(source)  # its own next end will look here again
             elif (found := queue.take(self.destination)) is not None:
-                started.append((found[0], self.start(*found)))
+                self.start(*found)
                 self._held_up.release(source)
                 last = ticket if held is not None else None
                 if queue:
@@ -211,13 +219,9 @@ class Operation:
                 for request in self._queues[source].clear():
                     self.refuse_for_room(request)
                 self._held_up.release(source)
-        for request, migration in started:
-            Course(self.see_through(request, migration))
 
     def _next_held_up(self) -> tuple[int, Host, Hashable] | None:
         """Return the first host that what held it up holds up no longer, its ticket, and what."""
-        if not self._held_up:
-            return None
         found: tuple[int, Host, Hashable] | None = None
         for reason in (THE_CLUSTER, *self._freed):
             first = self._held_up.first(reason) if self._has_room(reason) else None
@@ -226,7 +230,7 @@ class Operation:
             elif found is None or first[0] < found[0]:
                 found = (*first, reason)
         if found is not None:
-            self._held_up.pop(found[2])
+            self._held_up.serve(found[2])
         return found
 
     def _has_room(self, reason: Hashable) -> bool:
@@ -247,8 +251,8 @@ class Operation:
             return self.place(self._room, size)
         return wanted if self.admission.may_enter(wanted) and size <= wanted.free_bytes else None
 
-    def start(self, request: Request, destination: Host) -> Migration:
-        """Reserve the memory for a guest that is to move; return its migration."""
+    def start(self, request: Request, destination: Host) -> None:
+        """Reserve the memory; its course begins once all who may start now are admitted."""
         guest = request.guest
         destination.reserve(guest)
         self.admission.enter(request.source, destination)
@@ -264,7 +268,7 @@ class Operation:
         )
         self.migrations[migration] = None
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
-        return migration
+        self._begun.append((request, migration))
 
     def see_through(self, request: Request, migration: Migration) -> Generator[simpy.Event]:
         """Run one migration; then let those start that its end makes room for."""

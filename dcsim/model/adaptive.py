@@ -209,10 +209,10 @@ class Course:
             pages = Pending(*(count / (PARTS - part) for count in self.memory.scan.pending_here()))
             if not self.outlook.policy.zero_pages:
                 pages = Pending(sum(pages), 0.0, 0.0)
-            size = transport.size(pages)
-            duration = max(size / cap, transport.thread_s(pages, size, wire))
+            size, thread_s = transport.takes(pages, wire)
+            duration = max(size / cap, thread_s) + transport.added_s(pages.ballooned)
             self.sent += size
-            self.advance(duration + transport.added_s(pages), self.outlook.source, pages=sum(pages))
+            self.advance(duration, self.outlook.source, pages=sum(pages))
 
     def arrive(self, steps: Sequence[Step]) -> None:
         """Forget what was not sent; deflate."""

@@ -73,6 +73,8 @@ class Guest:
 
     Attributes
     ----------
+    memory_bytes
+        Its memory in bytes.
     throttle
         Share of the time for which its vCPUs are stopped.
     holds
@@ -88,10 +90,11 @@ class Guest:
     __slots__ = (
         "_levels", "_look_at", "_make_memory", "_memory", "_pause_cause", "_phases", "_record",
         "_since", "_started", "_starved", "absent", "balloon_gives_back", "blackout_s",
-        "degraded_s", "env", "holds", "host", "huge", "level", "lost", "missed_pages", "moves",
-        "name", "network", "pacing", "policy_threads", "profile", "read_pages", "refault_pages",
-        "running", "storage", "stream", "throttle", "traffic", "undisturbed",
-        "undisturbed_refault_pages", "unreachable_s", "write_fault_s", "written_pages",
+        "degraded_s", "env", "holds", "host", "huge", "level", "lost", "memory_bytes",
+        "missed_pages", "moves", "name", "network", "pacing", "policy_threads", "profile",
+        "read_pages", "refault_pages", "running", "storage", "stream", "throttle", "traffic",
+        "undisturbed", "undisturbed_refault_pages", "unreachable_s", "write_fault_s",
+        "written_pages",
     )  # fmt: skip
 
     def __init__(
@@ -113,6 +116,7 @@ class Guest:
         self.storage = storage
         self.name = name
         self.profile = profile
+        self.memory_bytes = profile.pages * PAGE
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = False
@@ -167,11 +171,6 @@ class Guest:
     def paces(self) -> list[Pace]:
         """How each of its activities goes."""
         return self.pacing.paces
-
-    @property
-    def memory_bytes(self) -> float:
-        """Its memory in bytes."""
-        return self.profile.pages * PAGE
 
     # ------------------------------------------------------------------ its life
 
@@ -403,10 +402,10 @@ class Guest:
 
     def _busy(self) -> float:
         """Return the share of its work that it has to do now; all, if it never has any."""
-        activities = self.profile.activities
-        if not activities:
+        activities, paces = self.profile.activities, self.paces
+        if not [pace for pace in paces if pace.base <= 0]:
             return 1.0
-        pairs = zip(activities, self.paces, strict=True)
+        pairs = zip(activities, paces, strict=True)
         busy = sum([activity.weight for activity, pace in pairs if pace.base > 0])
         return busy / sum([activity.weight for activity in activities])
 

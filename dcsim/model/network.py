@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import simpy
 
@@ -191,7 +191,7 @@ class Network:
         until_s
             The event fires at this time, whatever is left.
         """
-        waiter = self.env.event()
+        waiter = simpy.Event(self.env)
         now = self.env.now
         self._arm(self._fabric.send(flow, size, margin_s, beyond, until_s, waiter, now), now)
         return waiter
@@ -240,7 +240,7 @@ class Network:
     def _settle_soon(self) -> None:
         if not self._settling:
             self._settling = True
-            event = self.env.event()
+            event = simpy.Event(self.env)
             event._ok = True
             event._value = None
             assert event.callbacks is not None
@@ -252,13 +252,13 @@ class Network:
         self.settles += 1
         moved: list[Flow] | None = None if self._record is None else []
         now = self.env.now
-        told = self._fabric.settle(now, moved)
+        told: list[Any] = self._fabric.settle(now, moved)
         self._arm(self._fabric.next(), now)
         for flow in moved or ():
             self._note(flow, flow.rate - flow.was)
         # A listener may look at any flow, so all rates are in place before the first is told.
         for flow in told:
-            cast("RateListener", flow.listener)()
+            flow.listener()
         if self._check and not self._settling:  # else a listener asked for more
             wrong = violations(self.flows, self.capacity)
             if wrong:
@@ -271,7 +271,7 @@ class Network:
         # Where rates are about to be others, settling comes here again.
         if at < self._wakes[-1] and (at <= now or not self._settling):
             self._wakes.append(at)
-            wake = self.env.timeout(at - now)
+            wake = simpy.Timeout(self.env, at - now)
             assert wake.callbacks is not None
             wake.callbacks.append(self._wake)
 
@@ -279,28 +279,21 @@ class Network:
         """Let all go on whose transfers are complete, within this one event."""
         until_s, now = self._wakes.pop(), self.env.now
         done = self._fabric.complete(until_s, now)
-        if done:
-            self._wakes.append(-math.inf)  # what they begin needs no wake-up of its own
-            for flow in done:
-                waiter = cast("simpy.Event | None", flow.waiter)
-                if waiter is not None:  # else one that went on before has closed it
-                    flow.waiter = None
-                    _fire(waiter)
-            self._wakes.pop()
+        self._wakes.append(-math.inf)  # what they begin needs no wake-up of its own
+        for flow in done:
+            waiter: Any = flow.waiter
+            if waiter is not None:  # else one that went on before has closed it
+                flow.waiter = None
+                waiter._ok, waiter._value = True, None
+                callbacks, waiter.callbacks = waiter.callbacks, None
+                for callback in callbacks:
+                    callback(waiter)
+        self._wakes.pop()
         self._arm(self._fabric.next(), now)
 
     def _release(self, flow: Flow) -> None:
         """Let who waits for a flow go on, once who has closed it is done."""
-        waiter = cast("simpy.Event | None", flow.waiter)
+        waiter: Any = flow.waiter
         if waiter is not None:
             flow.waiter = None
             waiter.succeed()
-
-
-def _fire(event: simpy.Event) -> None:
-    """Let an event happen now, not as one more of this instant."""
-    event._ok, event._value = True, None
-    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
-    assert callbacks is not None
-    for callback in callbacks:
-        callback(event)

@@ -92,15 +92,15 @@ class Stream:
 
     __slots__ = (
         "_cache", "_capped", "_collected", "_delta_share", "_fits_s", "_guest", "_idle_s",
-        "_limited", "_marks", "_network", "_raw", "_scan", "_scan_shown", "_sent_otherwise",
-        "_stopped", "_transport", "_window", "_wire", "_zero_pages", "_zero_share", "cores",
-        "deltas", "flow", "normal", "page_bytes", "sent", "sent_of", "zero",
+        "_limited", "_marks", "_network", "_raw", "_scan_shown", "_sent_otherwise",
+        "_stop_s", "_transport", "_window", "_wire", "_zero_pages", "_zero_share", "cores",
+        "deltas", "flow", "normal", "page_bytes", "scan", "sent", "sent_of", "zero",
     )  # fmt: skip
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
         self._network = network
         self._guest = guest
-        self._scan = guest.memory.scan
+        self.scan = guest.memory.scan
         self._window = settings.window
         self._zero_pages = guest.profile.policy.zero_pages
         self._transport = transport = settings.transport
@@ -124,7 +124,7 @@ class Stream:
         self._collected = self._raw = 0.0
         self._limited = True
         self._fits_s: float | None = None
-        self._stopped = False
+        self._stop_s = math.inf
         self._marks: list[tuple[float, float]] = []
 
     # ------------------------------------------------------------------ rounds
@@ -145,7 +145,7 @@ class Stream:
         limited
             Whether the bandwidth cap holds.
         """
-        if self._stopped:
+        if self._stop_s < math.inf:
             return
         network, flow, guest = self._network, self.flow, self._guest
         if kind != flow.kind:
@@ -160,8 +160,9 @@ class Stream:
             network.set_cap(flow, cap)
             yield network.send(flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s)
             guest.pass_time()
-            ended = self._stopped or guest.env.now >= until_s
-            if ended or network.left(flow) > 0 or not self._go_on():
+            now = guest.env.now
+            ended = now >= until_s or now >= self._stop_s
+            if ended or flow.left > 0 or not self._go_on():
                 return
 
     def replan(self) -> None:
@@ -201,10 +202,10 @@ class Stream:
 
     def _go_on(self) -> bool:
         """Go on to the next region with pages to be sent; return whether there is one."""
-        if not self._scan.next_region():
+        if not self.scan.next_region():
             return False
         self._mark()
-        _, zero, _ = self._scan.pending_here()
+        _, zero, _ = self.scan.pending_here()
         scan_s = self._transport.scan_s(zero)
         hidden_s = min(scan_s, self._idle_s) if self._limited else 0.0
         self._idle_s -= hidden_s
@@ -220,43 +221,40 @@ class Stream:
             Bytes of what is pending there; the rate that the sending thread can keep up; the margin
             in seconds and the bytes beyond that make the rest of the round fit.
         """
-        scan, transport = self._scan, self._transport
+        scan, transport = self.scan, self._transport
         found = self._cache.hits(scan.here) if self._cache is not None else 0.0
-        pages = self._pending(*scan.pending_here(), found)
-        size = transport.size(pages)
-        cap = self._capped if self._limited else self._wire
+        normal, zero, ballooned = scan.pending_here()
+        if not self._zero_pages:  # nobody looks for them: they go whole
+            normal, zero, ballooned = normal + zero + ballooned, 0.0, 0.0
+        pages = normal, zero, ballooned, found
+        cap, wire = self._capped if self._limited else self._wire, self._wire
+        size, thread_s = transport.takes(pages, wire, self._scan_shown)
         if size > 0:
-            normal, zero, ballooned, cached = pages
             count = normal + zero + ballooned
             self.page_bytes = size / count
             self._zero_share = (zero + ballooned) / count
-            self._delta_share = cached / count if transport.delta < transport.whole else 0.0
-            thread_s = transport.thread_s(pages, size, self._wire, self._scan_shown)
+            self._delta_share = found / count if transport.delta < transport.whole else 0.0
             busy_s = size / cap
             if busy_s >= self._window > 0:  # what less leaves is what was left before
                 self._idle_s = max(0.0, 1 - thread_s * cap / size) * self._window
             if busy_s < thread_s:
                 busy_s = thread_s
             if ballooned > 0:
-                busy_s += transport.added_s(pages)
+                busy_s += transport.added_s(ballooned)
             cap = size / busy_s if busy_s > 0 else math.inf
         beyond = 0.0
         if self._fits_s and len(scan.regions) > 1:
             beyond = scan.pending * self.page_bytes - size
         return size, cap, (self._fits_s or 0.0) * self.page_bytes / PAGE, beyond
 
-    def _pending(self, normal: float, zero: float, ballooned: float, cached: float) -> Pending:
-        """Return what is to be sent as it is sent: zero pages whole, if nobody looks for them."""
-        if self._zero_pages:
-            return Pending(normal, zero, ballooned, cached)
-        return Pending(normal + zero + ballooned, 0.0, 0.0, cached)
-
     def _first_pass(self) -> Pending:
         """Return all that is to be sent at first."""
         memory = self._guest.memory
+        if not self._zero_pages:
+            return Pending(memory.scan.pending, 0.0, 0.0)
         ballooned = memory.ballooned.pending
         zero = sum(pages.pending for pages in memory.sets if pages.zero) - ballooned
-        return self._pending(memory.scan.pending - zero - ballooned, zero, ballooned, 0.0)
+        return Pending(memory.scan.pending - zero - ballooned, zero, ballooned)
 
     # ------------------------------------------------------------------ accounts
 
@@ -310,9 +308,9 @@ class Stream:
         self.zero += pages * self._zero_share
         self.deltas += pages * self._delta_share
         if self._cache is not None and kind != "first pass":
-            pending = self._scan.waiting
+            pending = self.scan.waiting
             share = min(1.0, pages / pending) if pending > 0 else 0.0
-            self._cache.sent(share, self._scan.here)
+            self._cache.sent(share, self.scan.here)
         return pages
 
     @property
@@ -331,7 +329,7 @@ class Stream:
 
     def stop(self) -> None:
         """Send no more: who waits for the round waits no longer."""
-        self._stopped = True
+        self._stop_s = self._guest.env.now
         self._network.stop(self.flow)
 
     def close(self) -> None:

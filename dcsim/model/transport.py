@@ -72,6 +72,10 @@ class Pending(NamedTuple):
     cached: float = 0.0
 
 
+Some = tuple[float, float, float, float]
+"""Pages as `Pending` has them."""
+
+
 class Transport:
     """What pages cost, under given settings.
 
@@ -126,13 +130,7 @@ class Transport:
                 self._encrypt_s = 1 / encryption.rate
                 self.raw = encryption.rate
 
-    def size(self, pages: Pending) -> float:
-        """Return the bytes of pages on the wire."""
-        normal, zero, ballooned, cached = pages
-        saved = cached * (self.whole - self.delta)
-        return normal * self.whole - saved + (zero + ballooned) * self.zero
-
-    def work_s(self, pages: Pending, size: float) -> float:
+    def work_s(self, pages: Some, size: float) -> float:
         """Return the time that threads spend on sending pages of so many bytes, scans aside."""
         normal, _, _, cached = pages
         saved = cached * (1 - self.delta / self.whole)
@@ -147,25 +145,28 @@ class Transport:
         """Return how long zero pages take to be scanned."""
         return zeros * self._scan_s / self.scanners
 
-    def thread_s(self, pages: Pending, size: float, wire: float, scan_shown: float = 1.0) -> float:
-        """Return how long the threads take for pages of so many bytes, at a rate of the wire.
+    def takes(self, pages: Some, wire: float, scan_shown: float = 1.0) -> tuple[float, float]:
+        """Return the bytes of pages on the wire, and how long threads take for them at its rate.
 
         A thread scans or sends; what it has sent overlaps with the wire. So several threads keep
         the wire busy while others scan. A share of the scans may hide elsewhere.
         """
-        scan_s = pages[1] * self._scan_s / self.scanners * scan_shown
+        normal, zero, ballooned, cached = pages
+        saved = cached * (self.whole - self.delta)
+        size = normal * self.whole - saved + (zero + ballooned) * self.zero
+        scan_s = zero * self._scan_s / self.scanners * scan_shown
         work_s, wire_s = self.work_s(pages, size), size / wire
         sending_s = (work_s if work_s > wire_s else wire_s) / self.threads
         if self.scanners == self.threads:
-            return scan_s + sending_s
-        return max(scan_s, sending_s)
+            return size, scan_s + sending_s
+        return size, max(scan_s, sending_s)
 
-    def added_s(self, pages: Pending) -> float:
+    def added_s(self, ballooned: float) -> float:
         """Return what adds to that whatever the cap on the wire.
 
         Ballooned pages lie together, and windows over them go unfilled [M.12].
         """
-        return pages.ballooned * self._scan_ballooned_s / self.scanners
+        return ballooned * self._scan_ballooned_s / self.scanners
 
     def threads_busy(self, pages: Pending, *, wire: float, cap: float) -> float:
         """Return how many threads are busy at either end while pages are sent.
@@ -175,8 +176,7 @@ class Transport:
         """
         if not self._channels:
             return 1.0 if self.tunnel == float("inf") else 2.0
-        size = self.size(pages)
+        size, thread_s = self.takes(pages, wire)
         scan_s = pages.zero * self._scan_s + pages.ballooned * self._scan_ballooned_s
-        sending_s = max(size / cap, self.thread_s(pages, size, wire))
-        duration_s = sending_s + self.added_s(pages)
+        duration_s = max(size / cap, thread_s) + self.added_s(pages.ballooned)
         return (scan_s + self.work_s(pages, size)) / duration_s if duration_s > 0 else 0.0

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import simpy
 from simpy.core import StopSimulation
 
 from dcsim.control.failures import fail
 from dcsim.control.operations import Operation
 from dcsim.garbage import rarely_collected
+from dcsim.model.clock import Clock
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
@@ -114,7 +114,7 @@ class _Run:
     def __init__(self, prepared: Prepared, *, check: bool) -> None:
         self.prepared = prepared
         self.check = check
-        self.env = env = simpy.Environment()
+        self.env = env = Clock()
         self.recorder = recorder = Recorder(prepared.record)
         self.rates: Steps[tuple[int, str]] = Steps()
         self.slowdowns: Steps[str] = Steps()
