@@ -8,7 +8,7 @@ taken when something happens to the guest, and when a miss rate would have moved
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 import simpy
@@ -306,7 +306,7 @@ class Guest:
             self.huge.pass_time(elapsed)
         sent = self.stream.collect() if self.stream is not None else 0.0
         if self.running:
-            self._run(now, elapsed, sent, parts=FAULT_PARTS)
+            self._run(now, elapsed, sent, FAULT_PARTS)
         else:
             self._wait(now, elapsed, sent)
 
@@ -314,23 +314,24 @@ class Guest:
         """Let it stand still for an interval, its pages sent or come meanwhile."""
         if self.stream is not None or self.absent is not None:
             writes, reads = [0.0] * self.profile.writes, [0.0] * self.profile.reads
-            self._note(writes, reads, recycled=0.0, sent=sent)
+            self._note(writes, reads, 0.0, sent)
         self.blackout_s += elapsed
         self._lose(end_s, elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
 
-    def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
+    def _run(self, end_s: float, elapsed: float, sent: float, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        profile, paces = self.profile, self.pacing.paces
-        able = waited = [1.0] * len(paces)
-        if self.write_fault_s > 0 and self.stream is not None:
+        profile, paces, stream, absent = self.profile, self.paces, self.stream, self.absent
+        able: Sequence[float] = profile.ones
+        waited: Sequence[float] = profile.ones
+        if self.write_fault_s > 0 and stream is not None:
             able = self.pacing.kept_after_faults(elapsed, sent)
             if parts > 1 and self.pacing.uneven(able, elapsed, sent):
                 half = elapsed / 2
-                self._run(end_s - half, half, sent / 2, parts=parts // 2)
-                self._run(end_s, half, sent / 2, parts=parts // 2)
+                self._run(end_s - half, half, sent / 2, parts // 2)
+                self._run(end_s, half, sent / 2, parts // 2)
                 return
-        if self.absent is not None:
-            waited = self._wait_for_pages(self.absent, elapsed, sent)
+        if absent is not None:
+            waited = self._wait_for_pages(absent, elapsed, sent)
         writes, reads = [0.0] * profile.writes, [0.0] * profile.reads
         lost: Tally[str] = Tally()
         progress = 0.0
@@ -358,9 +359,9 @@ class Guest:
                 lost[cause] += weight * elapsed * paced * there * (1 - kept)
             progress += weight * paced * there * kept
         recycled = self._read(reads) if profile.reads else 0.0
-        if self.stream is not None or self.absent is not None:
-            self._note(writes, reads, recycled=recycled, sent=sent)
-        if profile.reports and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
+        if stream is not None or absent is not None:
+            self._note(writes, reads, recycled, sent)
+        if profile.reports and absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
@@ -376,9 +377,7 @@ class Guest:
             self.undisturbed_refault_pages += outcome.brought
         return outcome.recycled
 
-    def _note(
-        self, writes: list[float], reads: list[float], *, recycled: float, sent: float
-    ) -> None:
+    def _note(self, writes: list[float], reads: list[float], recycled: float, sent: float) -> None:
         """Note in a migration's dirty log, or in what post-copy lacks, what was done meanwhile."""
         if self.absent is not None:
             arrived = self._bytes(sent)

@@ -34,12 +34,12 @@ def send_round(
     migration.begin_round(stream)
     if entries > 0:
         yield stream.send_raw(entries, limited=True)
+        guest.pass_time()
     fits_s = watch.downtime_limit if windows else 0.0
     yield from stream.send_round(kind, fits_s=fits_s, until_s=watch.deadline_s)
     if windows and not guest.ran_out():
         # decisions fall at the end of the window; until then it goes on sending
         yield from stream.send_round(kind, fits_s=0.0, until_s=window_end(migration, began))
-    guest.pass_time()
     stream.end_round()
     left = stream.scan.pending * PAGE
     left += sync(migration, stream) * PAGE

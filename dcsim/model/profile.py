@@ -27,6 +27,8 @@ class Profile:
     ----------
     weights
         Share of each activity in the guest's progress; they sum to 1.
+    ones
+        1 for each activity: what it does of its work where nothing takes a part away.
     reads, writes
         How many activities do.
     changes
@@ -51,6 +53,7 @@ class Profile:
     local_disk: LocalDisk | None = None
     huge_pages: HugePageSettings | None = None
     weights: tuple[float, ...] = field(init=False)
+    ones: tuple[float, ...] = field(init=False, repr=False, compare=False)
     reads: int = field(init=False)
     writes: int = field(init=False)
     changes: bool = field(init=False)
@@ -63,6 +66,7 @@ class Profile:
         does = [activity.do for activity in self.activities]
         derive = object.__setattr__
         derive(self, "weights", tuple([a.weight / total for a in self.activities]))
+        derive(self, "ones", (1.0,) * len(does))
         derive(self, "reads", does.count("read"))
         derive(self, "writes", does.count("write"))
         changes = "read" in does or "allocate" in does or self.huge_pages is not None

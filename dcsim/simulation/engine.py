@@ -14,7 +14,6 @@ from simpy.core import StopSimulation
 from dcsim.control.failures import fail
 from dcsim.control.operations import Operation
 from dcsim.garbage import rarely_collected
-from dcsim.model.clock import Clock
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
@@ -29,6 +28,7 @@ from dcsim.records.result import Result
 from dcsim.records.steps import Steps
 from dcsim.rng import Streams
 from dcsim.scenario import spec
+from dcsim.simulation.clock import Clock
 from dcsim.simulation.prepared import Prepared, prepare
 
 PROGRESS_EVERY_S = 0.1
