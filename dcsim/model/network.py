@@ -149,8 +149,6 @@ class Network:
 
         Its listener is told of what others bring about, not of that.
         """
-        if cap == flow.cap:
-            return
         before = flow.rate
         if self._fabric.set_cap(flow, cap, self.env.now):
             self._settle_soon()

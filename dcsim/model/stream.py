@@ -157,7 +157,8 @@ class Stream:
         self._mark()
         while True:
             size, cap, margin_s, beyond = self._plan()
-            network.set_cap(flow, cap)
+            if cap != flow.cap:
+                network.set_cap(flow, cap)
             yield network.send(flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s)
             guest.pass_time()
             now = guest.env.now
