@@ -1140,6 +1140,7 @@ static PyMemberDef flow_members[] = {
     {"rate", T_DOUBLE, offsetof(Flow, rate), READONLY, NULL},
     {"was", T_DOUBLE, offsetof(Flow, was), READONLY, NULL},
     {"sent", T_DOUBLE, offsetof(Flow, sent), READONLY, NULL},
+    {"left", T_DOUBLE, offsetof(Flow, left), READONLY, NULL},
     {"bottleneck", T_INT, offsetof(Flow, bottleneck), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -586,6 +586,43 @@ def test_stop_fires_whatever_is_left() -> None:
     assert (fired, again) == ([3.0], [25.0])
 
 
+def test_who_goes_on_first_may_end_another_that_is_done_too() -> None:
+    """Transfers that are complete at once go on in order, each once, though one ends the other."""
+    net = network(10.0, 10.0)
+    flows = [net.open(along(link), kind="first pass") for link in range(2)]
+    told: list[tuple[int, float]] = []
+
+    def sends(own: int) -> Generator[simpy.Event]:
+        yield net.send(flows[own], 100.0)
+        told.append((own, net.env.now))
+        net.close(flows[1])
+
+    for own in range(2):
+        net.env.process(sends(own))
+    net.env.run()
+    assert told == [(0, 10.0), (1, 10.0)]
+    assert [flow.sent for flow in flows] == [100.0, 100.0]
+
+
+def test_a_transfer_takes_one_event() -> None:
+    """One wakes up who sends, and what it sends next; one settled the rate at first."""
+    net = network(10.0)
+    flow = net.open(along(0), kind="first pass")
+    times: list[float] = []
+
+    def send_on(_: object = None) -> None:
+        times.append(net.env.now)
+        if len(times) < 5:
+            event = net.send(flow, 10.0)
+            assert event.callbacks is not None
+            event.callbacks.append(send_on)
+
+    send_on()
+    net.env.run()
+    assert times == pytest.approx([0.0, 1.0, 2.0, 3.0, 4.0])
+    assert next(net.env._eid) == 1 + 4
+
+
 def test_no_more_is_counted_than_was_asked() -> None:
     """A flow that has sent what it was given sends no more, however long it stays open."""
     net = network(10.0)

@@ -82,7 +82,7 @@ def test_who_waits_for_several_things_waits_once() -> None:
     held.hold(b, ["y"])
     assert list(held) == [a, b]
     assert held.first("x") == held.first("y") == (0, a)
-    held.pop("y")
+    held.serve("y")
     assert held.first("y") == (1, b)
     held.release(a)
     assert held.first("x") is None
@@ -121,7 +121,7 @@ class PlainOperation(Operation):
         super()._note(*hosts)
         self.ended_one = True
 
-    def dispatch(self, *sources: Host) -> None:
+    def admit(self, *sources: Host) -> None:
         """Look at those held up, if anything has ended, and at these."""
         held = list(self.held) if self.ended_one else []
         self.ended_one = False

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 import simpy
 
 from dcsim.control.admission import Admission
+from dcsim.control.course import Course
 from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
 from dcsim.control.waiting import HeldUp, Queue, Request
 from dcsim.model.guest import Guest
@@ -99,6 +100,7 @@ class Operation:
         self._room = Room([], self.admission.may_enter)
         self._queues: dict[Host, Queue] = defaultdict(Queue)
         self._held_up = HeldUp()
+        self._begun: list[tuple[Request, Migration]] = []
         self._freed: set[Hashable] = set()
         self._least = math.inf
 
@@ -165,7 +167,14 @@ class Operation:
     # ------------------------------------------------------------------ working it off
 
     def dispatch(self, *sources: Host) -> None:
-        """Start what may start, one guest from each host in turn, until none can.
+        """Start what may start now, at these hosts and at those that were held up."""
+        self.admit(*sources)
+        begun, self._begun = self._begun, []
+        for request, migration in begun:
+            Course(self.see_through(request, migration))
+
+    def admit(self, *sources: Host) -> None:
+        """Admit one guest from each host in turn, until none may start.
 
         First come hosts that were held up by what has changed since, then these.
         """
@@ -173,7 +182,8 @@ class Operation:
         in_vain: list[tuple[Hashable, Host]] = []
         last: int | None = None
         while self.admission.open:
-            if (held := self._next_held_up()) is not None:
+            held = self._next_held_up() if self._held_up else None
+            if held is not None:
                 ticket, source, reason = held
             elif turns:
                 source = turns.popleft()
@@ -183,7 +193,8 @@ class Operation:
             queue = self._queues[source]
             if not queue or not self.admission.may_leave(source):
                 self._held_up.release(source)  # its own next end will look here again
-            elif self.start_next(source):
+            elif (found := queue.take(self.destination)) is not None:
+                self.start(*found)
                 self._held_up.release(source)
                 last = ticket if held is not None else None
                 if queue:
@@ -211,8 +222,6 @@ class Operation:
 
     def _next_held_up(self) -> tuple[int, Host, Hashable] | None:
         """Return the first host that what held it up holds up no longer, its ticket, and what."""
-        if not self._held_up:
-            return None
         found: tuple[int, Host, Hashable] | None = None
         for reason in (THE_CLUSTER, *self._freed):
             first = self._held_up.first(reason) if self._has_room(reason) else None
@@ -221,7 +230,7 @@ class Operation:
             elif found is None or first[0] < found[0]:
                 found = (*first, reason)
         if found is not None:
-            self._held_up.pop(found[2])
+            self._held_up.serve(found[2])
         return found
 
     def _has_room(self, reason: Hashable) -> bool:
@@ -236,13 +245,6 @@ class Operation:
         if self._held_up:
             self._freed.update([*hosts, None] if grown else hosts)
 
-    def start_next(self, source: Host) -> bool:
-        """Start the first request of a queue that finds a destination; say whether one did."""
-        found = self._queues[source].take(self.destination)
-        if found is not None:
-            self.start(*found)
-        return found is not None
-
     def destination(self, wanted: Host | None, size: float) -> Host | None:
         """Return a host that takes so much memory now, the one wanted or any, if there is one."""
         if wanted is None:
@@ -250,7 +252,7 @@ class Operation:
         return wanted if self.admission.may_enter(wanted) and size <= wanted.free_bytes else None
 
     def start(self, request: Request, destination: Host) -> None:
-        """Reserve the memory and begin."""
+        """Reserve the memory; its course begins once all who may start now are admitted."""
         guest = request.guest
         destination.reserve(guest)
         self.admission.enter(request.source, destination)
@@ -266,7 +268,7 @@ class Operation:
         )
         self.migrations[migration] = None
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
-        self.world.env.process(self.see_through(request, migration))
+        self._begun.append((request, migration))
 
     def see_through(self, request: Request, migration: Migration) -> Generator[simpy.Event]:
         """Run one migration; then let those start that its end makes room for."""

@@ -101,40 +101,31 @@ class Queue:
         return requests
 
 
-class HeldUp:
-    """Hosts that nobody can leave now, in order, each in a line for everything it waits for."""
+class HeldUp(dict[Host, int]):
+    """Hosts that nobody can leave now, in order, each in a line for everything it waits for.
+
+    Each has a ticket, which grows from one to the next.
+    """
 
     def __init__(self) -> None:
-        self._tickets: dict[Host, int] = {}
+        super().__init__()
         self._lines: dict[Hashable, list[tuple[int, Host]]] = {}
         self._ticket = count()
 
-    def __len__(self) -> int:
-        """Return how many hosts are held up."""
-        return len(self._tickets)
-
-    def __contains__(self, host: Host) -> bool:
-        """Whether a host is held up."""
-        return host in self._tickets
-
-    def __iter__(self) -> Iterator[Host]:
-        """Go through the hosts, in order."""
-        return iter(self._tickets)
-
     def hold(self, host: Host, reasons: Iterable[Hashable]) -> None:
         """Let a host wait for any of these, behind all others if it does not wait yet."""
-        ticket = self._tickets.get(host)
+        ticket = self.get(host)
         if ticket is None:
-            ticket = self._tickets[host] = next(self._ticket)
+            ticket = self[host] = next(self._ticket)
         for reason in reasons:
             line = self._lines.setdefault(reason, [])
-            if len(line) > 2 * len(self._tickets):  # most have gone, and stand there still
+            if len(line) > 2 * len(self):  # most have gone, and stand there still
                 line[:] = sorted({place for place in line if self._waits(*place)})
             heappush(line, (ticket, host))
 
     def release(self, host: Host) -> None:
         """Let a host wait no longer."""
-        self._tickets.pop(host, None)
+        self.pop(host, None)
 
     def first(self, reason: Hashable) -> tuple[int, Host] | None:
         """Return the first host that waits for this, with its ticket."""
@@ -147,16 +138,16 @@ class HeldUp:
 
     def _waits(self, ticket: int, host: Host) -> bool:
         """Whether a host waits with this ticket still."""
-        return self._tickets.get(host) == ticket
+        return self.get(host) == ticket
 
-    def pop(self, reason: Hashable) -> None:
+    def serve(self, reason: Hashable) -> None:
         """Let the first host leave the line for this; it goes on waiting for all else."""
         heappop(self._lines[reason])
 
     def before(self, ticket: int) -> list[Host]:
         """Return the hosts with lower tickets, in order."""
         hosts = []
-        for host, own in self._tickets.items():
+        for host, own in self.items():
             if own >= ticket:
                 break
             hosts.append(host)

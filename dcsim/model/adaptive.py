@@ -190,7 +190,7 @@ class Course:
             elif step.tell == "hint":
                 memory.hold(memory.hintable)
                 memory.tell_held()
-        transport = Transport(settings)
+        transport = settings.transport
         wire = min(self.outlook.wire, transport.tunnel)
         cap = min(settings.effective_bandwidth, wire)
         for _ in range(int(min(settings.max_rounds, MOST_ROUNDS))):
@@ -209,10 +209,10 @@ class Course:
             pages = Pending(*(count / (PARTS - part) for count in self.memory.scan.pending_here()))
             if not self.outlook.policy.zero_pages:
                 pages = Pending(sum(pages), 0.0, 0.0)
-            size = transport.size(pages)
-            duration = max(size / cap, transport.thread_s(pages, wire=wire))
+            size, thread_s = transport.takes(pages, wire)
+            duration = max(size / cap, thread_s) + transport.added_s(pages.ballooned)
             self.sent += size
-            self.advance(duration + transport.added_s(pages), self.outlook.source, pages=sum(pages))
+            self.advance(duration, self.outlook.source, pages=sum(pages))
 
     def arrive(self, steps: Sequence[Step]) -> None:
         """Forget what was not sent; deflate."""

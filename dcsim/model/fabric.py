@@ -53,14 +53,16 @@ class Flow:
         The link that holds it, or `AT_CAP`.
     sent
         Bytes of all kinds so far, up to the last look.
+    left
+        Bytes still to be sent then; infinite where nothing waits for that.
     listener, waiter
         Who is to be told of another rate, and what is waiting for the bytes to be sent; the fabric
         only looks whether there is one.
     """
 
     __slots__ = (
-        "_at", "_beyond", "_changed", "_crossed", "_left", "_level", "_margin", "_number",
-        "_of_kind", "_since", "_until", "bottleneck", "cap", "kind", "links", "listener", "rate",
+        "_at", "_beyond", "_changed", "_crossed", "_level", "_margin", "_number", "_of_kind",
+        "_since", "_until", "bottleneck", "cap", "kind", "left", "links", "listener", "rate",
         "sent", "shares", "waiter", "was", "weight",
     )  # fmt: skip
 
@@ -87,7 +89,7 @@ class Flow:
         self._changed = False
         self._level = 0.0
         self._since = self._of_kind = 0.0
-        self._left = math.inf  # bytes until all that was asked is sent; inf: an open-ended flow
+        self.left = math.inf
         self._margin = self._beyond = 0.0
         self._until = math.inf
         self._at = math.inf  # when the waiter has what it waits for, at this rate
@@ -442,7 +444,7 @@ class Fabric:
         See `dcsim.model.network.Network.send`.
         """
         self.account(flow, now)
-        flow._left = size
+        flow.left = size
         flow._margin, flow._beyond = margin_s, beyond
         flow._until = until_s
         flow.waiter = waiter
@@ -451,7 +453,7 @@ class Fabric:
     def set_left(self, flow: Flow, size: float, margin_s: float, beyond: float, now: float) -> None:
         """Change what a flow has still to send, and when it is enough."""
         self.account(flow, now)
-        flow._left = size
+        flow.left = size
         flow._margin, flow._beyond = margin_s, beyond
         if flow.waiter is not None:
             self._plan(flow, now)
@@ -465,19 +467,19 @@ class Fabric:
     def account(self, flow: Flow, now: float) -> float:
         """Count what a flow has sent up to now; return its total in bytes."""
         size = flow.rate * (now - flow._since)
-        if flow._left < size:
-            size = flow._left
+        if flow.left < size:
+            size = flow.left
         flow._since = now
         if size > 0:
             flow.sent += size
             flow._of_kind += size
-            flow._left -= size
+            flow.left -= size
         return flow.sent
 
     def left(self, flow: Flow, now: float) -> float:
         """Return the bytes that a flow has still to send."""
         self.account(flow, now)
-        return flow._left
+        return flow.left
 
     def finish(self, now: float) -> None:
         """Count everything up to now."""
@@ -517,11 +519,11 @@ class Fabric:
             flow = self._flows[number]
             self.account(flow, now)
             # What the clock cannot resolve at this rate is sent as well.
-            if flow._left < UNSENT + 4 * math.ulp(now) * flow.rate:
-                rest = max(0.0, flow._left)
+            if flow.left < UNSENT + 4 * math.ulp(now) * flow.rate:
+                rest = max(0.0, flow.left)
                 flow.sent += rest
                 flow._of_kind += rest
-                flow._left = 0.0
+                flow.left = 0.0
             flow._at = math.inf
             done.append(flow)
         return done
@@ -529,10 +531,10 @@ class Fabric:
     def _plan(self, flow: Flow, now: float) -> float:
         """Put the flow's completion, at its present rate, into the queue; return its time."""
         at = flow._until
-        if flow._left <= 0:
+        if flow.left <= 0:
             at = now
         elif flow.rate > 0:
-            wait = flow._left / flow.rate
+            wait = flow.left / flow.rate
             if flow._margin > 0:
                 early = wait + flow._beyond / flow.rate - flow._margin
                 if early < wait:

@@ -8,7 +8,7 @@ taken when something happens to the guest, and when a miss rate would have moved
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 import simpy
@@ -73,6 +73,8 @@ class Guest:
 
     Attributes
     ----------
+    memory_bytes
+        Its memory in bytes.
     throttle
         Share of the time for which its vCPUs are stopped.
     holds
@@ -88,10 +90,11 @@ class Guest:
     __slots__ = (
         "_levels", "_look_at", "_make_memory", "_memory", "_pause_cause", "_phases", "_record",
         "_since", "_started", "_starved", "absent", "balloon_gives_back", "blackout_s",
-        "degraded_s", "env", "holds", "host", "huge", "level", "lost", "missed_pages", "moves",
-        "name", "network", "pacing", "policy_threads", "profile", "read_pages", "refault_pages",
-        "running", "storage", "stream", "throttle", "traffic", "undisturbed",
-        "undisturbed_refault_pages", "unreachable_s", "write_fault_s", "written_pages",
+        "degraded_s", "env", "holds", "host", "huge", "level", "lost", "memory_bytes",
+        "missed_pages", "moves", "name", "network", "pacing", "policy_threads", "profile",
+        "read_pages", "refault_pages", "running", "storage", "stream", "throttle", "traffic",
+        "undisturbed", "undisturbed_refault_pages", "unreachable_s", "write_fault_s",
+        "written_pages",
     )  # fmt: skip
 
     def __init__(
@@ -113,6 +116,7 @@ class Guest:
         self.storage = storage
         self.name = name
         self.profile = profile
+        self.memory_bytes = profile.pages * PAGE
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = False
@@ -167,11 +171,6 @@ class Guest:
     def paces(self) -> list[Pace]:
         """How each of its activities goes."""
         return self.pacing.paces
-
-    @property
-    def memory_bytes(self) -> float:
-        """Its memory in bytes."""
-        return self.profile.pages * PAGE
 
     # ------------------------------------------------------------------ its life
 
@@ -259,12 +258,13 @@ class Guest:
 
     def enter(self, phase: str) -> None:
         """Begin another phase, and write down what was done in the one before."""
-        self.pass_time()
         if self._phases is not None:
+            self.pass_time()
             self._phases.enter(phase)
 
     def leave_off(self) -> None:
         """Count everything up to now, as at the end of a run."""
+        self.pass_time()
         self.enter("")
         if self.traffic is not None:
             self.traffic.leave_off()
@@ -306,7 +306,7 @@ class Guest:
             self.huge.pass_time(elapsed)
         sent = self.stream.collect() if self.stream is not None else 0.0
         if self.running:
-            self._run(now, elapsed, sent, parts=FAULT_PARTS)
+            self._run(now, elapsed, sent, FAULT_PARTS)
         else:
             self._wait(now, elapsed, sent)
 
@@ -314,30 +314,32 @@ class Guest:
         """Let it stand still for an interval, its pages sent or come meanwhile."""
         if self.stream is not None or self.absent is not None:
             writes, reads = [0.0] * self.profile.writes, [0.0] * self.profile.reads
-            self._note(writes, reads, recycled=0.0, sent=sent)
+            self._note(writes, reads, 0.0, sent)
         self.blackout_s += elapsed
         self._lose(end_s, elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
 
-    def _run(self, end_s: float, elapsed: float, sent: float, *, parts: int) -> None:
+    def _run(self, end_s: float, elapsed: float, sent: float, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        profile = self.profile
-        able = waited = [1.0] * len(profile.activities)
-        if self.write_fault_s > 0 and self.stream is not None:
+        profile, paces, stream, absent = self.profile, self.paces, self.stream, self.absent
+        able: Sequence[float] = profile.ones
+        waited: Sequence[float] = profile.ones
+        if self.write_fault_s > 0 and stream is not None:
             able = self.pacing.kept_after_faults(elapsed, sent)
             if parts > 1 and self.pacing.uneven(able, elapsed, sent):
                 half = elapsed / 2
-                self._run(end_s - half, half, sent / 2, parts=parts // 2)
-                self._run(end_s, half, sent / 2, parts=parts // 2)
+                self._run(end_s - half, half, sent / 2, parts // 2)
+                self._run(end_s, half, sent / 2, parts // 2)
                 return
-        if self.absent is not None:
-            waited = self._wait_for_pages(self.absent, elapsed, sent)
+        if absent is not None:
+            waited = self._wait_for_pages(absent, elapsed, sent)
         writes, reads = [0.0] * profile.writes, [0.0] * profile.reads
-        lost = Tally[str]()
+        lost: Tally[str] = Tally()
         progress = 0.0
-        each = zip(profile.activities, profile.weights, self.paces, waited, able, strict=True)
-        for activity, weight, pace, there, kept in each:
-            do, paced = activity.do, pace.progress
-            done = pace.rate * elapsed * there
+        for i, activity in enumerate(profile.activities):
+            weight, pace, there, kept = profile.weights[i], paces[i], waited[i], able[i]
+            do, rate = activity.do, pace.rate
+            paced = rate / pace.base if rate < pace.base else 1.0
+            done = rate * elapsed * there
             if do == "write":
                 writes[activity.index] += done * kept
                 self.written_pages += done * kept
@@ -357,12 +359,14 @@ class Guest:
                 lost[cause] += weight * elapsed * paced * there * (1 - kept)
             progress += weight * paced * there * kept
         recycled = self._read(reads) if profile.reads else 0.0
-        self._note(writes, reads, recycled=recycled, sent=sent)
-        if profile.reports and self.absent is None:  # inhibited in post-copy, as balloons are [A.5]
+        if stream is not None or absent is not None:
+            self._note(writes, reads, recycled, sent)
+        if profile.reports and absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
-        self._lose(end_s, elapsed, progress if profile.activities else 1.0, lost)
+        if lost or progress < 1.0:
+            self._lose(end_s, elapsed, progress if profile.activities else 1.0, lost)
 
     def _read(self, touches: list[float]) -> float:
         """Read files; return how many cache frames were filled anew."""
@@ -373,9 +377,7 @@ class Guest:
             self.undisturbed_refault_pages += outcome.brought
         return outcome.recycled
 
-    def _note(
-        self, writes: list[float], reads: list[float], *, recycled: float, sent: float
-    ) -> None:
+    def _note(self, writes: list[float], reads: list[float], recycled: float, sent: float) -> None:
         """Note in a migration's dirty log, or in what post-copy lacks, what was done meanwhile."""
         if self.absent is not None:
             arrived = self._bytes(sent)
@@ -399,10 +401,10 @@ class Guest:
 
     def _busy(self) -> float:
         """Return the share of its work that it has to do now; all, if it never has any."""
-        activities = self.profile.activities
-        if not activities:
+        activities, paces = self.profile.activities, self.paces
+        if not [pace for pace in paces if pace.base <= 0]:
             return 1.0
-        pairs = zip(activities, self.paces, strict=True)
+        pairs = zip(activities, paces, strict=True)
         busy = sum([activity.weight for activity, pace in pairs if pace.base > 0])
         return busy / sum([activity.weight for activity in activities])
 

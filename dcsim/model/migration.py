@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import simpy
@@ -44,22 +44,15 @@ class World:
     recorder: Recorder
     event: Callable[[str, str, str], None]
     disks: Disks
+    keeps_rounds: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keeps_rounds = self.recorder.keeps("rounds")
 
     def path(self, source: Host, destination: Host, *name: str) -> Path:
         """Return the way between two hosts; where there are several, the name's hash decides."""
         key = self.streams.uniform_hash("ecmp", *name) if self.routes.routing == "ecmp" else 0
         return self.routes.route(source.node, destination.node, key)
-
-
-def drifts(guest: Guest) -> bool:
-    """Whether a guest's rates change while nothing happens to it, but for time that passes."""
-    memory = guest.memory
-    return (
-        guest.huge is not None
-        or len(memory.readers) > 0
-        or "cache" in [writer.to for writer in memory.writers]
-        or "allocate" in [activity.do for activity in guest.profile.activities]
-    )
 
 
 class Migration:
@@ -103,7 +96,7 @@ class Migration:
         if settings.post_copy is not None:
             policy = policy.without_hints()
         self.hints = Hints(guest, policy)
-        self.drifts = bool(policy.steps) or drifts(guest)
+        self.drifts = bool(policy.steps) or guest.profile.drifts
         self.brakes: Brakes | None = None
         self.disk: DiskCopy | None = None
         self.stream: Stream | None = None
@@ -258,6 +251,7 @@ class Migration:
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
         env, guest, settings = self.world.env, self.guest, self.settings
+        guest.pass_time()
         guest.enter("migration")
         log = settings.dirty_log
         guest.memory.scan.start(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
@@ -447,7 +441,7 @@ class Migration:
 
     def begin_round(self, stream: Stream) -> None:
         """Note how things are as a round begins, if its row is wanted."""
-        if self.world.recorder.keeps("rounds"):
+        if self.world.keeps_rounds:
             pending = self.guest.memory.scan.pending
             self._round = self.world.env.now, pending, stream.sent, stream.pages
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import simpy
 
@@ -66,7 +66,7 @@ class Network:
         self.settles = 0
         self._fabric = Fabric(capacity)
         self._settling = False
-        self._wake_at = math.inf
+        self._wakes = [math.inf]  # when there will be a wake-up, the soonest last
         self._weights = dict(weights or {})
         self._record = record
         self._kind_rate: dict[tuple[int, str], float] = {}
@@ -154,7 +154,7 @@ class Network:
             self._settle_soon()
         elif flow.rate != before:
             self._note(flow, flow.rate - before)
-            self._arm(self._fabric.next())
+            self._arm(self._fabric.next(), self.env.now)
 
     def set_kind(self, flow: Flow, kind: str) -> None:
         """Count what the flow sends from now on as another kind."""
@@ -189,22 +189,22 @@ class Network:
         until_s
             The event fires at this time, whatever is left.
         """
-        waiter = self.env.event()
+        waiter = simpy.Event(self.env)
         now = self.env.now
-        self._arm(self._fabric.send(flow, size, margin_s, beyond, until_s, waiter, now))
+        self._arm(self._fabric.send(flow, size, margin_s, beyond, until_s, waiter, now), now)
         return waiter
 
     def stop(self, flow: Flow) -> None:
         """Fire the event of a transfer under way, whatever is left of it."""
         self._fabric.stop(flow, self.env.now)
-        self._arm(self._fabric.next())
+        self._arm(self._fabric.next(), self.env.now)
 
     def set_left(
         self, flow: Flow, size: float, *, margin_s: float = 0.0, beyond: float = 0.0
     ) -> None:
         """Change what a transfer under way has still to send, and when it is enough; see `send`."""
         self._fabric.set_left(flow, size, margin_s, beyond, self.env.now)
-        self._arm(self._fabric.next())
+        self._arm(self._fabric.next(), self.env.now)
 
     def left(self, flow: Flow) -> float:
         """Return the bytes that the flow has still to send."""
@@ -238,7 +238,7 @@ class Network:
     def _settle_soon(self) -> None:
         if not self._settling:
             self._settling = True
-            event = self.env.event()
+            event = simpy.Event(self.env)
             event._ok = True
             event._value = None
             assert event.callbacks is not None
@@ -249,13 +249,14 @@ class Network:
         self._settling = False
         self.settles += 1
         moved: list[Flow] | None = None if self._record is None else []
-        told = self._fabric.settle(self.env.now, moved)
-        self._arm(self._fabric.next())
+        now = self.env.now
+        told: list[Any] = self._fabric.settle(now, moved)
+        self._arm(self._fabric.next(), now)
         for flow in moved or ():
             self._note(flow, flow.rate - flow.was)
         # A listener may look at any flow, so all rates are in place before the first is told.
         for flow in told:
-            cast("RateListener", flow.listener)()
+            flow.listener()
         if self._check and not self._settling:  # else a listener asked for more
             wrong = violations(self.flows, self.capacity)
             if wrong:
@@ -263,27 +264,34 @@ class Network:
 
     # ------------------------------------------------------------------ completions
 
-    def _arm(self, at: float) -> None:
+    def _arm(self, at: float, now: float) -> None:
         """See to it that there is a wake-up at the time of a completion, or before."""
-        now = self.env.now
         # Where rates are about to be others, settling comes here again.
-        if at < self._wake_at and (at <= now or not self._settling):
-            self._wake_at = at
-            wake = self.env.timeout(at - now, value=at)
+        if at < self._wakes[-1] and (at <= now or not self._settling):
+            self._wakes.append(at)
+            wake = simpy.Timeout(self.env, at - now)
             assert wake.callbacks is not None
             wake.callbacks.append(self._wake)
 
-    def _wake(self, event: simpy.Event) -> None:
-        if event.value != self._wake_at:
-            return  # an earlier wake-up took its place
-        self._wake_at = math.inf
-        for flow in self._fabric.complete(event.value, self.env.now):
-            self._release(flow)
-        self._arm(self._fabric.next())
+    def _wake(self, _: simpy.Event) -> None:
+        """Let all go on whose transfers are complete, within this one event."""
+        until_s, now = self._wakes.pop(), self.env.now
+        done = self._fabric.complete(until_s, now)
+        self._wakes.append(-math.inf)  # what they begin needs no wake-up of its own
+        for flow in done:
+            waiter: Any = flow.waiter
+            if waiter is not None:  # else one that went on before has closed it
+                flow.waiter = None
+                waiter._ok, waiter._value = True, None
+                callbacks, waiter.callbacks = waiter.callbacks, None
+                for callback in callbacks:
+                    callback(waiter)
+        self._wakes.pop()
+        self._arm(self._fabric.next(), now)
 
     def _release(self, flow: Flow) -> None:
-        """Fire the event that waits for a flow, if there is one."""
-        waiter = cast("simpy.Event | None", flow.waiter)
+        """Let who waits for a flow go on, once who has closed it is done."""
+        waiter: Any = flow.waiter
         if waiter is not None:
             flow.waiter = None
             waiter.succeed()

@@ -34,15 +34,15 @@ def send_round(
     migration.begin_round(stream)
     if entries > 0:
         yield stream.send_raw(entries, limited=True)
+        guest.pass_time()
     fits_s = watch.downtime_limit if windows else 0.0
     yield from stream.send_round(kind, fits_s=fits_s, until_s=watch.deadline_s)
     if windows and not guest.ran_out():
         # decisions fall at the end of the window; until then it goes on sending
         yield from stream.send_round(kind, fits_s=0.0, until_s=window_end(migration, began))
-    guest.pass_time()
     stream.end_round()
-    left = guest.memory.scan.pending * PAGE
-    left += sync(migration) * PAGE
+    left = stream.scan.pending * PAGE
+    left += sync(migration, stream) * PAGE
     new = migration.found_pages - found_before
     now = env.now
     elapsed, sent = now - began, stream.sent - before
@@ -56,9 +56,9 @@ def send_round(
     return left, left <= threshold
 
 
-def sync(migration: Migration) -> float:
+def sync(migration: Migration, stream: Stream) -> float:
     """Collect the dirty log; return the pages that it adds to what is to be sent."""
-    new = migration.guest.memory.scan.sync()
+    new = stream.scan.sync()
     migration.syncs += 1
     migration.found_pages += new
     if migration.brakes is not None:
@@ -77,7 +77,7 @@ def sync_often(migration: Migration, stream: Stream, every_s: float) -> Generato
             return
         if migration.rounds > 1 and migration.syncs == seen:
             migration.guest.pass_time()
-            sync(migration)
+            sync(migration, stream)
         seen = migration.syncs
 
 
@@ -103,7 +103,7 @@ def climb(migration: Migration, stream: Stream) -> Generator[simpy.Event]:
 def switch_over(migration: Migration, stream: Stream) -> Generator[simpy.Event, Any]:
     """Send the rest, the guest paused, without the cap; make ready to start it."""
     env, guest = migration.world.env, migration.guest
-    guest.memory.scan.sync()
+    stream.scan.sync()
     migration.begin_round(stream)
     if migration.disk is not None:
         yield from migration.disk.finish()

@@ -27,11 +27,15 @@ class Profile:
     ----------
     weights
         Share of each activity in the guest's progress; they sum to 1.
+    ones
+        1 for each activity: what it does of its work where nothing takes a part away.
     reads, writes
         How many activities do.
     changes
         Whether its rates change by themselves as it runs: with what it misses, with what is free,
         with its huge pages.
+    drifts
+        Whether they do, or what it writes of files is brought into memory.
     reports
         Whether its policy lets it report free memory all the time.
     uses_network
@@ -49,9 +53,11 @@ class Profile:
     local_disk: LocalDisk | None = None
     huge_pages: HugePageSettings | None = None
     weights: tuple[float, ...] = field(init=False)
+    ones: tuple[float, ...] = field(init=False, repr=False, compare=False)
     reads: int = field(init=False)
     writes: int = field(init=False)
     changes: bool = field(init=False)
+    drifts: bool = field(init=False)
     reports: bool = field(init=False)
     uses_network: bool = field(init=False)
 
@@ -60,12 +66,14 @@ class Profile:
         does = [activity.do for activity in self.activities]
         derive = object.__setattr__
         derive(self, "weights", tuple([a.weight / total for a in self.activities]))
+        derive(self, "ones", (1.0,) * len(does))
         derive(self, "reads", does.count("read"))
         derive(self, "writes", does.count("write"))
         changes = "read" in does or "allocate" in does or self.huge_pages is not None
         derive(self, "changes", changes)
         derive(self, "reports", any([step.tell == "report" for step in self.policy.steps]))
         files = any([activity.to == "cache" for activity in self.activities])
+        derive(self, "drifts", changes or files)
         derive(self, "uses_network", files or "read" in does or "send" in does)
 
     @property

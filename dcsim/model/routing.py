@@ -107,7 +107,9 @@ class Routes:
     def _keep(self, name: Hashable, links: _Links, shares: tuple[float, ...] | None) -> Path:
         latency, disk = self.network.latency_s, self.network.disk
         if shares is None:
-            crossed, mean = len(links), sum(latency[link] for link in links)
+            crossed, mean = len(links), 0.0
+            for link in links:
+                mean += latency[link]
         else:
             # Each byte crosses as many links as any other, so the shares sum to that number.
             crossed = round(sum(shares))
@@ -168,6 +170,9 @@ class Routes:
 
         So there is one search for each rack, not for each host.
         """
+        toward = self._toward.get(target)
+        if toward is not None:
+            return toward
         goal, last = target, self._into[target]
         if len(last) == 1:
             (only,) = last
@@ -176,6 +181,7 @@ class Routes:
         toward = self._toward.get(goal)
         if toward is None:
             toward = self._toward[goal] = _Toward(self._switches, goal, self._into[goal])
+        self._toward[target] = toward
         return toward
 
     def _refuse(self, source: int, target: int) -> _Links:

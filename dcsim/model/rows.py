@@ -6,7 +6,6 @@ Each is a tuple of cells in the order in which `dcsim.records.tables` declares t
 from __future__ import annotations
 
 import math
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from dcsim.records.recorder import Cell
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 Row = tuple[Cell, ...]
 
 _AFTER_ROUNDS = {"switch-over": 1, "post-copy": 2}
-_lost_in_order = itemgetter(*CAUSES)
+_NOTHING_LOST = dict.fromkeys(CAUSES, 0.0)
 
 
 def round_row(
@@ -135,7 +134,7 @@ def guest_row(guest: Guest) -> Row:
         guest.memory_bytes,
         guest.moves,
         math.fsum(lost.values()),
-        *_lost_in_order(lost),
+        *(_NOTHING_LOST | lost).values(),
         guest.blackout_s,
         guest.unreachable_s,
         degraded[0.1],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import simpy
@@ -31,7 +31,15 @@ REPLAN = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How migrations are done; the fields are those of `dcsim.scenario.spec.Migration`."""
+    """How migrations are done; the fields are those of `dcsim.scenario.spec.Migration`.
+
+    Attributes
+    ----------
+    transport
+        What pages cost under these settings.
+    effective_bandwidth
+        The cap as it works: each window's quota is overrun to the next flush [M.4].
+    """
 
     hypervisor: str
     max_bandwidth: float
@@ -59,10 +67,14 @@ class Settings:
     block: Block | None
     post_copy: PostCopy | None
     downtime_steps: DowntimeSteps | None
+    transport: Transport = field(init=False, repr=False, compare=False)
+    effective_bandwidth: float = field(init=False, repr=False, compare=False)
 
-    @property
-    def effective_bandwidth(self) -> float:
-        """The cap as it works: each window's quota is overrun to the next flush [M.4]."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "transport", Transport(self))
+        object.__setattr__(self, "effective_bandwidth", self._bandwidth())
+
+    def _bandwidth(self) -> float:
         quota = self.max_bandwidth * self.window
         flush = self.flush_pages * (PAGE + self.page_header)
         if not 0 < quota < math.inf or flush <= 0:
@@ -80,16 +92,18 @@ class Stream:
 
     __slots__ = (
         "_cache", "_capped", "_collected", "_delta_share", "_fits_s", "_guest", "_idle_s",
-        "_limited", "_marks", "_network", "_raw", "_scan_shown", "_sent_otherwise", "_settings",
-        "_stopped", "_transport", "_wire", "_zero_share", "cores", "deltas", "flow", "normal",
-        "page_bytes", "sent", "sent_of", "zero",
+        "_limited", "_marks", "_network", "_raw", "_scan_shown", "_sent_otherwise",
+        "_stop_s", "_transport", "_window", "_wire", "_zero_pages", "_zero_share", "cores",
+        "deltas", "flow", "normal", "page_bytes", "scan", "sent", "sent_of", "zero",
     )  # fmt: skip
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
         self._network = network
         self._guest = guest
-        self._settings = settings
-        self._transport = transport = Transport(settings)
+        self.scan = guest.memory.scan
+        self._window = settings.window
+        self._zero_pages = guest.profile.policy.zero_pages
+        self._transport = transport = settings.transport
         self._wire = min(network.narrowest(path), transport.tunnel)
         self._capped = min(settings.effective_bandwidth, self._wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
@@ -110,7 +124,7 @@ class Stream:
         self._collected = self._raw = 0.0
         self._limited = True
         self._fits_s: float | None = None
-        self._stopped = False
+        self._stop_s = math.inf
         self._marks: list[tuple[float, float]] = []
 
     # ------------------------------------------------------------------ rounds
@@ -131,10 +145,11 @@ class Stream:
         limited
             Whether the bandwidth cap holds.
         """
-        if self._stopped:
+        if self._stop_s < math.inf:
             return
         network, flow, guest = self._network, self.flow, self._guest
-        self._count_as(kind)
+        if kind != flow.kind:
+            self._count_as(kind)
         self._limited = limited
         if self._cache is not None and kind != "first pass" and self._fits_s is None:
             self._cache.begin_round()
@@ -142,11 +157,13 @@ class Stream:
         self._mark()
         while True:
             size, cap, margin_s, beyond = self._plan()
-            network.set_cap(flow, cap)
+            if cap != flow.cap:
+                network.set_cap(flow, cap)
             yield network.send(flow, size, margin_s=margin_s, beyond=beyond, until_s=until_s)
             guest.pass_time()
-            ended = self.stopped() or network.env.now >= until_s
-            if ended or network.left(flow) > 0 or not self._go_on():
+            now = guest.env.now
+            ended = now >= until_s or now >= self._stop_s
+            if ended or flow.left > 0 or not self._go_on():
                 return
 
     def replan(self) -> None:
@@ -186,11 +203,10 @@ class Stream:
 
     def _go_on(self) -> bool:
         """Go on to the next region with pages to be sent; return whether there is one."""
-        memory = self._guest.memory
-        if not memory.scan.next_region():
+        if not self.scan.next_region():
             return False
         self._mark()
-        _, zero, _ = memory.scan.pending_here()
+        _, zero, _ = self.scan.pending_here()
         scan_s = self._transport.scan_s(zero)
         hidden_s = min(scan_s, self._idle_s) if self._limited else 0.0
         self._idle_s -= hidden_s
@@ -206,51 +222,51 @@ class Stream:
             Bytes of what is pending there; the rate that the sending thread can keep up; the margin
             in seconds and the bytes beyond that make the rest of the round fit.
         """
-        scan, transport = self._guest.memory.scan, self._transport
+        scan, transport = self.scan, self._transport
         found = self._cache.hits(scan.here) if self._cache is not None else 0.0
-        pages = self._pending(*scan.pending_here(), found)
-        size = transport.size(pages)
-        cap = self._capped if self._limited else self._wire
+        normal, zero, ballooned = scan.pending_here()
+        if not self._zero_pages:  # nobody looks for them: they go whole
+            normal, zero, ballooned = normal + zero + ballooned, 0.0, 0.0
+        pages = normal, zero, ballooned, found
+        cap, wire = self._capped if self._limited else self._wire, self._wire
+        size, thread_s = transport.takes(pages, wire, self._scan_shown)
         if size > 0:
-            count = pages.normal + pages.zero + pages.ballooned
+            count = normal + zero + ballooned
             self.page_bytes = size / count
-            self._zero_share = (pages.zero + pages.ballooned) / count
-            self._delta_share = pages.cached / count if transport.delta < transport.whole else 0.0
-            thread_s = transport.thread_s(pages, wire=self._wire, scan_shown=self._scan_shown)
-            window = self._settings.window
-            if size / cap >= window:  # what less leaves is what was left before
-                self._idle_s = max(0.0, 1 - thread_s * cap / size) * window
-            busy_s = max(size / cap, thread_s) + transport.added_s(pages)
+            self._zero_share = (zero + ballooned) / count
+            self._delta_share = found / count if transport.delta < transport.whole else 0.0
+            busy_s = size / cap
+            if busy_s >= self._window > 0:  # what less leaves is what was left before
+                self._idle_s = max(0.0, 1 - thread_s * cap / size) * self._window
+            if busy_s < thread_s:
+                busy_s = thread_s
+            if ballooned > 0:
+                busy_s += transport.added_s(ballooned)
             cap = size / busy_s if busy_s > 0 else math.inf
         beyond = 0.0
         if self._fits_s and len(scan.regions) > 1:
             beyond = scan.pending * self.page_bytes - size
         return size, cap, (self._fits_s or 0.0) * self.page_bytes / PAGE, beyond
 
-    def _pending(self, normal: float, zero: float, ballooned: float, cached: float) -> Pending:
-        """Return what is to be sent as it is sent: zero pages whole, if nobody looks for them."""
-        if self._guest.profile.policy.zero_pages:
-            return Pending(normal, zero, ballooned, cached)
-        return Pending(normal + zero + ballooned, 0.0, 0.0, cached)
-
     def _first_pass(self) -> Pending:
         """Return all that is to be sent at first."""
         memory = self._guest.memory
+        if not self._zero_pages:
+            return Pending(memory.scan.pending, 0.0, 0.0)
         ballooned = memory.ballooned.pending
         zero = sum(pages.pending for pages in memory.sets if pages.zero) - ballooned
-        return self._pending(memory.scan.pending - zero - ballooned, zero, ballooned, 0.0)
+        return Pending(memory.scan.pending - zero - ballooned, zero, ballooned)
 
     # ------------------------------------------------------------------ accounts
 
     def _count_as(self, kind: str) -> None:
         """Count what is sent from now on as this kind."""
-        if kind != self.flow.kind:
-            self._network.set_kind(self.flow, kind)
-            self._sent_otherwise = self.sent - self.sent_of[kind]
+        self._network.set_kind(self.flow, kind)
+        self._sent_otherwise = self.sent - self.sent_of[kind]
 
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
-        now, window = self._guest.env.now, self._settings.window
+        now, window = self._guest.env.now, self._window
         whole = bool(self._marks) and self._marks[-1][0] <= now - window
         if not self._marks or whole or now <= self._marks[0][0]:
             return self.flow.rate
@@ -267,9 +283,10 @@ class Stream:
 
     def _mark(self) -> None:
         """Note what was sent by now: from here on, the rate is another."""
-        now, window = self._guest.env.now, self._settings.window
+        window = self._window
         if window <= 0:
             return
+        now = self._guest.env.now
         while len(self._marks) > 1 and self._marks[1][0] <= now - window:
             del self._marks[0]
         self._marks.append((now, self._network.account(self.flow)))
@@ -283,17 +300,18 @@ class Stream:
         self._collected += sent
         self.sent_of[kind] = of_kind = self.sent_of[kind] + sent
         self.sent = self._sent_otherwise + of_kind
-        raw = min(self._raw, sent)
-        self._raw -= raw
-        pages = (sent - raw) / self.page_bytes
+        if self._raw > 0:
+            raw = min(self._raw, sent)
+            self._raw -= raw
+            sent -= raw
+        pages = sent / self.page_bytes
         self.normal += pages * (1 - self._zero_share - self._delta_share)
         self.zero += pages * self._zero_share
         self.deltas += pages * self._delta_share
         if self._cache is not None and kind != "first pass":
-            memory = self._guest.memory
-            pending = memory.scan.waiting
+            pending = self.scan.waiting
             share = min(1.0, pages / pending) if pending > 0 else 0.0
-            self._cache.sent(share, memory.scan.here)
+            self._cache.sent(share, self.scan.here)
         return pages
 
     @property
@@ -303,20 +321,16 @@ class Stream:
 
     def send_raw(self, size: float, *, limited: bool, kind: str | None = None) -> simpy.Event:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
-        if kind is not None:
+        if kind is not None and kind != self.flow.kind:
             self._count_as(kind)
         cap = self._capped if limited else self._wire
         self._network.set_cap(self.flow, min(cap, self._transport.raw))
         self._raw += size
         return self._network.send(self.flow, size)
 
-    def stopped(self) -> bool:
-        """Whether nothing is sent any more."""
-        return self._stopped
-
     def stop(self) -> None:
         """Send no more: who waits for the round waits no longer."""
-        self._stopped = True
+        self._stop_s = self._guest.env.now
         self._network.stop(self.flow)
 
     def close(self) -> None:

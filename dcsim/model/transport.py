@@ -72,6 +72,10 @@ class Pending(NamedTuple):
     cached: float = 0.0
 
 
+Some = tuple[float, float, float, float]
+"""Pages as `Pending` has them."""
+
+
 class Transport:
     """What pages cost, under given settings.
 
@@ -88,13 +92,15 @@ class Transport:
     """
 
     __slots__ = (
-        "_compare_s", "_compress_s", "_encrypt_s", "_ratio", "_settings", "delta", "raw",
-        "scanners", "threads", "tunnel", "whole", "zero",
+        "_channels", "_compare_s", "_compress_s", "_encrypt_s", "_ratio", "_scan_ballooned_s",
+        "_scan_s", "_send_s", "delta", "raw", "scanners", "threads", "tunnel", "whole", "zero",
     )  # fmt: skip
 
     def __init__(self, settings: Settings) -> None:
         multifd, xbzrle, encryption = settings.multifd, settings.xbzrle, settings.encryption
-        self._settings = settings
+        self._channels = multifd is not None
+        self._send_s = settings.send_page
+        self._scan_s, self._scan_ballooned_s = settings.scan_zero, settings.scan_ballooned
         self._ratio = 1.0
         self._compress_s = 0.0
         self._compare_s = 0.0 if xbzrle is None else xbzrle.encode
@@ -124,45 +130,43 @@ class Transport:
                 self._encrypt_s = 1 / encryption.rate
                 self.raw = encryption.rate
 
-    def size(self, pages: Pending) -> float:
-        """Return the bytes of pages on the wire."""
-        normal, zero, ballooned, cached = pages
-        saved = cached * (self.whole - self.delta)
-        return normal * self.whole - saved + (zero + ballooned) * self.zero
-
-    def work_s(self, pages: Pending) -> float:
-        """Return the time that threads spend on sending pages, scans aside, in all."""
-        saved = pages.cached * (1 - self.delta / self.whole)
-        encrypt_s = self.size(pages) * self._encrypt_s if self._encrypt_s > 0 else 0.0
+    def work_s(self, pages: Some, size: float) -> float:
+        """Return the time that threads spend on sending pages of so many bytes, scans aside."""
+        normal, _, _, cached = pages
+        saved = cached * (1 - self.delta / self.whole)
         return (
-            (pages.normal - saved) * self._settings.send_page / self._ratio
-            + pages.normal * self._compress_s
-            + pages.cached * self._compare_s
-            + encrypt_s
+            (normal - saved) * self._send_s / self._ratio
+            + normal * self._compress_s
+            + cached * self._compare_s
+            + size * self._encrypt_s
         )
 
     def scan_s(self, zeros: float) -> float:
         """Return how long zero pages take to be scanned."""
-        return zeros * self._settings.scan_zero / self.scanners
+        return zeros * self._scan_s / self.scanners
 
-    def thread_s(self, pages: Pending, *, wire: float, scan_shown: float = 1.0) -> float:
-        """Return how long the threads take for pages, at a rate of the wire.
+    def takes(self, pages: Some, wire: float, scan_shown: float = 1.0) -> tuple[float, float]:
+        """Return the bytes of pages on the wire, and how long threads take for them at its rate.
 
         A thread scans or sends; what it has sent overlaps with the wire. So several threads keep
         the wire busy while others scan. A share of the scans may hide elsewhere.
         """
-        scan_s = self.scan_s(pages.zero) * scan_shown
-        sending_s = max(self.work_s(pages), self.size(pages) / wire) / self.threads
+        normal, zero, ballooned, cached = pages
+        saved = cached * (self.whole - self.delta)
+        size = normal * self.whole - saved + (zero + ballooned) * self.zero
+        scan_s = zero * self._scan_s / self.scanners * scan_shown
+        work_s, wire_s = self.work_s(pages, size), size / wire
+        sending_s = (work_s if work_s > wire_s else wire_s) / self.threads
         if self.scanners == self.threads:
-            return scan_s + sending_s
-        return max(scan_s, sending_s)
+            return size, scan_s + sending_s
+        return size, max(scan_s, sending_s)
 
-    def added_s(self, pages: Pending) -> float:
+    def added_s(self, ballooned: float) -> float:
         """Return what adds to that whatever the cap on the wire.
 
         Ballooned pages lie together, and windows over them go unfilled [M.12].
         """
-        return pages.ballooned * self._settings.scan_ballooned / self.scanners
+        return ballooned * self._scan_ballooned_s / self.scanners
 
     def threads_busy(self, pages: Pending, *, wire: float, cap: float) -> float:
         """Return how many threads are busy at either end while pages are sent.
@@ -170,10 +174,9 @@ class Transport:
         One sending thread is busy all the time, and so is a tunnel's; channels share what there is
         to do.
         """
-        settings = self._settings
-        if settings.multifd is None:
+        if not self._channels:
             return 1.0 if self.tunnel == float("inf") else 2.0
-        scan_s = pages.zero * settings.scan_zero + pages.ballooned * settings.scan_ballooned
-        sending_s = max(self.size(pages) / cap, self.thread_s(pages, wire=wire))
-        duration_s = sending_s + self.added_s(pages)
-        return (scan_s + self.work_s(pages)) / duration_s if duration_s > 0 else 0.0
+        size, thread_s = self.takes(pages, wire)
+        scan_s = pages.zero * self._scan_s + pages.ballooned * self._scan_ballooned_s
+        duration_s = max(size / cap, thread_s) + self.added_s(pages.ballooned)
+        return (scan_s + self.work_s(pages, size)) / duration_s if duration_s > 0 else 0.0

@@ -24,6 +24,7 @@ _MISSING: Final[dict[Kind, Cell]] = {"float": float("nan"), "int": 0, "text": ""
 _EMPTY_ROWS: Final = {
     table.name: {column.name: _MISSING[column.kind] for column in table.columns} for table in TABLES
 }
+_WIDTHS: Final = {table.name: len(table.columns) for table in TABLES}
 
 
 class Recorder:
@@ -69,8 +70,8 @@ class Recorder:
         cells = self._cells.get(table)
         if cells is None:
             return
-        if len(row) != len(_EMPTY_ROWS[table]):
-            message = f"table {table} has {len(_EMPTY_ROWS[table])} columns, the row {len(row)}"
+        if len(row) != _WIDTHS[table]:
+            message = f"table {table} has {_WIDTHS[table]} columns, the row {len(row)}"
             raise ValueError(message)
         cells.extend(row)
         if len(cells) >= BLOCK_CELLS:

@@ -471,7 +471,8 @@ def _cap(value: float | None) -> float:
 
 def settings_of(migration: spec.Migration) -> Settings:
     """Return settings as the model has them: a limit that is not set is infinite."""
-    values = {name: getattr(migration, name) for name in Settings.__slots__}
+    given = [setting.name for setting in fields(Settings) if setting.init]
+    values = {name: getattr(migration, name) for name in given}
     for name in ("max_bandwidth", "max_rounds"):
         values[name] = _cap(values[name])
     values["auto_converge"] = _plain(AutoConverge, migration.auto_converge)

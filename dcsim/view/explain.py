@@ -112,7 +112,7 @@ class _Told:
         """What pages cost on their way."""
         settings = self.group.get("migration") or self.result.scenario.get("migration", {})
         known = {key: value for key, value in settings.items() if value is not None}
-        return Transport(settings_of(Migration.model_validate(known)))
+        return settings_of(Migration.model_validate(known)).transport
 
     @property
     def cap(self) -> float:
@@ -247,7 +247,7 @@ class _Told:
         normal = min(max(normal, 0.0), pages)
         ballooned = min(self.move["ballooned_pages"], pages - normal)
         sent = Pending(normal, pages - normal - ballooned, ballooned)
-        scan = transport.scan_s(sent.zero) + transport.added_s(sent)
+        scan = transport.scan_s(sent.zero) + transport.added_s(ballooned)
         sending = max(took - scan, 1e-9)
         scanned = f"{human(scan, 'seconds')} of it went into looking at zero pages"
         if scan > 0.5 * took:
@@ -255,7 +255,7 @@ class _Told:
         aside = f"; {scanned}" if scan > 0.05 * took else ""
         if row["sent_bytes"] / self.cap > _CLOSE * sending:
             return f"held back by the cap of {human(self.cap, 'rate')}{aside}"
-        if transport.work_s(sent) / transport.threads > _CLOSE * sending:
+        if transport.work_s(sent, row["sent_bytes"]) / transport.threads > _CLOSE * sending:
             channels = transport.threads
             threads = (
                 "the sending thread" if channels == 1 else f"the threads of {channels} channels"
