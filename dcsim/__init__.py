@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dcsim.garbage import rarely_collected
+from dcsim.garbage import no_collection
 
 if TYPE_CHECKING:
     from dcsim.errors import DcsimError, ScenarioError
@@ -77,7 +77,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: importing dcsim costs next to nothing."""
     if name in _HOMES:
-        with rarely_collected():  # modules stay
+        with no_collection():  # modules stay
             return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
 

@@ -16,7 +16,6 @@ from fnmatch import fnmatchcase
 import simpy
 
 from dcsim.control.admission import Admission
-from dcsim.control.course import Course
 from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
 from dcsim.control.waiting import HeldUp, Queue, Request
 from dcsim.model.guest import Guest
@@ -100,7 +99,6 @@ class Operation:
         self._room = Room([], self.admission.may_enter)
         self._queues: dict[Host, Queue] = defaultdict(Queue)
         self._held_up = HeldUp()
-        self._begun: list[tuple[Request, Migration]] = []
         self._freed: set[Hashable] = set()
         self._least = math.inf
 
@@ -167,14 +165,7 @@ class Operation:
     # ------------------------------------------------------------------ working it off
 
     def dispatch(self, *sources: Host) -> None:
-        """Start what may start now, at these hosts and at those that were held up."""
-        self.admit(*sources)
-        begun, self._begun = self._begun, []
-        for request, migration in begun:
-            Course(self.see_through(request, migration))
-
-    def admit(self, *sources: Host) -> None:
-        """Admit one guest from each host in turn, until none may start.
+        """Start what may start, one guest from each host in turn, until none can.
 
         First come hosts that were held up by what has changed since, then these.
         """
@@ -252,7 +243,7 @@ class Operation:
         return wanted if self.admission.may_enter(wanted) and size <= wanted.free_bytes else None
 
     def start(self, request: Request, destination: Host) -> None:
-        """Reserve the memory; its course begins once all who may start now are admitted."""
+        """Reserve the memory and begin."""
         guest = request.guest
         destination.reserve(guest)
         self.admission.enter(request.source, destination)
@@ -268,7 +259,7 @@ class Operation:
         )
         self.migrations[migration] = None
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
-        self._begun.append((request, migration))
+        self.world.env.process(self.see_through(request, migration))
 
     def see_through(self, request: Request, migration: Migration) -> Generator[simpy.Event]:
         """Run one migration; then let those start that its end makes room for."""

@@ -13,7 +13,7 @@ from simpy.core import StopSimulation
 
 from dcsim.control.failures import fail
 from dcsim.control.operations import Operation
-from dcsim.garbage import rarely_collected
+from dcsim.garbage import no_collection
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
@@ -100,7 +100,7 @@ def run(
     """
     if isinstance(scenario, spec.Scenario):
         scenario = prepare(scenario, replicate=replicate)
-    with rarely_collected():
+    with no_collection():
         return _Run(scenario, check=check).result(progress)
 
 

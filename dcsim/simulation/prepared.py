@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError, did_you_mean
-from dcsim.garbage import rarely_collected
+from dcsim.garbage import no_collection
 from dcsim.model.activity import Activity
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
@@ -113,7 +113,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         If guests do not fit on the hosts where they are to stand, or what they do not into their
         memory; all problems at once.
     """
-    with rarely_collected():
+    with no_collection():
         return Preparation(scenario).prepared(replicate=replicate)
 
 
