@@ -157,6 +157,14 @@ class Guest:
             self._memory = self._make_memory()
         return self._memory
 
+    def forget(self) -> None:
+        """Keep no memory that is made of what it was at first: it is made anew where it is needed.
+
+        Call it when no migration is under way; what the last one logged goes too.
+        """
+        if not self.profile.drifts and not self.profile.policy.steps:
+            self._memory = None
+
     @property
     def oom_pages(self) -> float:
         """Pages that a balloon gave back because it ran out of memory."""

@@ -438,6 +438,8 @@ class Migration:
         if not self._recorded:
             self._recorded = True
             self.world.recorder.row("migrations", migration_row(self))
+            if self.stream is not None:
+                self.guest.forget()
 
     def begin_round(self, stream: Stream) -> None:
         """Note how things are as a round begins, if its row is wanted."""

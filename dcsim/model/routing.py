@@ -20,6 +20,8 @@ Routing = Literal["ecmp", "even-split", "d-mod-k"]
 _Links = tuple[int, ...]
 
 _WORD: Final = 2**64 - 1
+MOST_KEPT: Final = 2**14
+"""Paths kept for the next flow that takes them."""
 _CUT_OFF: Final = 2**31  # a distance longer than any
 
 
@@ -82,7 +84,7 @@ class Routes:
     def route(self, source: int, target: int, key: int = 0) -> Path:
         """Return the path of the flow *key* from node *source* to node *target*.
 
-        Equal paths are one object. A path from or to the storage begins or ends with its disk; from
+        A path from or to the storage begins or ends with its disk; from
         a node to itself nothing is crossed.
 
         Raises
@@ -115,6 +117,8 @@ class Routes:
             crossed = round(sum(shares))
             mean = sum(latency[link] * share for link, share in zip(links, shares, strict=True))
         hops = crossed - (disk in (links[0], links[-1]))
+        if len(self._paths) >= MOST_KEPT:
+            self._paths.clear()
         path = self._paths[name] = Path(links=links, shares=shares, latency_s=mean, hops=hops)
         return path
 
