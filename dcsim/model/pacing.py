@@ -61,7 +61,7 @@ class Pacing:
         self._activities = guest.profile.activities
         self._tolerance = tolerance
         self._misses = self._base_misses = NO_MISSES
-        self._change = math.sqrt(tolerance)  # as a stretch is paced by its mean
+        self._change = math.sqrt(tolerance / 2)  # as a stretch is paced by its mean
         self._ahead: list[Stretch] = []
         self._reads: Sequence[float] = ()
         self._done = [0.0] * guest.profile.reads
