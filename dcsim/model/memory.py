@@ -244,8 +244,13 @@ class Memory:
 
     @property
     def room(self) -> float:
-        """Pages in which more of what readers read may become resident."""
-        return self.spare + self.held + self.cold
+        """Pages in which more of what readers read may become resident: spare, held and cold."""
+        spare = self.loose_stale.count + self.loose_zero.count  # looked at most: no calls in it
+        spare += self.free_stale.count + self.free_zero.count
+        spare -= self.min_free
+        held = self.hinted.count + self.hinted_zero.count
+        cold = self.cache.count - resident_of(self.readers)
+        return (spare if spare > 0 else 0.0) + held + (cold if cold > 0 else 0.0)
 
     def is_tight(self, room: float) -> bool:
         """Whether so much room is next to none."""
@@ -306,7 +311,7 @@ class Memory:
             filled += missed
             if not reader.sequential:
                 extra += missed * (reader.read_ahead - 1)
-        fresh = self._fill_from_free(filled + extra)
+        fresh = self._fill_from_free(filled + extra) if filled > 0 else 0.0
         full = share < 1.0 or extra > 0
         if not (share == 0.0 and not extra and proportional(self.readers, touches)):
             for reader, count in zip(self.readers, touches, strict=True):
