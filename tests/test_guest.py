@@ -556,7 +556,7 @@ def test_rates_that_are_kept_are_those_that_would_be_set_anew(
     set_rates = Pacing.set_rates
 
     def set_anew(self: Pacing) -> None:
-        self._needs = self._remembered = self._granted = None
+        self._needs = self._granted = None
         set_rates(self)
 
     monkeypatch.setattr(Pacing, "set_rates", set_anew)

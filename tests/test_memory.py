@@ -477,6 +477,32 @@ def test_steady_for_is_how_long_misses_are_steady(
     assert later <= (1 - tolerance / 2) * miss
 
 
+def test_a_stretch_misses_what_its_reads_will() -> None:
+    """Its chances are those of all its reads, with room for all, for a part or for none."""
+    sets = ((UNIFORM, 1, 1.0), (classes_of(pages=500.0, kind="zipf"), 1, 0.5))
+    for spare in (1000, 100, 0):
+        memory = reading(600, *sets, free_zero=spare)
+        reads = [300.0, 150.0]
+        chances = memory.stretch(reads).misses
+        outcome = memory.read(reads)
+        assert [c * n for c, n in zip(chances, reads, strict=True)] == pytest.approx(outcome.misses)
+
+
+def test_a_stretch_goes_on_until_its_reads_are_done_or_something_else_happens() -> None:
+    """Reading on leaves it as it is; cache that is dropped or frames that come and go do not."""
+    memory = reading(600, (UNIFORM, 1, 1.0), free_zero=1000)
+    stretch = memory.stretch([300.0])
+    memory.read([100.0])
+    assert stretch.goes_on([100.0], memory.room)
+    assert not stretch.goes_on([0.0], memory.room)  # who has read it, if not its reader?
+    assert not stretch.goes_on([100.0], 0.0)
+    memory.read([200.0])
+    assert not stretch.goes_on([300.0], memory.room)
+    stretch = memory.stretch([300.0])
+    memory.evict(50.0)
+    assert not stretch.goes_on([0.0], memory.room)
+
+
 def test_a_sweep_is_steady_until_it_is_round() -> None:
     """A sweep's misses stop at once, when its file is all in the cache; then nothing changes."""
     reader = ReadSet(SWEEP, 1, 400.0)
@@ -543,6 +569,18 @@ def test_allocation_reaches_rate_times_lifetime() -> None:
             live = 200 * -math.expm1(-time / 10)
             assert memory.transient.count == pytest.approx(live, rel=1e-6)
         check_memory(memory, "guest")
+
+
+@pytest.mark.parametrize("step", [0.5, 5.0, 50.0])
+def test_allocation_takes_no_more_cache_than_what_is_live_grows_by(step: float) -> None:
+    """What is freed meanwhile is allocated again, rather than cache taken, however looked at."""
+    memory = reading(1000, (UNIFORM, 1, 1.0), free_zero=100, kernel=50)
+    for _ in range(int(100 / step)):
+        memory.allocate(pages=40 * step, lifetime_s=10.0, elapsed_s=step)
+    live = 400 * -math.expm1(-10)
+    assert memory.transient.count == pytest.approx(live, rel=1e-6)
+    assert memory.cache.count == pytest.approx(1100 - live, rel=1e-6)
+    assert memory.resident == pytest.approx(min(1000, 1100 - live), rel=1e-6)
 
 
 def test_allocation_without_a_lifetime_only_grows() -> None:

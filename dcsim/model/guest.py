@@ -379,6 +379,7 @@ class Guest:
     def _read(self, touches: list[float]) -> float:
         """Read files; return how many cache frames were filled anew."""
         outcome = self.memory.read(touches)
+        self.pacing.note_reads(touches)
         self.missed_pages += sum(outcome.misses)
         self.refault_pages += outcome.brought
         if self.undisturbed is None:

@@ -16,6 +16,7 @@ from dcsim.model.readers import (
     NOTHING_READ,
     ReadOutcome,
     ReadSet,
+    Stretch,
     forget,
     forget_swept_first,
     misses_of,
@@ -243,8 +244,17 @@ class Memory:
 
     @property
     def room(self) -> float:
-        """Pages in which more of what readers read may become resident."""
-        return self.spare + self.held + self.cold
+        """Pages in which more of what readers read may become resident: spare, held and cold."""
+        spare = self.loose_stale.count + self.loose_zero.count  # looked at most: no calls in it
+        spare += self.free_stale.count + self.free_zero.count
+        spare -= self.min_free
+        held = self.hinted.count + self.hinted_zero.count
+        cold = self.cache.count - resident_of(self.readers)
+        return (spare if spare > 0 else 0.0) + held + (cold if cold > 0 else 0.0)
+
+    def is_tight(self, room: float) -> bool:
+        """Whether so much room is next to none."""
+        return room <= 1e-6 * max(1.0, self.cache.count)
 
     @property
     def written_cache(self) -> float:
@@ -287,17 +297,21 @@ class Memory:
         outcomes = [self._read(part) for _ in range(parts)]
         return ReadOutcome.total(outcomes)
 
+    def stretch(self, reads: Sequence[float]) -> Stretch:
+        """Return so many reads to come of each read set, paced alike."""
+        room = self.room
+        return Stretch(self.readers, reads, room, tight=self.is_tight(room))
+
     def _read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read in one step."""
         room = self.room
-        tight = room <= 1e-6 * max(1.0, self.cache.count)
-        share, misses = misses_of(self.readers, touches, room, tight)
+        share, misses = misses_of(self.readers, touches, room, self.is_tight(room))
         filled = extra = 0.0
         for missed, reader in zip(misses, self.readers, strict=True):
             filled += missed
             if not reader.sequential:
                 extra += missed * (reader.read_ahead - 1)
-        fresh = self._fill_from_free(filled + extra)
+        fresh = self._fill_from_free(filled + extra) if filled > 0 else 0.0
         full = share < 1.0 or extra > 0
         if not (share == 0.0 and not extra and proportional(self.readers, touches)):
             for reader, count in zip(self.readers, touches, strict=True):
@@ -331,15 +345,17 @@ class Memory:
             settled = pages / elapsed_s * lifetime_s
             kept = math.exp(-elapsed_s / lifetime_s) if lifetime_s > 0 else 0.0
             freed = before + pages - (settled + (before - settled) * kept)
-        got = 0.0
+        # Only what is live in the end beyond what was may cost cache: the rest are frames freed.
+        got = self.take_frames(max(0.0, pages - max(0.0, freed)), live)
         while pages - got > 1e-6:
-            step = self.take_frames(pages - got, live)
-            # what is freed in the interval is there to be allocated in it
+            step = self._take_free(min(pages - got, self.spare), live)
             back = self._free(live, min(max(0.0, freed), live.count))
+            if step + back <= 1e-9:
+                step = self.take_frames(pages - got, live)
+                if step <= 1e-9:
+                    return got
             got += step
             freed -= back
-            if step + back <= 1e-9:
-                return got
         self._free(live, max(0.0, freed))
         return got
 

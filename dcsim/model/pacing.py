@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dcsim.model.activity import DEGREES, Activity, Pace, cpu_share
 from dcsim.model.memory import Memory
+from dcsim.model.readers import Stretch
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ SHORTEST_GROWTH_S = 0.1
 NEGLIGIBLE_MISSES = 1.0
 """Misses a second below which a changing cache is not looked at for its own sake."""
 
+NEXT_TO_NOTHING = 1e-6
+"""Share of the memory that, as room for its cache, is none."""
+LONGEST_S = 1e6
+"""Time for which reads are paced alike where nothing changes."""
 NO_MISSES: Sequence[float] = ()
 NOTHING_ASKED = [1.0]
 """What storage and network grant a guest that asks nothing of them: all."""
@@ -44,9 +49,10 @@ class Pacing:
     """
 
     __slots__ = (
-        "_able", "_activities", "_base_misses", "_base_share", "_base_stalls", "_bases", "_cores",
-        "_factor", "_granted", "_guest", "_misses", "_needs", "_own_share", "_policy_share",
-        "_rates", "_remembered", "_share", "_stalls", "_tolerance", "paces",
+        "_able", "_activities", "_ahead", "_base_misses", "_base_share", "_base_stalls", "_bases",
+        "_change", "_cores", "_done", "_factor", "_granted", "_guest", "_misses", "_needs",
+        "_own_share", "_policy_share", "_rates", "_reads", "_share", "_stalls", "_tolerance",
+        "paces",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
@@ -55,7 +61,10 @@ class Pacing:
         self._activities = guest.profile.activities
         self._tolerance = tolerance
         self._misses = self._base_misses = NO_MISSES
-        self._remembered: list[float] | None = None
+        self._change = math.sqrt(tolerance / 2)  # as a stretch is paced by its mean
+        self._ahead: list[Stretch] = []
+        self._reads: Sequence[float] = ()
+        self._done = [0.0] * guest.profile.reads
         self._needs: tuple[object, ...] | None = None
         self._factor = math.nan
         self._granted: Sequence[float] | None = None
@@ -69,7 +78,7 @@ class Pacing:
             self._stand_still()
             return
         if guest.profile.reads:
-            self._see_misses()
+            self._look_ahead()
         latency = guest.storage.latency_s(host.node) if guest.profile.reads else 0.0
         slowness = 1.0 if guest.huge is None else guest.huge.slowness
         needs = (
@@ -100,17 +109,41 @@ class Pacing:
         if self._guest.host is not None:
             self._guest.host.demand_cpu(self._guest, 0.0)
 
-    def _see_misses(self) -> None:
-        """Note each reader's chance of a miss, where what the cache remembers has changed."""
-        readers, undisturbed = self._guest.memory.readers, self._guest.undisturbed
-        others = readers if undisturbed is None else undisturbed.readers
-        remembered = [reader.remembered for reader in (*readers, *others)]
-        if remembered == self._remembered:
-            return
-        self._remembered = remembered
-        self._misses = self._base_misses = [reader.miss() for reader in readers]
-        if others is not readers:
-            self._base_misses = [reader.miss() for reader in others]
+    def _look_ahead(self) -> None:
+        """Note each reader's chance of a miss in its next reads."""
+        guest, undisturbed = self._guest, self._guest.undisturbed
+        memories = [guest.memory] if undisturbed is None else [guest.memory, undisturbed]
+        if len(self._ahead) < len(memories) or not all(
+            [
+                stretch.goes_on(self._done, memory.room)
+                for stretch, memory in zip(self._ahead, memories, strict=True)
+            ]
+        ):
+            reads = self._reads_ahead(memories)
+            self._reads, self._done = reads, [0.0] * len(reads)
+            self._ahead = [memory.stretch(reads) for memory in memories]
+            self._misses, self._base_misses = self._ahead[0].misses, self._ahead[-1].misses
+
+    def _reads_ahead(self, memories: Sequence[Memory]) -> list[float]:
+        """Return how many reads of each set are paced alike: as long as no chance changes much."""
+        level, rates = self._guest.level, []
+        for activity, pace in zip(self._activities, self.paces, strict=True):
+            if activity.do == "read":
+                able = activity.pace(level=level, share=1.0, stall_s=0.0)
+                rates.append(pace.rate if pace.rate > 0 else able)
+        steady = math.inf
+        for memory in memories:
+            if memory.room > NEXT_TO_NOTHING * memory.pages:
+                for reader, rate in zip(memory.readers, rates, strict=True):
+                    miss = reader.miss()
+                    if rate * miss >= NEGLIGIBLE_MISSES:
+                        steady = min(steady, reader.steady_for(rate, miss, self._change))
+        time = min(LONGEST_S, max(SHORTEST_GROWTH_S, steady))
+        return [rate * time for rate in rates]
+
+    def note_reads(self, reads: Sequence[float]) -> None:
+        """Note that so many pages of each set were read."""
+        self._done = [done + more for done, more in zip(self._done, reads, strict=True)]
 
     def _work_out_needs(self, slowness: float, latency: float) -> None:
         """Work out what CPU it could use, with what its misses and others let it wait."""
@@ -289,22 +322,28 @@ class Pacing:
                 allocating.append((activity, pace.rate))
         if missed < NEGLIGIBLE_MISSES and not allocating:
             return wait
-        room = memory.spare + memory.held + memory.cold
+        room, sending = memory.room, self._guest.stream is not None
+        tight = room <= NEXT_TO_NOTHING * memory.pages
         slack = self._tolerance * (room + memory.cache.count / 10)
         for activity, rate in allocating:
             live, lifetime = memory.allocated[activity.index].count, activity.lifetime_s
             growth = abs(rate - live / lifetime) if lifetime else rate
-            if lifetime is None:
-                wait = min(wait, max(SHORTEST_GROWTH_S, slack / growth))
-            elif growth > self._tolerance * rate:  # what is live has not settled yet
+            short = tight or lifetime is None or rate * lifetime - live > memory.spare
+            if lifetime is not None:
+                if growth <= self._tolerance * rate or not (short or sending):
+                    continue  # what is live has settled, or will without taking from the cache
                 wait = min(wait, max(SHORTEST_GROWTH_S, lifetime / 4))
-        if missed < NEGLIGIBLE_MISSES or room <= 1e-6 * memory.pages:
+            if short:
+                wait = min(wait, max(SHORTEST_GROWTH_S, slack / growth))
+        if missed < NEGLIGIBLE_MISSES or tight:
             return wait
-        wait = min(wait, room / missed)
-        if self._guest.stream is not None:
+        if sending:
             # frames being filled have to be sent whole, zero ones too
             wait = min(wait, max(SHORTEST_GROWTH_S, slack / missed))
         for activity, rate in reading:
-            reader, miss = memory.readers[activity.index], misses[activity.index]
-            wait = min(wait, reader.steady_for(rate, miss, self._tolerance))
+            i = activity.index
+            wait = min(wait, (self._reads[i] - self._done[i]) / rate)
+            if sending:
+                reader, miss = memory.readers[i], misses[i]
+                wait = min(wait, reader.steady_for(rate, miss, self._tolerance))
         return wait

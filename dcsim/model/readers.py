@@ -19,6 +19,10 @@ from dcsim.model.touch import TouchClass
 
 NEWTON_STEPS = 100
 """More than any cache needs: a dozen or so are usual."""
+STRAYED = 0.1
+"""Share of what a stretch of reads would fill by which the frames for it may change."""
+ROUNDING = 1e-9
+"""The same of the reads."""
 
 
 @twin
@@ -217,6 +221,61 @@ def misses_of(
             rest = (1 - share) * count
             misses[i] += rest * reader.miss(reader.remembered + share * count)
     return share, misses
+
+
+class Stretch:
+    """Reads to come that are paced alike, by the chance of a miss in all of them.
+
+    So the time they take is right in the end, and a stretch may be long.
+
+    Parameters
+    ----------
+    readers, reads
+        Who reads, and how often.
+    room
+        Pages that may become resident.
+    tight
+        Whether that is next to none.
+
+    Attributes
+    ----------
+    misses
+        The chance of a miss of each reader.
+    """
+
+    __slots__ = ("_ends_with", "_reads", "_room", "_start", "_starts_with", "misses", "readers")
+
+    def __init__(
+        self, readers: Sequence[ReadSet], reads: Sequence[float], room: float, *, tight: bool
+    ) -> None:
+        self.readers = readers
+        self._reads = reads
+        self._start = [reader.remembered for reader in readers]
+        self._room = room
+        _, missed = misses_of(readers, reads, room, tight)
+        self.misses = [
+            misses / count if count > 0 else reader.miss()
+            for reader, misses, count in zip(readers, missed, reads, strict=True)
+        ]
+        self._starts_with = self._ends_with = 0.0
+        for reader, count in zip(readers, reads, strict=True):
+            self._ends_with += reader.resident(reader.remembered + count)
+            self._starts_with += reader.resident()
+
+    def goes_on(self, done: Sequence[float], room: float) -> bool:
+        """Whether only so many of the reads have been done, and nothing else has happened."""
+        each = zip(self.readers, self._start, done, self._reads, strict=True)
+        for reader, start, made, reads in each:
+            slack = ROUNDING * (start + reads)
+            if made >= reads - slack or not (
+                start - slack <= reader.remembered <= start + made + slack
+            ):
+                return False
+        resident = resident_of(self.readers)
+        rest = self._ends_with - resident
+        expected = self._room - (resident - self._starts_with)
+        strayed = abs(min(room, rest) - min(expected, rest))
+        return strayed <= STRAYED * (self._ends_with - self._starts_with)
 
 
 def reach(
