@@ -32,7 +32,7 @@ def checkout(root, building, tmp_path):
     """As much of a checkout as the kernel needs, with the kernel compiled in it."""
     shutil.copytree(root / "kernel", tmp_path / "kernel")
     (tmp_path / "dcsim").mkdir()
-    for name in ("__init__.py", "kernel.py"):
+    for name in ("__init__.py", "garbage.py", "kernel.py"):
         shutil.copy(root / "dcsim" / name, tmp_path / "dcsim")
     if reason := building.compile_kernel(tmp_path / "kernel", tmp_path / "dcsim" / NAME):
         pytest.skip(reason)

@@ -331,7 +331,9 @@ def test_an_order_of_regions_comes_back() -> None:
     """In post-copy all is mixed; after it memory has the order that it had."""
     data = ahead(writer(10.0 * MiB, 0.2), makeup={"cache": 0.2, "free_zero": 0.2, "kernel": 0.1})
     order = ["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
-    data["guests"][0]["workload"]["order"] = order
+    work = data["guests"][0]["workload"]
+    work["order"] = order
+    work["activities"].append({"do": "read", "rate": 1e5, "set": 0.1})  # so its memory is kept
     live = world(data)
     before = live.guests[0].memory.scan.regions
     assert only(live.result(None))["outcome"] == "completed-postcopy"
