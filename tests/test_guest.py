@@ -588,3 +588,14 @@ def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.Monke
         assert only(result, "guests", guest="still-0")["written_pages"] > 0
     assert events[0] == events[1]
     assert asked == ["mover-0"] * 2
+
+
+def test_a_guest_at_rest_keeps_no_memory_that_is_as_at_first() -> None:
+    """Where it writes only what is in memory; a cache that warms is kept."""
+    plain = guest(writer(1.0 * MiB, 0.2), name="plain")
+    warm = guest(reader(1.0 * MiB, 0.2), name="warm", makeup={"cache": 0.3})
+    live = world(scenario(plain, warm, record="migrations"))
+    live.check = False  # which looks at memory
+    live.result(None)
+    assert [found.moves for found in live.guests] == [1, 1]
+    assert [found._memory is None for found in live.guests] == [True, False]

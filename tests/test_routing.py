@@ -527,3 +527,18 @@ def test_storage_without_its_disk_is_cut_off() -> None:
     for source, target in ((storage, 0), (0, storage)):
         with pytest.raises(SimulationError, match="storage"):
             routes.route(source, target)
+
+
+@pytest.mark.parametrize("routing", ROUTINGS)
+def test_paths_that_are_not_kept_are_found_again(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than some are kept."""
+    network = SHIPPED["fat-tree-8"]
+    all_kept = Routes(network, routing=routing)
+    pairs = [(a, b) for a in range(8) for b in range(8) if a != b]
+    wanted = [all_kept.route(a, b, key=a * b) for a, b in pairs]
+    monkeypatch.setattr("dcsim.model.routing.MOST_KEPT", 5)
+    routes = Routes(network, routing=routing)
+    assert [routes.route(a, b, key=a * b) for a, b in pairs] == wanted
+    assert len(routes._paths) <= 5
