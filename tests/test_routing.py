@@ -536,7 +536,7 @@ def test_paths_that_are_not_kept_are_found_again(
     """No more than some are kept."""
     network = SHIPPED["fat-tree-8"]
     all_kept = Routes(network, routing=routing)
-    pairs = [(a, b) for a in range(8) for b in range(8) if a != b]
+    pairs = [(a, b) for a in range(0, 128, 9) for b in range(0, 128, 9) if a != b]
     wanted = [all_kept.route(a, b, key=a * b) for a, b in pairs]
     monkeypatch.setattr("dcsim.model.routing.MOST_KEPT", 5)
     routes = Routes(network, routing=routing)
