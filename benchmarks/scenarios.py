@@ -105,11 +105,14 @@ def cost_of_drain(model: str, *, racks: int = RACKS, storage: float = STORAGE) -
 
 
 def warm(runs: int, *, size: Data = SMALL) -> Data:
-    """Return the runs a CPU second of what was prepared before, and of new replicates."""
+    """Return the runs a CPU second of what was prepared before, and of new replicates.
+
+    Summaries are kept, as in a sweep.
+    """
     import dcsim
     from benchmarks.simgrid import evacuation
 
-    scenario = evacuation(**size)
+    scenario = evacuation(**size).replace({"record": "summary"})
     prepared = dcsim.prepare(scenario)
     dcsim.run(prepared)
     return {
