@@ -11,7 +11,7 @@ from dcsim.model.pacing import Pacing
 from dcsim.records.tables import CAUSES
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
-from dcsim.simulation.prepared import GuestPlan
+from dcsim.simulation.groups import GuestPlan
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
     FLUID,
@@ -168,8 +168,8 @@ def test_allocations_live_as_long_as_they_are_said_to() -> None:
     run = world(no_move(busy, until=100.0))
     run.result(None)
     memory = run.guests[0].memory
-    assert memory.transient.count * PAGE == pytest.approx(50 * MiB, rel=1e-3)
-    assert memory.free == pytest.approx(0.8 * PAGES - memory.transient.count, rel=1e-6)
+    assert memory.allocated[0].count * PAGE == pytest.approx(50 * MiB, rel=1e-3)
+    assert memory.free == pytest.approx(0.8 * PAGES - memory.allocated[0].count, rel=1e-6)
     assert memory.free_stale.count > 0
 
 

@@ -24,11 +24,12 @@ SWEEP = classes_of(pages=1000.0, kind="sequential")
 
 def frames(memory: Memory) -> dict[str, float]:
     """Pages by contents, but for those that there are none of; loose pages count as free ones."""
-    names = ("cache", "kernel", "anonymous", "anonymous_zero", "hinted", "hinted_zero", "transient")
+    names = ("cache", "kernel", "anonymous", "anonymous_zero", "hinted", "hinted_zero")
     named = {name: getattr(memory, name).count for name in names} | {
         "free_zero": memory.free_zero.count + memory.loose_zero.count,
         "free_stale": memory.free_stale.count + memory.loose_stale.count,
         "ballooned": memory.held_by_balloon,
+        "transient": sum(pages.count for pages in memory.allocated),
     }
     return {name: pytest.approx(count) for name, count in named.items() if count > 1e-9}
 
@@ -529,11 +530,11 @@ def test_take_frames_goes_from_the_cheapest_to_the_dearest() -> None:
     ]
     taken = 0
     for pages, left in steps:
-        assert memory.take_frames(pages, memory.transient) == pytest.approx(pages)
+        assert memory.take_frames(pages, memory.allocated[0]) == pytest.approx(pages)
         taken += pages
         assert frames(memory) == {**left, "kernel": 30, "transient": taken}
         assert memory.resident == pytest.approx(left.get("cache", 0))
-    assert memory.take_frames(100.0, memory.transient) == pytest.approx(55)
+    assert memory.take_frames(100.0, memory.allocated[0]) == pytest.approx(55)
     assert frames(memory) == {"free_stale": 10, "kernel": 30, "transient": 210}
     check_memory(memory, "guest")
 
@@ -541,7 +542,7 @@ def test_take_frames_goes_from_the_cheapest_to_the_dearest() -> None:
 def test_frames_can_be_taken_when_free_memory_is_below_the_reserve() -> None:
     """While there is clean cache, memory can be had, also when little is free."""
     memory = make(free_zero=10, cache=500, min_free=50)
-    assert memory.take_frames(20.0, memory.transient) == pytest.approx(20)
+    assert memory.take_frames(20.0, memory.allocated[0]) == pytest.approx(20)
 
 
 def test_frames_taken_under_the_log_are_dirty() -> None:
@@ -552,9 +553,9 @@ def test_frames_taken_under_the_log_are_dirty() -> None:
     memory.tell_held()
     memory.scan.advance(writes=[], recycled=0.0, sent=100.0)
     assert memory.scan.pending == pytest.approx(0, abs=1e-9)
-    assert memory.take_frames(120.0, memory.transient) == pytest.approx(120)
+    assert memory.take_frames(120.0, memory.allocated[0]) == pytest.approx(120)
     assert memory.scan.sync() == pytest.approx(120)
-    assert memory.transient.absent == 0
+    assert memory.allocated[0].absent == 0
 
 
 def test_allocation_reaches_rate_times_lifetime() -> None:
@@ -567,7 +568,7 @@ def test_allocation_reaches_rate_times_lifetime() -> None:
             assert got == pytest.approx(20 * step)
             time += step
             live = 200 * -math.expm1(-time / 10)
-            assert memory.transient.count == pytest.approx(live, rel=1e-6)
+            assert memory.allocated[0].count == pytest.approx(live, rel=1e-6)
         check_memory(memory, "guest")
 
 
@@ -578,7 +579,7 @@ def test_allocation_takes_no_more_cache_than_what_is_live_grows_by(step: float) 
     for _ in range(int(100 / step)):
         memory.allocate(pages=40 * step, lifetime_s=10.0, elapsed_s=step)
     live = 400 * -math.expm1(-10)
-    assert memory.transient.count == pytest.approx(live, rel=1e-6)
+    assert memory.allocated[0].count == pytest.approx(live, rel=1e-6)
     assert memory.cache.count == pytest.approx(1100 - live, rel=1e-6)
     assert memory.resident == pytest.approx(min(1000, 1100 - live), rel=1e-6)
 
@@ -601,7 +602,7 @@ def test_pages_freed_are_there_to_be_allocated() -> None:
         "free_stale": 50 + 100 - live, "kernel": 50, "transient": live,
     }  # fmt: skip
     assert memory.allocate(pages=1.0, lifetime_s=0.0, elapsed_s=1.0) == 1.0
-    assert memory.transient.count == pytest.approx(0, abs=1e-9)
+    assert memory.allocated[0].count == pytest.approx(0, abs=1e-9)
 
 
 def test_a_full_guest_goes_on_allocating_what_it_frees() -> None:
@@ -760,10 +761,10 @@ def test_loose_pages_are_used_first() -> None:
     """Allocations take what lies outside whole blocks, in proportion, before they break a block."""
     memory = make(free_stale=100, free_zero=100, hintable=0.6, hintable_zero=0.8)
     assert (memory.loose_stale.count, memory.loose_zero.count) == pytest.approx((40, 20))
-    memory.take_frames(30.0, memory.transient)
+    memory.take_frames(30.0, memory.allocated[0])
     assert (memory.loose_stale.count, memory.loose_zero.count) == pytest.approx((20, 10))
     assert (memory.free_stale.count, memory.free_zero.count) == pytest.approx((60, 80))
-    memory.take_frames(40.0, memory.transient)
+    memory.take_frames(40.0, memory.allocated[0])
     assert (memory.loose_stale.count, memory.loose_zero.count) == pytest.approx((0, 0))
     assert (memory.free_stale.count, memory.free_zero.count) == pytest.approx((50, 80))
 
@@ -1147,7 +1148,7 @@ def test_frames_always_sum_to_the_pages(
             case "allocate-for-good":
                 assert memory.allocate(pages=some, lifetime_s=None, elapsed_s=1.0) <= some + 1e-6
             case "take":
-                assert memory.take_frames(some, memory.transient) <= some + 1e-6
+                assert memory.take_frames(some, memory.allocated[0]) <= some + 1e-6
             case "evict":
                 assert memory.evict(some) <= some
             case "drop":

@@ -14,7 +14,7 @@ from dcsim.model.migration import OUT_OF_MEMORY
 from dcsim.records.result import Result
 from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.scenario.spec import Scenario
-from dcsim.simulation.prepared import settings_of
+from dcsim.simulation.plain import settings_of
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
     FLUID,

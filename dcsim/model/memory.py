@@ -222,11 +222,6 @@ class Memory:
         return self.loose_stale, self.loose_zero, self.free_stale, self.free_zero
 
     @property
-    def transient(self) -> Pages:
-        """What the first allocating activity has allocated."""
-        return self.allocated[0]
-
-    @property
     def spare(self) -> float:
         """Free pages above those that the kernel keeps."""
         spare = self.free - self.min_free

@@ -31,10 +31,6 @@ class TouchClass:
     share: float
     law: Law = "random"
 
-    def __deepcopy__(self, memo: object) -> TouchClass:
-        """Return itself: it never changes, and memories that have many are copied often."""
-        return self
-
     def distinct(self, touches: float) -> float:
         """Return how many distinct pages of the class so many touches of the *set* reach."""
         own = touches * self.share

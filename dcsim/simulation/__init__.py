@@ -2,6 +2,7 @@
 
 from dcsim.simulation.chance import random_inputs
 from dcsim.simulation.engine import Progress, run
-from dcsim.simulation.prepared import GuestPlan, Preparation, Prepared, prepare
+from dcsim.simulation.groups import GuestPlan
+from dcsim.simulation.prepared import Preparation, Prepared, prepare
 
 __all__ = ["GuestPlan", "Preparation", "Prepared", "Progress", "prepare", "random_inputs", "run"]

@@ -14,7 +14,7 @@ from dcsim.model.transport import Pending, Transport
 from dcsim.records.summary import COLD, LIVE
 from dcsim.records.tables import CAUSES
 from dcsim.scenario.policy import Migration
-from dcsim.simulation.prepared import settings_of
+from dcsim.simulation.plain import settings_of
 from dcsim.units import PAGE
 from dcsim.view.style import CAUSE_NAMES, human
 

@@ -1,0 +1,244 @@
+"""Groups of guests made ready: sizes in pages, what is equal made once, what is random drawn."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from dcsim.model.activity import Activity
+from dcsim.model.diskcopy import LocalDisk
+from dcsim.model.hinting import Policy
+from dcsim.model.hugepages import Settings as HugePageSettings
+from dcsim.model.memory import Memory
+from dcsim.model.profile import Profile
+from dcsim.model.touch import TouchClass, classes_of
+from dcsim.rng import Streams
+from dcsim.scenario import spec
+from dcsim.scenario.columns import Own, owns
+from dcsim.scenario.workload import Shares
+from dcsim.simulation.plain import plain
+from dcsim.units import PAGE
+
+Makeup = dict[str, Any]
+"""What memory is made of, in pages, as `Memory` takes it."""
+Writers = tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ...]
+Reader = tuple[tuple[TouchClass, ...], int, float]
+
+
+class GuestPlan(NamedTuple):
+    """One guest: its name, what it does, what it is made of, where and when it starts."""
+
+    name: str
+    profile: Profile
+    makeup: Makeup
+    writers: Writers
+    readers: tuple[Reader, ...]
+    replacement: Literal["lru", "two-list"]
+    host: int
+    start_s: float
+    levels: tuple[tuple[float, float], ...]
+
+    def memory(self) -> Memory:
+        """Return its memory as it is at first."""
+        return Memory(
+            pages=self.profile.pages,
+            writers=self.writers,
+            readers=self.readers,
+            allocators=sum(a.do == "allocate" for a in self.profile.activities),
+            replacement=self.replacement,
+            **self.makeup,
+        )
+
+
+Classes = dict[tuple[float, str, float, float, float], tuple[TouchClass, ...]]
+
+
+class _Kind(NamedTuple):
+    """What guests share that are alike."""
+
+    profile: Profile
+    makeups: Sequence[Makeup]
+    writers: Writers
+    readers: tuple[Reader, ...]
+
+
+class Group:
+    """A group of guests: its sizes become pages, and what is equal is made once.
+
+    Parameters
+    ----------
+    group
+        The group.
+    policy
+        Its hinting policy.
+    migratable
+        How its guests move.
+    candidates
+        The hosts that its pattern names.
+    classes
+        Classes of pages that were made already.
+    """
+
+    def __init__(
+        self,
+        group: spec.GuestGroup,
+        policy: Policy,
+        migratable: Literal["live", "cold", "no"],
+        candidates: list[int],
+        classes: Classes,
+    ) -> None:
+        self.group = group
+        self.candidates = candidates
+        self._classes = classes
+        self._profile = functools.partial(
+            Profile,
+            group=group.group,
+            workload=group.workload.name,
+            policy=policy,
+            migratable=migratable,
+            because=group.because or "",
+            local_disk=plain(LocalDisk, group.local_disk),
+            huge_pages=plain(HugePageSettings, group.huge_pages),
+        )
+        self._activities = list(_activities(group.workload.activities))
+        self._reads = any(item.do == "read" for item in group.workload.activities)
+        self._kinds: dict[Own, _Kind] = {}
+        self._memories: dict[tuple[Any, ...], tuple[Sequence[Makeup], Writers]] = {}
+
+    @property
+    def drawn(self) -> bool:
+        """Whether anything of its guests is random."""
+        group = self.group
+        chances = (len(group.makeups) > 1, group.arrive > 0, group.workload.load.noise > 0)
+        return group.place.by == "random" or any(chances)
+
+    def guests(self, hosts: list[int], streams: Streams, horizon_s: float) -> Iterator[GuestPlan]:
+        """Yield the guests, given where they stand."""
+        group, load = self.group, self.group.workload.load
+        replacement = group.workload.replacement
+        levels = tuple((time, level) for time, level in load.points if time < horizon_s)
+        for name, own, host in zip(group.guest_names, owns(group), hosts, strict=False):
+            kind = self._kinds.get(own)
+            if kind is None:
+                kind = self._kinds[own] = self._kind(own)
+            drawn, start = 0, 0.0
+            if len(kind.makeups) > 1:
+                drawn = int(streams.stream("guest", name, "makeup").integers(len(kind.makeups)))
+            if group.arrive > 0:
+                start = float(streams.stream("guest", name, "arrival").uniform(0, group.arrive))
+            if load.noise > 0:
+                levels = _noisy_levels(load, name, streams, horizon_s)
+            yield GuestPlan(
+                name=name,
+                profile=kind.profile,
+                makeup=kind.makeups[drawn],
+                writers=kind.writers,
+                readers=kind.readers,
+                replacement=replacement,
+                host=host,
+                start_s=start,
+                levels=levels,
+            )
+
+    def _kind(self, own: Own) -> _Kind:
+        pages = own.memory / PAGE
+        demands = [math.inf if rate == "max" else rate / PAGE for rate in own.rates]
+        memory = (pages, own.shares, own.sets)
+        if memory not in self._memories:
+            self._memories[memory] = self._memory(*memory)
+        made = zip(self._activities, demands, strict=True)
+        activities = tuple([activity(demand=demand) for activity, demand in made])
+        profile = self._profile(pages=pages, vcpus=own.vcpus, activities=activities)
+        readers = tuple(self._readers(pages, own.sets, demands)) if self._reads else ()
+        return _Kind(profile, *self._memories[memory], readers)
+
+    def _memory(
+        self, pages: float, shares: Shares, sets: tuple[float, ...]
+    ) -> tuple[Sequence[Makeup], Writers]:
+        """Return what memory of so many pages may be made of, and which of it is written to."""
+        work = self.group.workload
+        samples = [sample.shares for sample in self.group.makeups] or [shares]
+        writers = tuple(
+            (self._touched(extent, item.pattern, pages), item.to)
+            for item, extent in zip(work.activities, sets, strict=True)
+            if item.do == "write"
+        )
+        return [_makeup(work, sample, pages) for sample in samples], writers
+
+    def _readers(
+        self, pages: float, sets: tuple[float, ...], demands: list[float]
+    ) -> Iterator[Reader]:
+        activities = self.group.workload.activities
+        for item, extent, demand in zip(activities, sets, demands, strict=True):
+            if item.do == "read":
+                speed = item.workers / item.work if demand == math.inf else demand
+                yield self._touched(extent, item.pattern, pages), item.read_ahead, speed
+
+    def _touched(
+        self, extent: float, pattern: spec.Pattern, pages: float
+    ) -> tuple[TouchClass, ...]:
+        """Return the classes of a pattern over an extent of so many pages."""
+        size = extent * pages if extent <= 1 else extent / PAGE
+        key = (size, pattern.kind, pattern.hot_share, pattern.hot_rate, pattern.alpha)
+        if key not in self._classes:
+            self._classes[key] = classes_of(
+                pages=size,
+                kind=pattern.kind,
+                hot_share=pattern.hot_share,
+                hot_rate=pattern.hot_rate,
+                alpha=pattern.alpha,
+            )
+        return self._classes[key]
+
+
+def _activities(items: list[spec.Activity]) -> Iterator[Callable[..., Activity]]:
+    """Yield what makes each activity, given its demand."""
+    count: Counter[str] = Counter()
+    for item in items:
+        yield functools.partial(
+            Activity,
+            do=item.do,
+            work_s=item.work,
+            workers=item.workers,
+            weight=item.weight,
+            index=count["allocate" if item.do == "send" else item.do],
+            to=item.to,
+            lifetime_s=item.lifetime,
+            peer=item.peer,
+        )
+        count[item.do] += 1
+
+
+def _makeup(work: spec.Workload, sample: Shares, pages: float) -> Makeup:
+    """Return what memory is made of, in pages."""
+    return {
+        **{name: share * pages for name, share in sample._asdict().items()},
+        "min_free": work.min_free * pages,
+        "hintable": work.hintable,
+        "hintable_zero": work.hintable if work.hintable_zero is None else work.hintable_zero,
+        "kernel_high": work.kernel_high * pages,
+        "order": tuple(work.order),
+        "init_on_alloc": work.init_on_alloc,
+    }
+
+
+def _noisy_levels(
+    load: spec.Load, name: str, streams: Streams, horizon_s: float
+) -> tuple[tuple[float, float], ...]:
+    """Return the steps of a guest's load up to the horizon, its noise drawn."""
+    points = [(time, level) for time, level in load.points if time < horizon_s]
+    count = math.ceil(horizon_s / load.every)
+    draws = streams.stream("guest", name, "load").normal(size=count)
+    steps = []
+    level, ahead = 1.0, 0
+    times = sorted({n * load.every for n in range(count)} | {time for time, _ in points})
+    for time in times:
+        while ahead < len(points) and points[ahead][0] <= time:
+            level = points[ahead][1]
+            ahead += 1
+        draw = float(draws[min(int(time / load.every + 1e-9), count - 1)])
+        steps.append((time, level * math.exp(load.noise * draw - load.noise**2 / 2)))
+    return tuple(steps)

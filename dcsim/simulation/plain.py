@@ -1,0 +1,150 @@
+"""Parts of a scenario as the model has them: plain data, and infinite what is not limited."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from dcsim.control.failures import FailurePlan
+from dcsim.control.operations import OperationPlan
+from dcsim.errors import Issue, did_you_mean
+from dcsim.model.convergence import AutoConverge, DirtyLimit
+from dcsim.model.diskcopy import LocalDisk
+from dcsim.model.hinting import Adapt, Policy, Step
+from dcsim.model.hugepages import Settings as HugePageSettings
+from dcsim.model.patience import DowntimeSteps, Patience, Retry, Rung
+from dcsim.model.postcopy import PostCopy
+from dcsim.model.stream import Settings
+from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
+from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
+from dcsim.scenario import spec
+from dcsim.scenario.topology import Network
+from dcsim.units import GiB
+
+Plain = TypeVar(
+    "Plain",
+    AutoConverge, DirtyLimit, Multifd, Compression, Xbzrle, Encryption, Block, LocalDisk,
+    HugePageSettings, PostCopy, Retry,
+)  # fmt: skip
+
+
+def weights_of(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
+    """Return the weight of each kind of traffic; the kinds of a migration share one."""
+    own: dict[str, float] = {kind: w for kind, w in weights.items() if kind != "migration"}
+    return own | dict.fromkeys((*MIGRATION_KINDS, *DISK_KINDS), weights.get("migration", 1.0))
+
+
+def policy_of(hinting: spec.Hinting) -> Policy:
+    """Return a hinting policy as the model has it."""
+    return Policy(hinting.name, hinting.zero_pages, tuple(_step(step) for step in hinting.steps))
+
+
+def _step(step: spec.Step) -> Step:
+    values = {name: getattr(step, name) for name in Step.__slots__}
+    values["select"] = tuple(step.select)
+    if step.adapt is not None:
+        values["adapt"] = Adapt(step.adapt.lost_second, step.adapt.within)
+    return Step(**values)
+
+
+def limit(value: float | None) -> float:
+    """Return a limit, infinite where it is not set."""
+    return math.inf if value is None else float(value)
+
+
+def settings_of(migration: spec.Migration) -> Settings:
+    """Return settings as the model has them: a limit that is not set is infinite."""
+    given = [setting.name for setting in fields(Settings) if setting.init]
+    values = {name: getattr(migration, name) for name in given}
+    for name in ("max_bandwidth", "max_rounds"):
+        values[name] = limit(values[name])
+    values["auto_converge"] = plain(AutoConverge, migration.auto_converge)
+    values["dirty_limit"] = plain(DirtyLimit, migration.dirty_limit)
+    values["multifd"] = _multifd(migration.multifd)
+    values["xbzrle"] = plain(Xbzrle, migration.xbzrle)
+    values["encryption"] = plain(Encryption, migration.encryption)
+    values["block"] = plain(Block, migration.block)
+    values["post_copy"] = plain(PostCopy, migration.post_copy)
+    values["downtime_steps"] = _downtime_steps(migration.downtime_steps)
+    return Settings(**values)
+
+
+def plain(kind: type[Plain], option: spec.Spec | None) -> Plain | None:
+    """Return an option as the engine knows it, null as infinite; None where it is off."""
+    if option is None:
+        return None
+    values: dict[str, Any] = {field.name: getattr(option, field.name) for field in fields(kind)}
+    values |= {name: math.inf for name, value in values.items() if value is None}
+    return kind(**values)
+
+
+def _multifd(option: spec.Multifd | None) -> Multifd | None:
+    """Return the channels as the engine knows them, with their compression if there is one."""
+    channels = plain(Multifd, option)
+    if channels is None or option is None:
+        return None
+    return replace(channels, compression=plain(Compression, option.compression))
+
+
+def failures_of(
+    failures: list[spec.Failure], network: Network, problems: list[Issue]
+) -> Iterator[FailurePlan]:
+    """Yield what fails, in numbers; note names of nothing."""
+    hosts = {network.node_names[node]: i for i, node in enumerate(network.hosts)}
+    links = {name: i for i, name in enumerate(network.link_names)}
+    for i, failure in enumerate(failures):
+        noun, name, known = "host", failure.host or "", hosts
+        if failure.link is not None:
+            noun, name, known = "link", failure.link, links
+        if name not in known:
+            close = did_you_mean(name, known)
+            hint = f"did you mean '{close}'?" if close else None
+            message = f"there is no {noun} {name!r}"
+            problems.append(Issue(path=f"failures[{i}].{noun}", message=message, hint=hint))
+            continue
+        back = "->".join(reversed(name.split("->")))
+        both = tuple(links[way] for way in dict.fromkeys((name, back)) if way in links)
+        yield FailurePlan(failure.at, name, hosts.get(name), both)
+
+
+def _downtime_steps(ladder: spec.DowntimeSteps | None) -> DowntimeSteps | None:
+    if ladder is None:
+        return None
+    steps = (
+        Rung(
+            downtime_limit=step.downtime_limit or 0.0,
+            action=step.action,
+            stalls=step.stalls or 0,
+            rounds=step.rounds or 0,
+            after_s_per_gib=step.after_per_gib or 0.0,
+        )
+        for step in ladder.steps
+    )
+    floor_gib = ladder.memory_at_least / GiB
+    return DowntimeSteps(ladder.start, ladder.cooldown, floor_gib, tuple(steps))
+
+
+def operation_of(operation: spec.Drain | spec.Moves) -> OperationPlan:
+    """Return an operation as control has it: a limit that is not set is infinite."""
+    limits = operation.limits
+    drain = operation if isinstance(operation, spec.Drain) else None
+    return OperationPlan(
+        kind=operation.kind,
+        at_s=operation.at,
+        hosts=drain.hosts if drain else "",
+        placement=drain.placement if drain else "",
+        moves=tuple(operation.pairs) if isinstance(operation, spec.Moves) else (),
+        caps=(limit(limits.per_cluster), limit(limits.per_host_out), limit(limits.per_host_in)),
+        patience=Patience(
+            control_plane_s=limits.control_plane,
+            completion_s_per_gib=limit(limits.completion_timeout_per_gib),
+            floor_gib=(limits.completion_timeout_floor or 0.0) / GiB,
+            completion_s=limit(limits.completion_timeout),
+            progress_s=limit(limits.progress_timeout),
+            on_timeout=limits.on_timeout,
+            cancel_s=limit(limits.cancel_after),
+            retry=plain(Retry, limits.retry),
+        ),
+    )
