@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import simpy
 from simpy.core import StopSimulation
 
 from dcsim.control.failures import fail
@@ -28,7 +29,6 @@ from dcsim.records.result import Result
 from dcsim.records.steps import Steps
 from dcsim.rng import Streams
 from dcsim.scenario import spec
-from dcsim.simulation.clock import Clock
 from dcsim.simulation.prepared import Prepared, prepare
 
 PROGRESS_EVERY_S = 0.1
@@ -114,7 +114,7 @@ class _Run:
     def __init__(self, prepared: Prepared, *, check: bool) -> None:
         self.prepared = prepared
         self.check = check
-        self.env = env = Clock()
+        self.env = env = simpy.Environment()
         self.recorder = recorder = Recorder(prepared.record)
         self.rates: Steps[tuple[int, str]] = Steps()
         self.slowdowns: Steps[str] = Steps()
