@@ -12,7 +12,8 @@ import pytest
 from dcsim.errors import ScenarioError
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario.spec import Scenario
-from dcsim.simulation import Prepared, prepare, random_inputs
+from dcsim.simulation import Preparation, Prepared, prepare, random_inputs
+from dcsim.simulation import prepared as module
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
     Data,
@@ -365,3 +366,51 @@ def test_noise_goes_on_between_the_points() -> None:
     assert [round(level) for _, level in levels] == [1, 1, 1, 10, 10, 10]
     # the draw of second 2 holds before and after the point
     assert levels[3][1] / levels[2][1] == pytest.approx(10.0)
+
+
+# --------------------------------------------------------------------------- kept
+
+
+def test_the_next_replication_finds_what_its_scenario_came_to() -> None:
+    """Also where the scenario has come anew, as it does in a worker; not when it says otherwise."""
+    first = prepared(scenario(guest()))
+    again = prepared(scenario(guest()), replicate=1)
+    assert again.network is first.network
+    assert (first.replicate, again.replicate) == (0, 1)
+    assert prepared(scenario(guest(count=2))).network is not first.network
+    assert prepared(scenario(guest())).network is first.network
+
+
+def test_what_is_kept_is_never_old() -> None:
+    """A list of a scenario can be changed in place, though nobody should."""
+    made = Scenario.model_validate(scenario(guest()))
+    before = prepare(made)
+    made.guests.append(made.guests[0].model_copy(update={"name": "late"}))
+    assert [plan.name for plan in prepare(made).guests] == [before.guests[0].name, "late-0"]
+
+
+@pytest.mark.parametrize("bound", ["MOST_KEPT", "MOST_SCENARIOS"])
+def test_only_the_last_scenarios_are_kept(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many of them, and of so many guests and hosts."""
+    first, second = scenario(guest()), scenario(guest(), seed=2)
+    size = Preparation(Scenario.model_validate(first)).size
+    monkeypatch.setattr(module, bound, {"MOST_KEPT": size, "MOST_SCENARIOS": 1}[bound])
+    network = prepared(first).network
+    assert prepared(first).network is network
+    other = prepared(second).network
+    assert prepared(second).network is other
+    assert prepared(first).network is not network
+    monkeypatch.setattr(module, "MOST_KEPT", size - 1)
+    assert prepared(second).network is not prepared(second).network
+
+
+def test_routes_travel_without_what_was_found() -> None:
+    """They are those of the same network and rule, and as small as before they were asked."""
+    plan = prepared(scenario(guest(), topology=leaf_spine(migration_link="1Gbit/s")))
+    size = len(pickle.dumps(plan))
+    path = plan.migration_routes.route(0, 3)
+    assert len(pickle.dumps(plan)) == size
+    again = pickle.loads(pickle.dumps(plan))
+    assert again == plan
+    assert again.migration_routes.route(0, 3) == path
+    assert again.migration_routes.failed == plan.migration_routes.failed != plan.routes.failed

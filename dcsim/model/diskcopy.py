@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import simpy
@@ -58,7 +58,7 @@ def _through(path: Path, link: int | None, *, first: bool) -> Path:
     if shares is not None:
         shares = (1.0, *shares) if first else (*shares, 1.0)
     links = (link, *path.links) if first else (*path.links, link)
-    return replace(path, links=links, shares=shares)
+    return path._replace(links=links, shares=shares)
 
 
 class DiskCopy:

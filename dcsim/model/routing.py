@@ -1,32 +1,33 @@
 """Which links a flow crosses: shortest paths by number of links, and the choice among equals.
 
 Only switches forward traffic. Latencies are seconds, one way; nodes and links are the indexes of
-`dcsim.scenario.topology.Network`.
+`dcsim.scenario.topology.Network`. A set of switches is an int with a bit for each of them: what two
+sets have in common is one operation, however many they hold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+import itertools
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dcsim.errors import SimulationError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
     from dcsim.scenario.topology import Network
 
 Routing = Literal["ecmp", "even-split", "d-mod-k"]
 _Links = tuple[int, ...]
+_Set = int
 
 _WORD: Final = 2**64 - 1
 MOST_KEPT: Final = 2**14
 """Paths kept for the next flow that takes them."""
-_CUT_OFF: Final = 2**31  # a distance longer than any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class Path(NamedTuple):
     """The links that one flow crosses, and which part of the flow crosses each."""
 
     links: tuple[int, ...]
@@ -73,9 +74,15 @@ class Routes:
         self.failed = failed
         self._disk = () if network.disk is None else (network.disk,)
         self._into = _links_into(network, failed)
-        self._switches = _Switches(network, self._into)
-        self._toward: dict[int, _Toward] = {}
+        self._first = len(network.racks)
+        self._onward, self._feeders = _switches_beside(network, self._into)
+        self._several: dict[tuple[int, _Set], _Links] = {}
+        self._rings: dict[_Set, list[_Set]] = {}
         self._paths: dict[Hashable, Path] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave behind what was found when it travels between processes."""
+        return partial(Routes, routing=self.routing, failed=self.failed), (self.network,)
 
     def without(self, links: frozenset[int]) -> Routes:
         """Return routes that also avoid *links*; to fail a cable, name both of its directions."""
@@ -125,16 +132,13 @@ class Routes:
     def _walk(self, source: int, target: int, key: int) -> _Links:
         """Choose one link at each hop."""
         network, by_hash = self.network, self.routing == "ecmp"
-        heads, last, toward = network.heads, self._into[target], self._choices(target)
+        rings, left = self._way(source, target)
         links = [*self._disk] if source == network.storage else []
         node, hop, quotient = source, 0, target
-        onward = self._switches.links[source]
-        if len(onward) == 1 and source not in toward:  # as most hosts: there is no choice
-            links += onward
-            node, hop = heads[onward[0]], 1
-        while node != target:
-            choices = last.get(node) or toward[node] or self._refuse(source, target)
+        while left:
+            left -= 1
             hop += 1
+            choices = self._choices(node, rings[left], target)
             if len(choices) == 1:
                 link = choices[0]
             elif by_hash:
@@ -143,21 +147,23 @@ class Routes:
                 quotient, remainder = divmod(quotient, len(choices))
                 link = choices[remainder]
             links.append(link)
-            node = heads[link]
+            node = network.heads[link]
         if target == network.storage:
             links.extend(self._disk)
         return tuple(links)
 
     def _split(self, source: int, target: int) -> tuple[_Links, tuple[float, ...] | None]:
         """Take all links at each hop; all shortest paths arrive at the same hop."""
-        network, last, toward = self.network, self._into[target], self._choices(target)
+        network = self.network
+        rings, left = self._way(source, target)
         links = [*self._disk] if source == network.storage else []
         shares = [1.0] * len(links)
         arrived = {source: 1.0}
-        while target not in arrived:
+        while left:
+            left -= 1
             leaving, arrived = arrived, {}
             for node, share in leaving.items():
-                choices = last.get(node) or toward[node] or self._refuse(source, target)
+                choices = self._choices(node, rings[left], target)
                 part = share / len(choices)
                 for link in choices:
                     links.append(link)
@@ -169,31 +175,50 @@ class Routes:
             shares.append(1.0)
         return tuple(links), None if min(shares) == 1 else tuple(shares)
 
-    def _choices(self, target: int) -> _Toward:
-        """Return the choices toward *target*, or toward the only switch that it hangs on.
+    def _way(self, source: int, target: int) -> tuple[list[_Set], int]:
+        """Return the rings of switches around a target, and how many hops away the source is.
 
-        So there is one search for each rack, not for each host.
+        In ring n are those n hops away; ring 0 is empty and stands for the target itself. Rings are
+        the same for all hosts of a rack, and found as far out as somebody asks.
         """
-        toward = self._toward.get(target)
-        if toward is not None:
-            return toward
-        goal, last = target, self._into[target]
-        if len(last) == 1:
-            (only,) = last
-            if self.network.node_kinds[only] == "switch":
-                goal = only
-        toward = self._toward.get(goal)
-        if toward is None:
-            toward = self._toward[goal] = _Toward(self._switches, goal, self._into[goal])
-        self._toward[target] = toward
-        return toward
-
-    def _refuse(self, source: int, target: int) -> _Links:
+        inner, onward = self._feeders[target], self._onward[source]
+        rings = self._rings.get(inner)
+        if rings is None:
+            rings = self._rings[inner] = [0, inner]
+        if source in self._into[target]:
+            return rings, 1
+        for hops, ring in enumerate(rings):
+            if onward & ring:
+                return rings, hops + 1
+            if hops + 1 == len(rings) and (wider := self._around(rings)):
+                rings.append(wider)
         names = self.network.node_names
         message = f"no route from {names[source]!r} to {names[target]!r}"
         if self.failed:
             message += f" that avoids {len(self.failed)} links"
         raise SimulationError(message)
+
+    def _around(self, rings: list[_Set]) -> _Set:
+        """Return the switches with a link to the last ring that are in none."""
+        wider = 0
+        for switch in _members(rings[-1]):
+            wider |= self._feeders[self._first + switch]
+        for ring in rings:
+            wider &= ~ring
+        return wider
+
+    def _choices(self, node: int, ring: _Set, target: int) -> _Links:
+        """Return the links that lead from a node to a ring, or to the target."""
+        if not ring:
+            return self._into[target][node]
+        ahead = self._onward[node] & ring
+        if ahead.bit_count() == 1:
+            return self._into[self._first + ahead.bit_length() - 1][node]
+        links = self._several.get((node, ahead))
+        if links is None:
+            ways = (self._into[self._first + switch][node] for switch in _members(ahead))
+            links = self._several[node, ahead] = tuple(sorted(itertools.chain(*ways)))
+        return links
 
 
 def _links_into(network: Network, failed: frozenset[int]) -> list[dict[int, _Links]]:
@@ -206,66 +231,30 @@ def _links_into(network: Network, failed: frozenset[int]) -> list[dict[int, _Lin
     return into
 
 
-class _Switches:
-    """The switches among the nodes: those whose links lead on."""
-
-    __slots__ = ("all", "feeders", "first", "links", "next")
-
-    def __init__(self, network: Network, into: list[dict[int, _Links]]) -> None:
-        kinds = network.node_kinds
-        self.first = len(network.racks)
-        self.all = frozenset(node for node, kind in enumerate(kinds) if kind == "switch")
-        links: list[list[int]] = [[] for _ in kinds]
-        for switch in sorted(self.all):
-            for tail, parallel in into[switch].items():
-                links[tail].extend(parallel)
-        self.links = [tuple(sorted(onward)) for onward in links]
-        """Links from each node to switches."""
-        self.next = [[network.heads[link] - self.first for link in onward] for onward in self.links]
-        """The switches that they lead to, counted from the first."""
-        # Many nodes have the same neighbours: one set for all of them makes the search fast.
-        same: dict[frozenset[int], frozenset[int]] = {}
-        feeders = (self.all.intersection(tails) for tails in into)
-        self.feeders = [same.setdefault(tails, tails) for tails in feeders]
-        """Switches with a link to each node."""
+def _switches_beside(
+    network: Network, into: list[dict[int, _Links]]
+) -> tuple[list[_Set], list[_Set]]:
+    """Return the switches that each node has a link to, and those with a link to it."""
+    first = len(network.racks)
+    kinds = enumerate(network.node_kinds)
+    bits = [1 << node - first if kind == "switch" else 0 for node, kind in kinds]
+    onward, feeders = [0] * len(bits), [0] * len(bits)
+    for head, tails in enumerate(into):
+        for tail in tails:
+            onward[tail] |= bits[head]
+            feeders[head] |= bits[tail]
+    same: dict[_Set, _Set] = {}  # many nodes have the same neighbours
+    for sets in (onward, feeders):
+        sets[:] = [same.setdefault(switches, switches) for switches in sets]
+    return onward, feeders
 
 
-class _Toward(dict[int, _Links]):
-    """The links that begin a shortest path to one goal, from each switch; found as asked for."""
-
-    __slots__ = ("_distances", "_switches")
-
-    def __init__(self, switches: _Switches, goal: int, last: dict[int, _Links]) -> None:
-        super().__init__(last)
-        self._switches = switches
-        distances = [_CUT_OFF] * (len(switches.links) - switches.first)
-        hops, frontier = 1, switches.feeders[goal]
-        unseen = switches.all - {goal}
-        while frontier:
-            for node in frontier:
-                distances[node - switches.first] = hops
-            unseen -= frontier
-            frontier = unseen.intersection(
-                set().union(*{switches.feeders[node] for node in frontier})
-            )
-            hops += 1
-        self._distances = distances
-
-    def __missing__(self, node: int) -> _Links:
-        """Return no links where the goal is cut off."""
-        links, distances = self._switches.links[node], self._distances
-        ahead = [distances[switch] for switch in self._switches.next[node]]
-        least = min(ahead, default=_CUT_OFF)
-        nearest = ahead.count(least)
-        if least == _CUT_OFF:
-            links = ()
-        elif nearest == 1:
-            links = (links[ahead.index(least)],)
-        elif nearest < len(ahead):
-            links = tuple(link for link, hops in zip(links, ahead, strict=True) if hops == least)
-        if node >= self._switches.first:  # not from hosts: they are many, and mostly have one link
-            self[node] = links
-        return links
+def _members(switches: _Set) -> Iterator[int]:
+    """Yield the switches of a set, by number."""
+    while switches:
+        last = switches.bit_length() - 1
+        yield last
+        switches ^= 1 << last
 
 
 def _splitmix64(seed: int, n: int) -> int:

@@ -21,7 +21,6 @@ from dcsim.model.host import Host
 from dcsim.model.invariants import check_guest, check_host
 from dcsim.model.migration import World
 from dcsim.model.network import Network
-from dcsim.model.routing import Routes
 from dcsim.model.rows import guest_row, host_row
 from dcsim.model.storage import Storage
 from dcsim.records.recorder import Recorder
@@ -133,15 +132,9 @@ class _Run:
             record=self._link_rate if recorder.keeps("link_rates") else None,
             check=check,
         )
-        routes = Routes(prepared.network, routing=prepared.routing)
-        dedicated = prepared.network.links_of_class("migration")
-        migration_routes = routes
-        if dedicated:
-            others = frozenset(range(len(prepared.network.link_names))) - dedicated
-            migration_routes, routes = routes.without(others), routes.without(dedicated)
         storage = Storage(
             self.network,
-            routes,
+            prepared.routes,
             node=prepared.network.storage,
             outside=prepared.network.outside,
             service_s=prepared.storage_latency_s,
@@ -176,7 +169,9 @@ class _Run:
             guest.live(self.hosts[plan.host], start_s=plan.start_s)
         self.before = Counter(plan.host for plan in prepared.guests)
         event = self._event if recorder.keeps("events") else _unheard
-        world = World(env, self.network, migration_routes, self.streams, recorder, event, disks)
+        world = World(
+            env, self.network, prepared.migration_routes, self.streams, recorder, event, disks
+        )
         self.operation = Operation(
             world, self.hosts, self.guests, prepared.settings, prepared.operation
         )

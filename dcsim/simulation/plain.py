@@ -16,6 +16,7 @@ from dcsim.model.hinting import Adapt, Policy, Step
 from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.patience import DowntimeSteps, Patience, Retry, Rung
 from dcsim.model.postcopy import PostCopy
+from dcsim.model.routing import Routes, Routing
 from dcsim.model.stream import Settings
 from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
@@ -34,6 +35,16 @@ def weights_of(weights: dict[spec.TrafficKind, float]) -> dict[str, float]:
     """Return the weight of each kind of traffic; the kinds of a migration share one."""
     own: dict[str, float] = {kind: w for kind, w in weights.items() if kind != "migration"}
     return own | dict.fromkeys((*MIGRATION_KINDS, *DISK_KINDS), weights.get("migration", 1.0))
+
+
+def routes_of(network: Network, routing: Routing) -> tuple[Routes, Routes]:
+    """Return the routes of guests' traffic and of migrations, which may have links of their own."""
+    routes = Routes(network, routing=routing)
+    dedicated = network.links_of_class("migration")
+    if not dedicated:
+        return routes, routes
+    others = frozenset(range(len(network.link_names))) - dedicated
+    return routes.without(dedicated), routes.without(others)
 
 
 def policy_of(hinting: spec.Hinting) -> Policy:

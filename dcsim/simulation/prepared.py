@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar
 
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError
 from dcsim.garbage import no_collection
+from dcsim.model.routing import Routes
 from dcsim.model.stream import Settings
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
@@ -29,9 +30,15 @@ from dcsim.simulation.plain import (
     limit,
     operation_of,
     policy_of,
+    routes_of,
     settings_of,
     weights_of,
 )
+
+MOST_SCENARIOS: Final = 16
+"""The most scenarios whose next replications are prepared for."""
+MOST_KEPT: Final = 10_000
+"""The most guests and hosts of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,8 @@ class Prepared:
     seed: int
     replicate: int
     network: Network
-    routing: Literal["ecmp", "even-split", "d-mod-k"]
+    routes: Routes = field(compare=False)
+    migration_routes: Routes = field(compare=False)
     weights: dict[str, float]
     storage_latency_s: float
     cores: float
@@ -63,6 +71,9 @@ class Prepared:
 def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
     """Make a scenario ready to run.
 
+    What the replications of a scenario have in common is made once, and kept for the next one
+    until a few other scenarios have come.
+
     Parameters
     ----------
     scenario
@@ -77,7 +88,7 @@ def prepare(scenario: spec.Scenario, *, replicate: int = 0) -> Prepared:
         memory; all problems at once.
     """
     with no_collection():
-        return Preparation(scenario).prepared(replicate=replicate)
+        return _KEPT.preparation(scenario).prepared(replicate=replicate)
 
 
 class Preparation:
@@ -126,12 +137,14 @@ class Preparation:
             )
             for group in scenario.guests
         ]
+        routes, migration_routes = routes_of(network, scenario.topology.routing)
         data = scenario.to_dict()
         self._same: dict[str, Any] = {
             "scenario": data,
             "digest": spec.digest_of(data),
             "network": network,
-            "routing": scenario.topology.routing,
+            "routes": routes,
+            "migration_routes": migration_routes,
             "weights": weights_of(scenario.topology.weights),
             "storage_latency_s": scenario.topology.storage.latency,
             "cores": scenario.topology.host.cores,
@@ -152,6 +165,11 @@ class Preparation:
         if problems:
             raise ScenarioError(problems)
         self._guests: tuple[GuestPlan, ...] | None = None  # where nothing of them is drawn
+
+    @property
+    def size(self) -> int:
+        """How many guests and hosts it holds."""
+        return len(self._hosts) + sum(group.count for group in self._scenario.guests)
 
     def prepared(self, *, replicate: int = 0) -> Prepared:
         """Return one replication, ready to run; 0 has the scenario's own seed.
@@ -189,6 +207,29 @@ class Preparation:
             raise ScenarioError(problems)
         return tuple(guests)
 
+
+class _Kept:
+    """What the last scenarios came to, the latest first."""
+
+    def __init__(self) -> None:
+        self._latest: list[tuple[dict[str, Any], Preparation]] = []
+
+    def preparation(self, scenario: spec.Scenario) -> Preparation:
+        """Return what a scenario comes to; it is known by all that it says, which cannot be old."""
+        asked, latest = scenario.to_dict(), self._latest
+        known = (made for said, made in latest if said == asked)
+        made = next(known, None) or Preparation(scenario)
+        if not latest or latest[0][1] is not made:
+            others = [one for one in latest if one[1] is not made]
+            room, self._latest = MOST_KEPT, []
+            for one in [(asked, made), *others][:MOST_SCENARIOS]:
+                if one[1].size <= room:
+                    self._latest.append(one)
+                    room -= one[1].size
+        return made
+
+
+_KEPT: Final = _Kept()
 
 Part = TypeVar("Part")
 Made = TypeVar("Made")
