@@ -114,7 +114,7 @@ def test_every_example_is_a_legal_command_line():
     """The examples in the help name commands and options that exist."""
     group = typer.main.get_command(application())
     inner = [*group.commands.values(), *group.commands["import"].commands.values()]
-    lines = [line for each in inner if each.epilog for line in each.epilog.split("\n\n")[1:]]
+    lines = [line for each in inner if each.epilog for line in each.epilog.split("\n")[2:]]
     assert len(lines) > 12
     for line in lines:
         words = shlex.split(line.partition(">")[0])

@@ -6,11 +6,12 @@ import functools
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from dcsim import __version__
 from dcsim.cli import INTERRUPTED
@@ -37,14 +38,36 @@ EXIT_CODES: Final = {
 ASK, RUN, LOOK = "Asking", "Running", "Looking"
 """Groups of commands, as `dcsim --help` shows them."""
 
-app = typer.Typer(
+
+class _Grouped(TyperGroup):
+    """Commands whose help lists them under their groups, each with its whole sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a section a group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, each in self.commands.items():
+            group = getattr(each, "rich_help_panel", None) or "Commands"
+            groups.setdefault(group, []).append((name, each.get_short_help_str(limit=1000)))
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+def commands(**options: Any) -> typer.Typer:
+    """Return an application without commands; its help is plain text, which costs no imports."""
+    return typer.Typer(cls=_Grouped, no_args_is_help=True, rich_markup_mode=None, **options)
+
+
+def _listed(head: str, lines: Iterable[str]) -> str:
+    """Return lines that help shows as they are, each by itself."""
+    return "\n".join(["\b", head, *(f"  {line}" for line in lines)])
+
+
+app = commands(
     name="dcsim",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\n\n".join(
-        ["Exit codes:", *(f"{code}: {meaning}" for code, meaning in EXIT_CODES.items())]
-    ),
+    epilog=_listed("Exit codes:", (f"{code}: {told}" for code, told in EXIT_CODES.items())),
 )
 
 
@@ -149,7 +172,7 @@ def command(
         guarded.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[*signature.parameters.values(), debug]
         )
-        epilog = "\n\n".join(["Examples:", *examples]) if examples else None
+        epilog = _listed("Examples:", examples) if examples else None
         of.command(name, epilog=epilog, rich_help_panel=panel)(guarded)
         return function
 

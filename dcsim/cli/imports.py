@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from dcsim.cli.app import ASK, app, command
+from dcsim.cli.app import ASK, app, command, commands
 from dcsim.cli.console import complain, say
 
-importing = typer.Typer(no_args_is_help=True)
+importing = commands()
 app.add_typer(
     importing,
     name="import",

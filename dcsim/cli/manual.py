@@ -134,7 +134,7 @@ def _command(level: str, name: str, command: Any) -> Iterator[str]:
         yield from (f"| `{key}` | {meaning} |" for key, meaning in keys.items())
     if command.epilog:
         yield "\nExamples:\n"
-        yield from (f"    {line}" for line in command.epilog.split("\n\n")[1:])
+        yield from (f"    {line.strip()}" for line in command.epilog.split("\n")[2:])
     yield ""
 
 
