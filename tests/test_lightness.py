@@ -52,6 +52,19 @@ def test_validate_imports_nothing_heavy(scenario):
     }
 
 
+def test_parts_that_a_scenario_does_not_have_are_not_built():
+    """Reading a scenario builds its own kind of network, no other, and no option that is unset."""
+    code = """
+import dcsim, sys
+from dcsim.scenario import spec
+dcsim.load("rack-drain")
+parts = (spec.Migration, spec.LeafSpine, spec.Graph, spec.PostCopy, spec.Multifd, spec.HugePages)
+print(*(part.__name__ for part in parts if part.__pydantic_complete__))
+print("imported", *sys.modules)
+"""
+    assert imported(code)[0].split() == ["Migration", "LeafSpine"]
+
+
 def test_a_run_imports_nothing_it_does_not_need():
     """A run from Python where nothing is drawn needs neither numpy nor what looks at results."""
     code = """

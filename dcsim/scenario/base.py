@@ -1,11 +1,18 @@
 """What every part of a scenario has in common: it is frozen, strict, and reads back as written."""
 
 import functools
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Callable, Collection
+from types import NoneType
+from typing import Any, Final, get_args
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 def wrong(message: str, *path: str | int) -> PydanticCustomError:
@@ -44,11 +51,42 @@ class Spec(BaseModel):
         return {*idle, *unset} if unset else idle
 
     @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> Any:  # a dict: saves its schema
         data: dict[str, Any] = handler(self)
         for key in self._left_out():
             data.pop(key, None)
         return data
+
+
+class Later:
+    """Marks a part, or parts told apart by their `kind`, that is built when the first one is read.
+
+    Otherwise a part is built with the whole that it is in; a scenario has few of those marked.
+    """
+
+    def __get_pydantic_core_schema__(self, kind: Any, _: Any) -> CoreSchema:
+        optional = NoneType in get_args(kind)
+        parts = [part for part in get_args(kind) or [kind] if part is not NoneType]
+        schema: CoreSchema = _later(parts[0])
+        if len(parts) > 1:
+            kinds = {part.model_fields["kind"].default: _later(part) for part in parts}
+            schema = core_schema.tagged_union_schema(kinds, "kind")
+        return core_schema.nullable_schema(schema) if optional else schema
+
+
+def _later(part: type[Spec]) -> CoreSchema:
+    def read(value: Any, info: ValidationInfo) -> Spec:
+        return part.model_validate(value, context=info.context)
+
+    def describe(_: Any, handler: Callable[[CoreSchema], Any]) -> Any:
+        part.model_rebuild()
+        return handler(part.__pydantic_core_schema__)
+
+    return core_schema.with_info_plain_validator_function(
+        read,
+        ref=f"{part.__module__}.{part.__name__}:{id(part)}",  # a definition of the JSON Schema
+        metadata={"pydantic_js_functions": [describe]},
+    )
 
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})

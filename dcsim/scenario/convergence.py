@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from dcsim.scenario import presets
-from dcsim.scenario.base import Spec, switch, wrong
+from dcsim.scenario.base import Later, Spec, switch, wrong
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
 
 
@@ -172,7 +172,7 @@ class Retry(Spec):
     )
 
 
-OptionalAutoConverge = Annotated[AutoConverge | None, BeforeValidator(switch)]
-OptionalDirtyLimit = Annotated[DirtyLimit | None, BeforeValidator(switch)]
-OptionalPostCopy = Annotated[PostCopy | None, BeforeValidator(switch)]
-OptionalRetry = Annotated[Retry | None, BeforeValidator(switch)]
+OptionalAutoConverge = Annotated[AutoConverge | None, Later(), BeforeValidator(switch)]
+OptionalDirtyLimit = Annotated[DirtyLimit | None, Later(), BeforeValidator(switch)]
+OptionalPostCopy = Annotated[PostCopy | None, Later(), BeforeValidator(switch)]
+OptionalRetry = Annotated[Retry | None, Later(), BeforeValidator(switch)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from dcsim.scenario import library
-from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.base import Later, Spec, wrong
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
 
 TrafficKind = Literal["migration", "prefetch", "refault", "write-back", "application"]
@@ -175,8 +175,7 @@ class Graph(Fabric):
 
 
 Topology = Annotated[
-    Annotated[
-        TwoHosts | LeafSpine | FatTree | ThreeTier | TwoSites | Graph, Field(discriminator="kind")
-    ],
+    TwoHosts | LeafSpine | FatTree | ThreeTier | TwoSites | Graph,
+    Later(),
     BeforeValidator(lambda value: library.resolve(kind="topologies", value=value)),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from dcsim.scenario.base import Spec, switch
+from dcsim.scenario.base import Later, Spec, switch
 from dcsim.scenario.quantities import Positive, Rate, Share, Size, written
 
 
@@ -47,4 +47,4 @@ class LocalDisk(Spec):
     writes: Rate = Field(default=0.0, description="written to it by the guest, a second")
 
 
-OptionalHugePages = Annotated[HugePages | None, BeforeValidator(switch)]
+OptionalHugePages = Annotated[HugePages | None, Later(), BeforeValidator(switch)]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from dcsim.scenario import presets
-from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.base import Later, Spec, wrong
 from dcsim.scenario.convergence import (
     DowntimeSteps,
     OptionalAutoConverge,
@@ -33,7 +33,7 @@ class Step(Spec):
 
     select: list[Literal["free", "cold-cache", "clean-cache"]] = Field(min_length=1, max_length=2)
     share: Share = Field(default=1.0, description="of the clean cache selected, coldest first")
-    adapt: Adapt | None = Field(
+    adapt: Annotated[Adapt | None, Later()] = Field(
         default=None, description="each guest gives up the share, up to this one, that costs least"
     )
     limit: Literal["none", "mem-free", "mem-available"] = Field(
@@ -143,13 +143,15 @@ class Migration(Spec, defer_build=False):
     post_copy: OptionalPostCopy = Field(
         default=None, description="let pages follow the guest; true: when a timeout or step asks"
     )
-    downtime_steps: DowntimeSteps | None = Field(
+    downtime_steps: Annotated[DowntimeSteps | None, Later()] = Field(
         default=None, description="a ladder of downtime limits, by its name or written out"
     )
     multifd: OptionalMultifd = Field(
         default=None, description="channels with threads of their own; unset: one sending thread"
     )
-    xbzrle: Xbzrle | None = Field(default=None, description="deltas of pages sent again")
+    xbzrle: Annotated[Xbzrle | None, Later()] = Field(
+        default=None, description="deltas of pages sent again"
+    )
     encryption: OptionalEncryption = Field(
         default=None, description="TLS, or a tunnel, for all but disks"
     )

@@ -5,17 +5,22 @@ A bare number is SI from Python, and refused in a file, where nobody could tell 
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import numbers
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, Field
+from pydantic_core import CoreSchema, core_schema
 
 from dcsim import units
 from dcsim.errors import UnitError
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 
 _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"
 _PERCENTAGE = re.compile(rf"{_NUMBER}%")
@@ -61,7 +66,7 @@ def _a_mebibyte(size: float) -> float:
     return size
 
 
-def _share(value: Any) -> float:
+def _share(value: Any, _: ValidationInfo) -> float:
     if isinstance(value, str) and _PERCENTAGE.fullmatch(value):
         value = float(value[:-1]) / 100
     if not _is_number(value) or not 0 <= value <= 1:
@@ -72,14 +77,14 @@ def _share(value: Any) -> float:
 def _extent(value: Any, info: ValidationInfo) -> float:
     text_of_size = isinstance(value, str) and not value.endswith("%")
     if not text_of_size and not (_is_number(value) and value > 1):
-        return _share(value)
+        return _share(value, info)
     size: float = _size(value, info)
     if size < units.PAGE:
         raise ValueError(f"must be at least a page ({units.PAGE}B), or a share up to 1")
     return size
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: Any, _: ValidationInfo) -> Any:
     """Take the whole numbers of other libraries for what they are."""
     return int(value) if isinstance(value, numbers.Integral) and _is_number(value) else value
 
@@ -96,11 +101,32 @@ def _rate_or_max(value: Any, info: ValidationInfo) -> Any:
     return rate
 
 
-def _schema(kind: str, example: str, table: Any, *more: dict[str, Any]) -> WithJsonSchema:
+class _Written:
+    """How a quantity is written: what reads it, and the JSON Schema of what a file may hold.
+
+    That is a `BeforeValidator` and a `WithJsonSchema`, of which no signature has to be looked at.
+    """
+
+    def __init__(
+        self, read: Callable[[Any, ValidationInfo], Any], schema: dict[str, Any] | None = None
+    ) -> None:
+        self._read = read
+        self._schema = schema
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._read, handler(kind))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return copy.deepcopy(self._schema) if self._schema else handler(schema)
+
+
+def _schema(kind: str, example: str, table: Any, *more: dict[str, Any]) -> dict[str, Any]:
     """Describe a quantity as a file writes it: a text, or 0, which needs no unit."""
     pattern = rf"^{_NUMBER} ?({'|'.join(table)})$"
     text = {"type": "string", "pattern": pattern, "examples": [example]}
-    return WithJsonSchema({"description": kind, "anyOf": [text, {"const": 0}, *more]})
+    return {"description": kind, "anyOf": [text, {"const": 0}, *more]}
 
 
 _SHARES: list[dict[str, Any]] = [
@@ -108,36 +134,32 @@ _SHARES: list[dict[str, Any]] = [
     {"type": "string", "pattern": rf"^{_PERCENTAGE.pattern}$", "examples": ["25%"]},
 ]
 
-Size = Annotated[float, BeforeValidator(_size), _schema("size", "8GiB", units.SIZE_UNITS)]
+Size = Annotated[float, _Written(_size, _schema("size", "8GiB", units.SIZE_UNITS))]
 """Bytes."""
 GuestMemory = Annotated[Size, AfterValidator(_a_mebibyte)]
 """Bytes, a MiB or more."""
-Rate = Annotated[
-    float,
-    BeforeValidator(_rate),
-    _schema("data rate", "10Gbit/s", units.RATE_UNITS),
-]
+Rate = Annotated[float, _Written(_rate, _schema("data rate", "10Gbit/s", units.RATE_UNITS))]
 """Bytes per second."""
 Demand = Annotated[
     float | Literal["max"],
-    BeforeValidator(_rate_or_max),
-    _schema("data rate, or max", "100MiB/s", units.RATE_UNITS, {"const": "max"}),
+    _Written(
+        _rate_or_max,
+        _schema("data rate, or max", "100MiB/s", units.RATE_UNITS, {"const": "max"}),
+    ),
 ]
 """Bytes per second, more than 0; or ``max``."""
-Duration = Annotated[
-    float,
-    BeforeValidator(_duration),
-    _schema("duration", "300ms", units.DURATION_UNITS),
-]
+Duration = Annotated[float, _Written(_duration, _schema("duration", "300ms", units.DURATION_UNITS))]
 """Seconds."""
-Share = Annotated[float, BeforeValidator(_share), WithJsonSchema({"anyOf": _SHARES})]
+Share = Annotated[float, _Written(_share, {"anyOf": _SHARES})]
 """A number from 0 to 1."""
 Extent = Annotated[
     float,
-    BeforeValidator(_extent),
-    _schema("size, or share of the guest's memory", "4GiB", units.SIZE_UNITS, *_SHARES),
+    _Written(
+        _extent,
+        _schema("size, or share of the guest's memory", "4GiB", units.SIZE_UNITS, *_SHARES),
+    ),
 ]
 """Bytes, or (up to 1) a share of the guest's memory."""
-Count = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[int, _Written(_whole)]
 """A whole number."""
 Positive = Field(gt=0)

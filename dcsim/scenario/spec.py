@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from dcsim import units
 from dcsim.scenario import columns, library
-from dcsim.scenario.base import Spec, plain, wrong
+from dcsim.scenario.base import Later, Spec, plain, wrong
 from dcsim.scenario.convergence import (
     AutoConverge,
     DirtyLimit,
@@ -113,7 +113,7 @@ class GuestGroup(Spec):
     because: Literal["passthrough", "pinned", "local-disk"] | None = Field(
         default=None, description="why it does not move live"
     )
-    local_disk: LocalDisk | None = Field(
+    local_disk: Annotated[LocalDisk | None, Later()] = Field(
         default=None, description="copied with migration.block, which lets it move live"
     )
     huge_pages: OptionalHugePages = Field(
@@ -276,7 +276,7 @@ class Scenario(Spec):
     migration: Migration = Field(default_factory=lambda: Migration.model_validate({}))
     hinting: Hinting = Field(default_factory=lambda: Hinting.model_validate("zero-page"))
     operation: Annotated[Drain | Moves, Field(discriminator="kind")]
-    failures: list[Failure] | None = Field(
+    failures: list[Annotated[Failure, Later()]] | None = Field(
         default=None, max_length=10_000, description="hosts and links that fail"
     )
     settle: Duration = Field(

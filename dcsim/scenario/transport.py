@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from dcsim.errors import did_you_mean
-from dcsim.scenario.base import Spec, switch
+from dcsim.scenario.base import Later, Spec, switch
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Size, written
 
 COMPRESSION: Final[dict[str, dict[str, Any]]] = {
@@ -63,7 +63,7 @@ class Multifd(Spec):
         description="who scans zero pages: the channels' threads (QEMU 9 and later), or the main "
         "thread, which also sends them",
     )
-    compression: Annotated[Compression | None, _named("compression", COMPRESSION)] = Field(
+    compression: Annotated[Compression | None, Later(), _named("compression", COMPRESSION)] = Field(
         default=None, description="a name, or ratio and per_page; unset: none"
     )
 
@@ -105,6 +105,6 @@ class Block(Spec):
     )
 
 
-OptionalBlock = Annotated[Block | None, BeforeValidator(switch)]
-OptionalMultifd = Annotated[Multifd | None, BeforeValidator(switch)]
-OptionalEncryption = Annotated[Encryption | None, _named("encryption", ENCRYPTION)]
+OptionalBlock = Annotated[Block | None, Later(), BeforeValidator(switch)]
+OptionalMultifd = Annotated[Multifd | None, Later(), BeforeValidator(switch)]
+OptionalEncryption = Annotated[Encryption | None, Later(), _named("encryption", ENCRYPTION)]
