@@ -21,7 +21,7 @@ from dcsim.scenario.spec import Scenario
 from dcsim.simulation.engine import _Run
 from dcsim.simulation.prepared import prepare
 
-PLAIN_BOUNDS = {"events": 6.7, "settles": 1.1, "solves": 0.9, "flows_solved": 3.2, "looks": 3}
+PLAIN_BOUNDS = {"events": 5.4, "settles": 1.1, "solves": 0.9, "flows_solved": 3.2, "looks": 3}
 FULL_BOUNDS = {"events": 36, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5, "looks": 32}
 BYTES_BOUNDS = {"summary": 4_500, "full": 15_000}
 """Of memory that each further migration of a run needs, by what is recorded."""

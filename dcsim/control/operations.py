@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -94,7 +94,7 @@ class Operation:
         self.requested = 0
         self.ended = 0
         self.waiting = 0
-        self.migrations: dict[Migration, None] = {}
+        self.migrations: dict[Migration, Request] = {}
         self.done = world.env.event()
         self._room = Room([], self.admission.may_enter)
         self._queues: dict[Host, Queue] = defaultdict(Queue)
@@ -108,7 +108,7 @@ class Operation:
         for request in self.drain() if self.plan.kind == "drain" else self.moves():
             self._queues[request.source].append(request)
             self._least = min(self._least, request.guest.memory_bytes)
-        self.dispatch(*self._queues)
+        self.run_all(self.dispatch(*self._queues))
         if self.ended == self.requested:
             self.done.succeed()
         yield self.done
@@ -164,11 +164,13 @@ class Operation:
 
     # ------------------------------------------------------------------ working it off
 
-    def dispatch(self, *sources: Host) -> None:
+    def dispatch(self, *sources: Host) -> list[Migration]:
         """Start what may start, one guest from each host in turn, until none can.
 
-        First come hosts that were held up by what has changed since, then these.
+        First come hosts that were held up by what has changed since, then these. What is returned
+        is still to be run.
         """
+        started: list[Migration] = []
         turns = deque(source for source in sources if self._queues[source])
         in_vain: list[tuple[Hashable, Host]] = []
         last: int | None = None
@@ -185,7 +187,7 @@ class Operation:
             if not queue or not self.admission.may_leave(source):
                 self._held_up.release(source)  # its own next end will look here again
             elif (found := queue.take(self.destination)) is not None:
-                self.start(*found)
+                started.append(self.start(*found))
                 self._held_up.release(source)
                 last = ticket if held is not None else None
                 if queue:
@@ -210,6 +212,7 @@ class Operation:
                 for request in self._queues[source].clear():
                     self.refuse_for_room(request)
                 self._held_up.release(source)
+        return started
 
     def _next_held_up(self) -> tuple[int, Host, Hashable] | None:
         """Return the first host that what held it up holds up no longer, its ticket, and what."""
@@ -242,7 +245,7 @@ class Operation:
             return self.place(self._room, size)
         return wanted if self.admission.may_enter(wanted) and size <= wanted.free_bytes else None
 
-    def start(self, request: Request, destination: Host) -> None:
+    def start(self, request: Request, destination: Host) -> Migration:
         """Reserve the memory and begin."""
         guest = request.guest
         destination.reserve(guest)
@@ -257,25 +260,44 @@ class Operation:
             requested_s=self.plan.at_s,
             attempt=request.attempt,
         )
-        self.migrations[migration] = None
+        self.migrations[migration] = request
         self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
-        self.world.env.process(self.see_through(request, migration))
+        return migration
 
-    def see_through(self, request: Request, migration: Migration) -> Generator[simpy.Event]:
-        """Run one migration; then let those start that its end makes room for."""
-        live = migration.guest.profile.migratable == "live"
-        yield from migration.run() if live else migration.run_cold()
+    def run_all(self, migrations: Iterable[Migration]) -> None:
+        """Let all of these run from now on."""
+        for migration in migrations:
+            self.world.env.process(self.see_through(migration))
+
+    def see_through(self, migration: Migration) -> Generator[simpy.Event]:
+        """Run a migration; then those start that its end makes room for, one in its place."""
+        following = [migration]
+        while following:
+            migration, *others = following
+            self.run_all(others)
+            live = migration.guest.profile.migratable == "live"
+            yield from migration.run() if live else migration.run_cold()
+            following = self.end(migration)
+            if migration.hints.policy.steps:  # there is something left to do, which takes time
+                self.run_all(following)
+                following = []
+            yield from migration.settle_in()
+            del self.migrations[migration]
+
+    def end(self, migration: Migration) -> list[Migration]:
+        """Count a migration out; return those that its end lets start."""
+        request = self.migrations[migration]
         self.admission.leave(migration.source, migration.destination)
         if self.may_retry(request, migration):
             self.world.env.process(self.try_again(request))
         else:
             self.ended += 1
         self._note(migration.source, migration.destination)
-        self.dispatch(*([] if migration.source in self._held_up else [migration.source]))
+        waits = migration.source in self._held_up
+        following = self.dispatch() if waits else self.dispatch(migration.source)
         if self.ended == self.requested and not self.done.triggered:
             self.done.succeed()
-        yield from migration.settle_in()
-        del self.migrations[migration]
+        return following
 
     def may_retry(self, request: Request, migration: Migration) -> bool:
         """Whether a migration that came to nothing is tried again."""
@@ -296,14 +318,14 @@ class Operation:
         yield self.world.env.timeout(delay_s)
         self.waiting -= 1
         self._queues[request.source].append(request)
-        self.dispatch(request.source)
+        self.run_all(self.dispatch(request.source))
 
     def give_up(self, source: Host) -> None:
         """Refuse those who wait to leave a host that was lost."""
         for request in self._queues[source].clear():
             self.refuse(request, "failed-host", f"the host {source.name} failed")
         self._note(source)
-        self.dispatch()
+        self.run_all(self.dispatch())
         if self.requested and self.ended == self.requested and not self.done.triggered:
             self.done.succeed()
 
