@@ -16,7 +16,7 @@ import simpy
 from dcsim.model import precopy
 from dcsim.model.adaptive import Outlook
 from dcsim.model.convergence import AutoConverge, Brakes
-from dcsim.model.diskcopy import DiskCopy, Disks
+from dcsim.model.diskcopy import DiskCopy, Disks, LocalDisk
 from dcsim.model.following import follow, go_ahead
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
@@ -26,6 +26,7 @@ from dcsim.model.patience import Patience, Watch
 from dcsim.model.routing import Path, Routes
 from dcsim.model.rows import migration_row, round_row
 from dcsim.model.stream import Settings, Stream
+from dcsim.model.transport import Block
 from dcsim.records.recorder import Recorder
 from dcsim.rng import Streams
 from dcsim.units import PAGE, GiB, format_rate
@@ -78,20 +79,14 @@ class Migration:
         attempt: int = 1,
     ) -> None:
         assert guest.host is not None
+        now = world.env.now
         self.world = world
         self.guest = guest
         self.source = guest.host
         self.destination = destination
         self.settings = settings
         self.patience = patience
-        self.watch = Watch(
-            patience,
-            steps=settings.downtime_steps,
-            downtime_limit=settings.downtime_limit,
-            post_copy=settings.post_copy,
-            gib=guest.memory_bytes / GiB,
-            started_s=world.env.now,
-        )
+        self.watch = Watch(patience, settings, gib=guest.memory_bytes / GiB, started_s=now)
         policy = guest.profile.policy
         if settings.post_copy is not None:
             policy = policy.without_hints()
@@ -102,7 +97,7 @@ class Migration:
         self.stream: Stream | None = None
         self.requested_s = requested_s
         self.attempt = attempt
-        self.started_s = world.env.now
+        self.started_s = now
         self.stream_s = self.ended_s = self.paused_at = self.ahead_at = math.nan
         self.disk_s = self.policy_s = self.downtime_s = 0.0
         self.rounds = self.syncs = 0
@@ -121,7 +116,9 @@ class Migration:
         env, guest, settings = self.world.env, self.guest, self.settings
         if self.patience.control_plane_s > 0:
             yield env.timeout(self.patience.control_plane_s)
-        copied = yield from self.copy_disk()
+        copied = True
+        if guest.profile.local_disk is not None and settings.block is not None:
+            copied = yield from self.copy_disk(guest.profile.local_disk, settings.block)
         if self.broken():
             return self.fail_broken()
         if not copied:
@@ -191,11 +188,8 @@ class Migration:
             self.arrive()
             self.end("completed", self.reason)
 
-    def copy_disk(self) -> Generator[simpy.Event, Any, bool]:
-        """Copy the guest's local disk, if it has one; return whether that was done in time."""
-        disk, block = self.guest.profile.local_disk, self.settings.block
-        if disk is None or block is None:
-            return True
+    def copy_disk(self, disk: LocalDisk, block: Block) -> Generator[simpy.Event, Any, bool]:
+        """Copy the guest's local disk; return whether that was done in time."""
         began = self.world.env.now
         source, destination, disks = self.source.node, self.destination.node, self.world.disks
         path = self.world.path(self.source, self.destination, self.guest.name, "disk")
@@ -257,7 +251,7 @@ class Migration:
         guest.memory.scan.start(per_chunk=log != "at-sync", guard=log == "per-chunk-guarded")
         self.stream = Stream(self.world.network, guest, self.path, settings)
         self.stream_s = env.now
-        self.watch.stream(env.now)
+        self.watch.stream(self.stream_s)
         if guest.huge is not None:
             self.huge_bytes = guest.huge.huge * PAGE
         guest.stream = self.stream
@@ -267,8 +261,8 @@ class Migration:
             self.brakes = Brakes(
                 guest, brake, lambda what: self.world.event("slowed", guest.name, what)
             )
-        if isinstance(brake, AutoConverge) and brake.sync_every < math.inf:
-            env.process(precopy.sync_often(self, self.stream, brake.sync_every))
+            if isinstance(brake, AutoConverge) and brake.sync_every < math.inf:
+                env.process(precopy.sync_often(self, self.stream, brake.sync_every))
         if self.watch.next_step_s < math.inf:
             env.process(precopy.climb(self, self.stream))
         self.run_threads(self.stream.cores)
@@ -447,8 +441,16 @@ class Migration:
             pending = self.guest.memory.scan.pending
             self._round = self.world.env.now, pending, stream.sent, stream.pages
 
-    def end_round(self, stream: Stream, kind: str, **figures: float) -> None:
-        """Write the row of a round that ends now."""
+    def end_round(
+        self,
+        stream: Stream,
+        kind: str,
+        *,
+        new: float = 0.0,
+        threshold: float = 0.0,
+        throttle: float = 0.0,
+    ) -> None:
+        """Write the row of a round that ends now; see `round_row`."""
         if self._round is not None:
             began, pending, sent, pages = self._round
             row = round_row(
@@ -458,6 +460,8 @@ class Migration:
                 pending=pending,
                 sent=stream.sent - sent,
                 pages=stream.pages - pages,
-                **figures,
+                new=new,
+                threshold=threshold,
+                throttle=throttle,
             )
             self.world.recorder.row("rounds", row)

@@ -7,11 +7,15 @@ migration is stuck. Plain state, no clock. Seconds, bytes and GiB.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dcsim.model.postcopy import PostCopy
 from dcsim.units import PAGE, format_duration
+
+if TYPE_CHECKING:
+    from dcsim.model.stream import Settings
 
 SLACK_S = 1e-9
 """What the clock may fall short of a time that has come."""
@@ -103,10 +107,9 @@ class Watch:
     ----------
     patience
         Time limits.
-    steps, downtime_limit
-        The ladder, or the limit that stays.
-    post_copy
-        When to switch to post-copy, if ever.
+    settings
+        The ladder of downtime limits, or the limit that stays; when to switch to post-copy, if
+        ever.
     gib
         The guest's memory.
     started_s
@@ -126,38 +129,36 @@ class Watch:
     )  # fmt: skip
 
     def __init__(
-        self,
-        patience: Patience,
-        *,
-        steps: DowntimeSteps | None,
-        downtime_limit: float,
-        post_copy: PostCopy | None,
-        gib: float,
-        started_s: float,
+        self, patience: Patience, settings: Settings, *, gib: float, started_s: float
     ) -> None:
         self.patience = patience
-        self.downtime_limit = downtime_limit if steps is None else steps.start
-        self._rungs = list(steps.steps) if steps is not None else []
-        self._cooldown = steps.cooldown if steps is not None else 0.0
-        self._gib = max(gib, steps.floor_gib) if steps is not None else gib
-        self._post_copy = post_copy
+        self.downtime_limit = settings.downtime_limit
+        self._post_copy = settings.post_copy
         self._limit_s = patience.limit_s(gib)
         self._started_s = started_s
-        self._streams_s = math.inf
-        self._low = math.inf
-        self._progressed_s = math.inf
+        self._streams_s = self._progressed_s = self._low = math.inf
         self._stalls = 0
-        self._raised_s = -math.inf
-        last = self._rungs[-1] if self._rungs else None
-        ends_s = self._due_s(last) if last is not None and last.action is not None else 0.0
-        self.deadline_s = started_s + min(self._limit_s, patience.cancel_s, ends_s or math.inf)
+        self._rungs: Sequence[Rung] = ()  # those to come
+        ends_s = min(self._limit_s, patience.cancel_s)
+        steps = settings.downtime_steps
+        if steps is not None:
+            self.downtime_limit = steps.start
+            self._rungs = steps.steps
+            self._cooldown, self._raised_s = steps.cooldown, -math.inf
+            self._gib = max(gib, steps.floor_gib)
+            last = steps.steps[-1]
+            if last.action is not None:
+                ends_s = min(ends_s, self._due_s(last) or math.inf)
+        self.deadline_s = started_s + ends_s
 
     @property
     def next_step_s(self) -> float:
         """When the next step of the ladder comes by time; infinite where none does."""
-        rung = self._rungs[0] if self._rungs else None
-        timed = rung is not None and rung.after_s_per_gib > 0 and rung.action is None
-        return self._started_s + self._due_s(rung) if rung is not None and timed else math.inf
+        if self._rungs:
+            rung = self._rungs[0]
+            if rung.after_s_per_gib > 0 and rung.action is None:
+                return self._started_s + self._due_s(rung)
+        return math.inf
 
     def stream(self, now_s: float) -> None:
         """Note that the first byte is sent now."""
@@ -167,6 +168,8 @@ class Watch:
 
     def late(self, now_s: float) -> Verdict | None:
         """Return what a time limit that has passed asks for."""
+        if now_s < self.deadline_s - SLACK_S:
+            return None
         if now_s >= self._started_s + self.patience.cancel_s - SLACK_S:
             limit = format_duration(self.patience.cancel_s)
             return Verdict("abort", "cancelled", f"the operator gave up after {limit}")
@@ -199,7 +202,10 @@ class Watch:
         if still_s >= self.patience.progress_s:
             reason = f"no new low for {format_duration(self.patience.progress_s)}"
             return Verdict(self.patience.on_timeout, "aborted-no-progress", reason)
-        return self.climb(now_s, rounds) or self._let_follow(now_s, rounds, still_s)
+        verdict = self.climb(now_s, rounds) if self._rungs else None
+        if verdict is None and self._post_copy is not None:
+            verdict = self._let_follow(self._post_copy, now_s, rounds, still_s)
+        return verdict
 
     def climb(self, now_s: float, rounds: int) -> Verdict | None:
         """Take the steps of the ladder whose turn has come; return what the last one asks for."""
@@ -217,18 +223,17 @@ class Watch:
                 return Verdict(rung.action, "aborted-no-progress", reason)
             self.downtime_limit = rung.downtime_limit
             self._raised_s = now_s
-            del self._rungs[0]
+            self._rungs = self._rungs[1:]
         return None
 
     def _due_s(self, rung: Rung) -> float:
         """Return how long after the start a step comes at the earliest."""
         return rung.after_s_per_gib * self._gib
 
-    def _let_follow(self, now_s: float, rounds: int, still_s: float) -> Verdict | None:
+    def _let_follow(
+        self, post_copy: PostCopy, now_s: float, rounds: int, still_s: float
+    ) -> Verdict | None:
         """Return whether the time for post-copy has come."""
-        post_copy = self._post_copy
-        if post_copy is None:
-            return None
         if post_copy.start == "first-pass":
             return Verdict("post-copy", "", "post-copy after the first pass")
         if post_copy.start == "asked" and now_s >= self._streams_s + post_copy.after - SLACK_S:

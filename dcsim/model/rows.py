@@ -31,10 +31,10 @@ def round_row(
     began: float,
     pending: float,
     sent: float,
-    pages: float = 0.0,
-    new: float = 0.0,
-    threshold: float = 0.0,
-    throttle: float = 0.0,
+    pages: float,
+    new: float,
+    threshold: float,
+    throttle: float,
 ) -> Row:
     """Return the row of a round that ends now.
 
