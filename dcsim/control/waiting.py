@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -36,7 +35,8 @@ class Queue:
     __slots__ = ("_heads", "_lines", "_number")
 
     def __init__(self) -> None:
-        self._lines: dict[Alike, deque[tuple[int, Request]]] = {}
+        # Lists, not deques: of the lines there may be many, and most hold one request.
+        self._lines: dict[Alike, list[tuple[int, Request]]] = {}
         self._heads: list[tuple[int, Alike]] = []
         self._number = count()
 
@@ -60,9 +60,10 @@ class Queue:
         number = next(self._number)
         line = self._lines.get(alike)
         if line is None:
-            line = self._lines[alike] = deque()
+            self._lines[alike] = [(number, request)]
             heappush(self._heads, (number, alike))
-        line.append((number, request))
+        else:
+            line.append((number, request))
 
     def take(
         self, destination: Callable[[Host | None, float], Host | None]
@@ -84,7 +85,7 @@ class Queue:
                 in_vain.append(head)
                 continue
             line = self._lines[alike]
-            found = line.popleft()[1], host
+            found = line.pop(0)[1], host
             if line:
                 heappush(self._heads, (line[0][0], alike))
             else:
