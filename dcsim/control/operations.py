@@ -171,7 +171,7 @@ class Operation:
         is still to be run.
         """
         started: list[Migration] = []
-        turns = deque(source for source in sources if self._queues[source])
+        turns = deque([source for source in sources if self._queues[source]])
         in_vain: list[tuple[Hashable, Host]] = []
         last: int | None = None
         while self.admission.open:
@@ -302,9 +302,11 @@ class Operation:
     def may_retry(self, request: Request, migration: Migration) -> bool:
         """Whether a migration that came to nothing is tried again."""
         retry = self.plan.patience.retry
+        if retry is None or request.attempt >= retry.attempts:
+            return False
         came_to_nothing = migration.outcome.startswith(("aborted", "failed"))
         there = migration.guest.running and migration.guest.host is request.source
-        return retry is not None and came_to_nothing and there and request.attempt < retry.attempts
+        return came_to_nothing and there
 
     def try_again(self, request: Request) -> Generator[simpy.Event]:
         """Wait, and let a request stand in its queue once more."""

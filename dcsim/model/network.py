@@ -191,7 +191,9 @@ class Network:
         """
         waiter = simpy.Event(self.env)
         now = self.env.now
-        self._arm(self._fabric.send(flow, size, margin_s, beyond, until_s, waiter, now), now)
+        at = self._fabric.send(flow, size, margin_s, beyond, until_s, waiter, now)
+        if at < self._wakes[-1]:
+            self._arm(at, now)
         return waiter
 
     def stop(self, flow: Flow) -> None:
@@ -238,12 +240,10 @@ class Network:
     def _settle_soon(self) -> None:
         if not self._settling:
             self._settling = True
-            event = simpy.Event(self.env)
-            event._ok = True
-            event._value = None
-            assert event.callbacks is not None
+            event: Any = simpy.Event(self.env)
+            event._ok, event._value = True, None
             event.callbacks.append(self._settle)
-            self.env.schedule(event, priority=SETTLE_PRIORITY)  # type: ignore[arg-type]
+            self.env.schedule(event, SETTLE_PRIORITY)  # type: ignore[arg-type]
 
     def _settle(self, _: Any) -> None:
         self._settling = False
@@ -269,8 +269,7 @@ class Network:
         # Where rates are about to be others, settling comes here again.
         if at < self._wakes[-1] and (at <= now or not self._settling):
             self._wakes.append(at)
-            wake = simpy.Timeout(self.env, at - now)
-            assert wake.callbacks is not None
+            wake: Any = simpy.Timeout(self.env, at - now)
             wake.callbacks.append(self._wake)
 
     def _wake(self, _: simpy.Event) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 from typing import Any, Final, Literal
 
 from dcsim.records.summary import SUMMARISED, Summary
@@ -67,15 +67,21 @@ class Recorder:
         ValueError
             If it has more or fewer cells than the table has columns.
         """
+        self.rows(table, (row,))
+
+    def rows(self, table: str, rows: Iterable[Sequence[Cell]]) -> None:
+        """Add rows, one after another as they come; see `row`."""
         cells = self._cells.get(table)
         if cells is None:
             return
-        if len(row) != _WIDTHS[table]:
-            message = f"table {table} has {_WIDTHS[table]} columns, the row {len(row)}"
-            raise ValueError(message)
-        cells.extend(row)
-        if len(cells) >= BLOCK_CELLS:
-            self._fold(table)
+        width = _WIDTHS[table]
+        for row in rows:
+            if len(row) != width:
+                message = f"table {table} has {width} columns, the row {len(row)}"
+                raise ValueError(message)
+            cells.extend(row)
+            if len(cells) >= BLOCK_CELLS:
+                self._fold(table)
 
     def add(self, table: str, /, **row: Cell) -> None:
         """Add a row by its columns' names, if its table is wanted; see `row` for many of them.
@@ -138,7 +144,9 @@ def _empty(kind: Kind) -> MutableSequence[Any]:
 
 def _append(column: Any, values: list[Any]) -> None:
     """Put values behind a column as plain ones: numpy scalars go no further than this."""
-    if isinstance(column, array):
+    if isinstance(column, array) and len(values) == 1:
+        column.append(values[0])  # formats are not worth their while
+    elif isinstance(column, array):
         column.frombytes(struct.pack(f"{len(values)}{column.typecode}", *values))
     elif set(map(type, values)) == {str}:
         column.extend(values)

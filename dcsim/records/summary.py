@@ -106,10 +106,11 @@ class Summary:
         """Add values to a total: as few floats as hold the exact sum take their place."""
         if not any(values):
             return
-        values = (*self._totals.get(name, ()), *values)
+        left = [*self._totals.get(name, ()), *values]
         parts: list[float] = []
-        while rest := math.fsum((*values, *(-part for part in parts))):
+        while rest := math.fsum(left):
             parts.append(rest)
+            left.append(-rest)
             if not math.isfinite(rest):
                 break
         self._totals[name] = parts

@@ -269,14 +269,25 @@ class _Run:
         self.network.finish()
         if self.check:
             self._verify()
-        for guest in self.guests:
-            self.recorder.row("guests", guest_row(guest))
-        for i, host in enumerate(self.hosts):
-            self.recorder.row("hosts", host_row(host, guests_before=self.before[i]))
         names, classes, capacity = self.names, self.classes, self.network.capacity
-        for (link, kind), carried in sorted(self.network.carried.items()):
-            self.recorder.row("links", (names[link], classes[link], kind, capacity[link], carried))
-        for (link, kind), from_s, _, rate in self.rates.finish(self.env.now):
-            self.recorder.row("link_rates", (names[link], kind, from_s, rate))
-        for row in self.slowdowns.finish(self.env.now):
-            self.recorder.row("slowdowns", row)
+        rows = self.recorder.rows
+        rows("guests", map(guest_row, self.guests))
+        rows(
+            "hosts",
+            (host_row(host, guests_before=self.before[i]) for i, host in enumerate(self.hosts)),
+        )
+        rows(
+            "links",
+            (
+                (names[link], classes[link], kind, capacity[link], carried)
+                for (link, kind), carried in sorted(self.network.carried.items())
+            ),
+        )
+        rows(
+            "link_rates",
+            (
+                (names[link], kind, from_s, rate)
+                for (link, kind), from_s, _, rate in self.rates.finish(self.env.now)
+            ),
+        )
+        rows("slowdowns", self.slowdowns.finish(self.env.now))
