@@ -261,7 +261,7 @@ class Operation:
             attempt=request.attempt,
         )
         self.migrations[migration] = request
-        self.world.event("started", guest.name, f"{request.source.name} to {destination.name}")
+        self.world.event("started", guest.name, request.source.name, "to", destination.name)
         return migration
 
     def run_all(self, migrations: Iterable[Migration]) -> None:

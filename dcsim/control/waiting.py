@@ -23,6 +23,8 @@ class Request:
 
 Alike = tuple[Host | None, float]
 """What a destination is found by: which one is wanted, if any, and the guest's memory."""
+Line = list[tuple[int, Request]]
+"""Requests that are alike, each with its number among all, in order."""
 
 
 class Queue:
@@ -36,13 +38,13 @@ class Queue:
 
     def __init__(self) -> None:
         # Lists, not deques: of the lines there may be many, and most hold one request.
-        self._lines: dict[Alike, list[tuple[int, Request]]] = {}
-        self._heads: list[tuple[int, Alike]] = []
+        self._lines: dict[Alike, Line] = {}
+        self._heads: list[tuple[int, Alike, Line]] = []
         self._number = count()
 
     def __bool__(self) -> bool:
         """Whether anyone waits."""
-        return bool(self._lines)
+        return bool(self._heads)
 
     def __iter__(self) -> Iterator[Request]:
         """Go through all requests, in order."""
@@ -60,8 +62,8 @@ class Queue:
         number = next(self._number)
         line = self._lines.get(alike)
         if line is None:
-            self._lines[alike] = [(number, request)]
-            heappush(self._heads, (number, alike))
+            line = self._lines[alike] = [(number, request)]
+            heappush(self._heads, (number, alike, line))
         else:
             line.append((number, request))
 
@@ -79,15 +81,14 @@ class Queue:
         found = None
         while self._heads and found is None:
             head = heappop(self._heads)
-            _, alike = head
+            _, alike, line = head
             host = destination(*alike)
             if host is None:
                 in_vain.append(head)
                 continue
-            line = self._lines[alike]
             found = line.pop(0)[1], host
             if line:
-                heappush(self._heads, (line[0][0], alike))
+                heappush(self._heads, (line[0][0], alike, line))
             else:
                 del self._lines[alike]
         for head in in_vain:

@@ -262,8 +262,10 @@ class Hints:
     def after_log(self) -> float:
         """Tell by list or map, safe now that writes are logged; return the map's bytes."""
         entries = 0.0
+        if not self.policy.steps:
+            return entries
+        memory = self.guest.memory
         for step in self._steps("list", "map"):
-            memory = self.guest.memory
             if step.returned == "destination":
                 self.guest.disturb()
             free, whole, cached = self._listed(step)
@@ -302,7 +304,7 @@ class Hints:
     @property
     def races(self) -> bool:
         """Whether it tells free blocks while the first pass runs."""
-        return bool(self._steps("hint"))
+        return bool(self.policy.steps and self._steps("hint"))
 
     def race(self) -> Generator[simpy.Event]:
         """Tell free blocks while the first pass runs: what is sent first is not saved."""

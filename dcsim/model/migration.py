@@ -7,7 +7,7 @@ rounds are in `dcsim.model.precopy`, what comes after the guest in `dcsim.model.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +43,18 @@ class World:
     routes: Routes
     streams: Streams
     recorder: Recorder
-    event: Callable[[str, str, str], None]
     disks: Disks
     keeps_rounds: bool = field(init=False)
+    keeps_events: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.keeps_rounds = self.recorder.keeps("rounds")
+        self.keeps_events = self.recorder.keeps("events")
+
+    def event(self, event: str, subject: str, *words: str) -> None:
+        """Write down what happened to whom, in words; they are joined only if the table is kept."""
+        if self.keeps_events:
+            self.recorder.row("events", (self.env.now, event, subject, " ".join(words)))
 
     def path(self, source: Host, destination: Host, *name: str) -> Path:
         """Return the way between two hosts; where there are several, the name's hash decides."""
@@ -403,9 +409,8 @@ class Migration:
         if self.disk is not None:
             self.disk.close()
         self.ended_s = self.world.env.now
-        self.world.event(
-            outcome, self.guest.name, reason or f"{self.source.name} to {self.destination.name}"
-        )
+        words = (reason,) if reason else (self.source.name, "to", self.destination.name)
+        self.world.event(outcome, self.guest.name, *words)
 
     @property
     def sent_bytes(self) -> float:

@@ -68,6 +68,8 @@ class Patience:
 
     def limit_s(self, gib: float) -> float:
         """Return the time that the migration of so much memory may take."""
+        if self.completion_s_per_gib == math.inf:
+            return self.completion_s
         return min(self.completion_s, self.completion_s_per_gib * max(gib, self.floor_gib))
 
 

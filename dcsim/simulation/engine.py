@@ -103,10 +103,6 @@ def run(
         return _Run(scenario, check=check).result(progress)
 
 
-def _unheard(event: str, subject: str, detail: str) -> None:
-    """Let an event pass that nobody will read of."""
-
-
 class _Run:
     """The world of one run."""
 
@@ -168,10 +164,7 @@ class _Run:
         for guest, plan in zip(self.guests, prepared.guests, strict=True):
             guest.live(self.hosts[plan.host], start_s=plan.start_s)
         self.before = Counter(plan.host for plan in prepared.guests)
-        event = self._event if recorder.keeps("events") else _unheard
-        world = World(
-            env, self.network, prepared.migration_routes, self.streams, recorder, event, disks
-        )
+        world = World(env, self.network, prepared.migration_routes, self.streams, recorder, disks)
         self.operation = Operation(
             world, self.hosts, self.guests, prepared.settings, prepared.operation
         )
@@ -249,9 +242,6 @@ class _Run:
             check_host(host)
 
     # ------------------------------------------------------------------ records
-
-    def _event(self, event: str, subject: str, detail: str) -> None:
-        self.recorder.row("events", (self.env.now, event, subject, detail))
 
     def _link_rate(self, link: int, kind: str, time_s: float, rate: float) -> None:
         self.rates.turn((link, kind), time_s, rate)
