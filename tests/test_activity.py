@@ -16,8 +16,8 @@ seconds = st.floats(0, 1)
 causes = st.dictionaries(st.sampled_from(CAUSES), st.floats(-1, 1e3), max_size=len(CAUSES))
 
 
-def pace(activity: Activity, **options: float) -> float:
-    return activity.pace(**{"level": 1.0, "share": 1.0, "stall_s": 0.0} | options)
+def pace(activity: Activity, demand: float = math.inf, **options: float) -> float:
+    return activity.pace(demand, **{"level": 1.0, "share": 1.0, "stall_s": 0.0} | options)
 
 
 # ----------------------------------------------------------------------- pace
@@ -25,15 +25,15 @@ def pace(activity: Activity, **options: float) -> float:
 
 def test_an_open_loop_does_its_demand() -> None:
     """As long as it is able, an activity does what is asked of it and no more."""
-    write = Activity(do="write", demand=100.0, work_s=1e-3)
-    assert pace(write) == 100.0
-    assert pace(write, stall_s=8e-3) == 100.0
-    assert pace(write, stall_s=19e-3) == pytest.approx(50.0)
+    write = Activity(do="write", work_s=1e-3)
+    assert pace(write, 100.0) == 100.0
+    assert pace(write, 100.0, stall_s=8e-3) == 100.0
+    assert pace(write, 100.0, stall_s=19e-3) == pytest.approx(50.0)
 
 
 def test_a_closed_loop_does_all_it_can() -> None:
     """Without a limit to its demand, workers do one page after another."""
-    read = Activity(do="read", demand=math.inf, work_s=1e-3, workers=4)
+    read = Activity(do="read", work_s=1e-3, workers=4)
     assert pace(read) == pytest.approx(4000.0)
     assert pace(read, stall_s=3e-3) == pytest.approx(1000.0)
     assert pace(read, share=0.5) == pytest.approx(2000.0)
@@ -42,22 +42,26 @@ def test_a_closed_loop_does_all_it_can() -> None:
 
 def test_load_scales_the_demand_and_not_the_ability() -> None:
     """Twice the load is twice the demand, up to what the CPU is able to do."""
-    write = Activity(do="write", demand=300.0, work_s=1e-3)
-    assert [pace(write, level=level) for level in (0.0, 0.5, 2.0, 9.0)] == [0, 150, 600, 1000]
-    endless = Activity(do="write", demand=math.inf, work_s=1e-3)
-    assert [pace(endless, level=level) for level in (0.0, 0.1)] == [0, 1000]
+    write = Activity(do="write", work_s=1e-3)
+    assert [pace(write, 300.0, level=level) for level in (0.0, 0.5, 2.0, 9.0)] == [
+        0,
+        150,
+        600,
+        1000,
+    ]
+    assert [pace(write, level=level) for level in (0.0, 0.1)] == [0, 1000]
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1])
 def test_without_a_cpu_nothing_is_done(share: float) -> None:
     """A guest that gets no CPU does nothing, also where a page takes no work."""
     for work_s in (0.0, 1e-3):
-        assert pace(Activity(do="write", demand=math.inf, work_s=work_s), share=share) == 0.0
+        assert pace(Activity(do="write", work_s=work_s), share=share) == 0.0
 
 
 def test_pages_that_take_no_time_are_done_as_asked() -> None:
     """No work and no stall: the demand is met, however large."""
-    assert pace(Activity(do="allocate", demand=1e12, work_s=0.0)) == 1e12
+    assert pace(Activity(do="allocate", work_s=0.0), 1e12) == 1e12
 
 
 @given(
@@ -68,14 +72,14 @@ def test_pace_is_the_smaller_of_demand_and_ability(
     demand: float, work_s: float, workers: int, level: float, share: float, stall_s: float
 ) -> None:
     """Never above the demand, never above the workers' time, and one of the two is reached."""
-    activity = Activity(do="read", demand=demand, work_s=work_s, workers=workers)
-    done = activity.pace(level=level, share=share, stall_s=stall_s)
+    activity = Activity(do="read", work_s=work_s, workers=workers)
+    done = activity.pace(demand, level=level, share=share, stall_s=stall_s)
     busy = done * (work_s / share + stall_s)
     asked = demand * level if level > 0 else 0.0
     assert done <= asked
     assert busy <= workers * (1 + 1e-9)
     assert done == asked or busy == pytest.approx(workers)
-    assert done <= activity.pace(level=level, share=1.0, stall_s=0.0)
+    assert done <= activity.pace(demand, level=level, share=1.0, stall_s=0.0)
 
 
 def test_progress_is_what_it_does_of_what_it_would_do() -> None:

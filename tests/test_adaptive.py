@@ -172,6 +172,7 @@ def test_choosing_leaves_the_guest_as_it_is() -> None:
     site = adaptive.Site(latency_s=1e-3, supply=1e9)
     outlook = adaptive.Outlook(
         activities=live.profile.activities,
+        demands=live.demands,
         vcpus=2.0,
         level=1.0,
         policy=policy,

@@ -111,8 +111,8 @@ def test_each_share_of_memory_changes_something(share: str) -> None:
     shares = [0.05, 0.1, 0.15]
     guests = prepare(Scenario.model_validate(in_columns(guests=[group(**{name: shares})])
         | {"operation": {"kind": "drain", "hosts": "rack0/*"}})).guests  # fmt: skip
-    pages = guests[0].profile.pages
-    assert [each.makeup[share] for each in guests] == [own * pages for own in shares]
+    pages = guests[0].contents.pages
+    assert [each.contents.makeup[share] for each in guests] == [own * pages for own in shares]
 
 
 def test_guests_are_counted_and_called_by_their_columns() -> None:
@@ -147,15 +147,17 @@ def test_arrays_of_numpy_are_columns() -> None:
 
 
 def test_guests_that_are_alike_share_what_they_are() -> None:
-    """A hundred thousand guests of a few kinds are a few profiles."""
-    vcpus = [1, 2] * 50
+    """Guests that differ in numbers have their group's profile, and what they hold is made once."""
+    own = {"vcpus": [1, 2] * 50, "workload.activities[0].rate": [1e6 + n for n in range(100)]}
     guests = prepare(
         Scenario.model_validate(
-            scenario(group(vcpus=vcpus, memory=[16.0 * MiB] * 100), topology=leaf_spine())
+            scenario(group(memory=[16.0 * MiB] * 100, **own), topology=leaf_spine())
         )
     ).guests
-    assert len({id(each.profile) for each in guests}) == 2
-    assert len({id(each.makeup) for each in guests}) == len({id(e.writers) for e in guests}) == 1
+    assert len({(each.vcpus, each.demands) for each in guests}) == 100
+    assert len({id(each.profile) for each in guests}) == 1
+    assert len({id(each.contents.makeup) for each in guests}) == 1
+    assert len({id(each.contents.writers) for each in guests}) == 1
 
 
 @pytest.mark.parametrize("by", ["spread", "first-fit", "random"])

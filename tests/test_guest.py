@@ -11,7 +11,7 @@ from dcsim.model.pacing import Pacing
 from dcsim.records.tables import CAUSES
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
-from dcsim.simulation.groups import GuestPlan
+from dcsim.simulation.groups import Contents
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
     FLUID,
@@ -566,19 +566,19 @@ def test_rates_that_are_kept_are_those_that_would_be_set_anew(
 def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty guests that stay and write make no more events than one, and no memory to look at."""
     events: list[int] = []
-    schedule, made = simpy.Environment.schedule, GuestPlan.memory
-    asked: list[str] = []
+    schedule, made = simpy.Environment.schedule, Contents.memory
+    asked: list[float] = []
 
     def count(self: simpy.Environment, *args: object, **options: object) -> None:
         events[-1] += 1
         schedule(self, *args, **options)  # type: ignore[arg-type]
 
-    def note(self: GuestPlan) -> object:
-        asked.append(self.name)
+    def note(self: Contents) -> object:
+        asked.append(self.pages)
         return made(self)
 
     monkeypatch.setattr(simpy.Environment, "schedule", count)
-    monkeypatch.setattr(GuestPlan, "memory", note)
+    monkeypatch.setattr(Contents, "memory", note)
     for staying in (1, 50):
         events.append(0)
         still = guest(writer(1.0 * MiB, 0.1), name="still", count=staying, memory=64.0 * MiB)
@@ -587,7 +587,7 @@ def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.Monke
         result = run(Scenario.model_validate(data))
         assert only(result, "guests", guest="still-0")["written_pages"] > 0
     assert events[0] == events[1]
-    assert asked == ["mover-0"] * 2
+    assert asked == [PAGES] * 2  # of the mover
 
 
 def test_a_guest_at_rest_keeps_no_memory_that_is_as_at_first() -> None:

@@ -98,8 +98,8 @@ def memory(**changes: object) -> Memory:
     return made
 
 
-WRITE = Activity("write", math.inf, work_s=1e-6)
-READ = Activity("read", math.inf, work_s=1e-6)
+WRITE = Activity("write", work_s=1e-6)
+READ = Activity("read", work_s=1e-6)
 
 
 def test_an_activity_waits_for_each_absent_page() -> None:

@@ -59,14 +59,15 @@ def test_sizes_become_pages() -> None:
         )
     )
     plan = prepared(data).guests[0]
-    assert plan.profile.pages == PAGES
-    assert plan.makeup["cache"] == pytest.approx(0.2 * PAGES)
-    assert plan.makeup["min_free"] == pytest.approx(0.01 * PAGES)
-    sizes = [sum(c.pages for c in classes) for classes, _ in plan.writers]
+    contents = plan.contents
+    assert contents.pages == PAGES
+    assert contents.makeup["cache"] == pytest.approx(0.2 * PAGES)
+    assert contents.makeup["min_free"] == pytest.approx(0.01 * PAGES)
+    sizes = [sum(c.pages for c in classes) for classes, _ in contents.writers]
     assert sizes == pytest.approx([0.25 * PAGES, 64 * MiB / PAGE])
-    assert [a.demand for a in plan.profile.activities] == [2048.0, math.inf, 1024.0]
-    assert plan.readers[0][1] == 8
-    memory = plan.memory()
+    assert plan.demands == (2048.0, math.inf, 1024.0)
+    assert contents.readers[0][1] == 8
+    memory = contents.memory()
     assert sum(pages.count for pages in memory.sets) == pytest.approx(PAGES)
 
 
@@ -212,7 +213,7 @@ def drawn(**changes: object) -> Data:
 def chances(plan: Prepared, group: str) -> list[tuple[object, ...]]:
     """Return what was drawn for the guests of a group."""
     mine = [g for g in plan.guests if g.profile.group == group]
-    return [(g.name, tuple(g.makeup.values()), g.start_s, g.levels, g.host) for g in mine]
+    return [(g.name, tuple(g.contents.makeup.values()), g.start_s, g.levels, g.host) for g in mine]
 
 
 def test_everything_random_is_listed() -> None:
@@ -320,7 +321,7 @@ def test_another_group_changes_no_draw() -> None:
 def test_guests_and_seeds_and_replicates_differ() -> None:
     """Each guest has draws of its own, and so has each seed and each replicate."""
     plan = prepared(drawn())
-    assert len({(g.makeup["cache"], g.start_s, g.levels) for g in plan.guests}) == 8
+    assert len({(g.contents.makeup["cache"], g.start_s, g.levels) for g in plan.guests}) == 8
     assert chances(prepared(drawn(seed=2)), "a") != chances(plan, "a")
     assert chances(prepared(drawn(), replicate=1), "a") != chances(plan, "a")
 

@@ -37,7 +37,7 @@ def guest(**given):
         ran_out=lambda: False,
         memory=Thing(scan=Thing(pending=7.0)),
         lost={cause: next(_NUMBERS) + 0.25 for cause in CAUSES},
-        degraded_s={0.1: 31.0, 0.5: 21.0, 0.99: 11.0},
+        degraded_s={0.1: 31.0, 0.5: 21.0, 0.99: 11.0}.get,
         **given,
     )
 

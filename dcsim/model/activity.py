@@ -20,14 +20,12 @@ DEGREES = (0.1, 0.5, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One thing a guest does.
+    """One thing that guests of a group do, each at a demand of its own.
 
     Attributes
     ----------
     do
         What.
-    demand
-        Pages per second at load level 1; infinite for a closed loop.
     work_s
         CPU time of a page.
     workers
@@ -45,7 +43,6 @@ class Activity:
     """
 
     do: Literal["write", "read", "allocate", "send"]
-    demand: float
     work_s: float
     workers: int = 1
     weight: float = 1.0
@@ -54,11 +51,13 @@ class Activity:
     lifetime_s: float | None = None
     peer: Literal["outside", "storage"] = "outside"
 
-    def pace(self, *, level: float, share: float, stall_s: float) -> float:
+    def pace(self, demand: float, *, level: float, share: float, stall_s: float) -> float:
         """Return the pages per second it does.
 
         Parameters
         ----------
+        demand
+            Pages per second that are asked of it at load level 1; infinite for a closed loop.
         level
             Load level that scales its demand.
         share
@@ -70,7 +69,7 @@ class Activity:
             return 0.0
         page_s = self.work_s / share + stall_s
         able = self.workers / page_s if page_s > 0 else math.inf
-        wanted = self.demand * level if level > 0 else 0.0
+        wanted = demand * level if level > 0 else 0.0
         return wanted if wanted < able else able
 
 

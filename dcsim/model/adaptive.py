@@ -53,7 +53,7 @@ class Outlook:
 
     Attributes
     ----------
-    activities, vcpus, level
+    activities, demands, vcpus, level
         What the guest does now.
     policy
         Its hinting policy.
@@ -64,6 +64,7 @@ class Outlook:
     """
 
     activities: tuple[Activity, ...]
+    demands: Sequence[float]
     vcpus: float
     level: float
     policy: Policy
@@ -93,7 +94,8 @@ class Outlook:
 
         return cls(
             activities=guest.profile.activities,
-            vcpus=guest.profile.vcpus,
+            demands=guest.demands,
+            vcpus=guest.vcpus,
             level=guest.level,
             policy=policy,
             settings=settings,
@@ -323,9 +325,10 @@ class Course:
         stalls = [stall(activity) for activity in outlook.activities]
 
         def paces(share: float) -> list[float]:
+            all_of_them = zip(outlook.activities, outlook.demands, stalls, strict=True)
             return [
-                activity.pace(level=outlook.level, share=share, stall_s=stall)
-                for activity, stall in zip(outlook.activities, stalls, strict=True)
+                activity.pace(demand, level=outlook.level, share=share, stall_s=stall)
+                for activity, demand, stall in all_of_them
             ]
 
         demand = sum(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import simpy
 
 from dcsim.model.activity import Activity
-from dcsim.model.guest import Guest
+from dcsim.model.guest import NO_HOLDS, Guest
 from dcsim.units import PAGE
 
 ROLL_S = 1.0
@@ -195,7 +195,7 @@ class Brakes:
         """Let the guest go at its own speed again."""
         self._limiting = False
         self.guest.throttle = 0.0
-        self.guest.holds.pop("dirty_limit", None)
+        self.guest.holds = NO_HOLDS
 
     # ------------------------------------------------------------------ the dirty limit
 
@@ -213,7 +213,7 @@ class Brakes:
         for i, (activity, pace) in enumerate(
             zip(guest.profile.activities, guest.paces, strict=True)
         ):
-            vcpus = min(activity.workers, guest.profile.vcpus)
+            vcpus = min(activity.workers, guest.vcpus)
             dirtied = self._dirtied(activity, pace.rate * settings.period) / settings.period
             own = dirtied * PAGE / vcpus
             self._fastest = max(self._fastest, own)
@@ -224,7 +224,7 @@ class Brakes:
             # A vCPU sleeps for the pages of all workers that it runs, and they sleep with it.
             share = dirtied / pace.rate * activity.workers / vcpus if pace.rate > 0 else 0.0
             held.append(self._sleep_s[i] * share)
-        guest.holds["dirty_limit"] = held
+        guest.holds = {"dirty_limit": held}
         guest.look()
 
     def _dirtied(self, activity: Activity, touches: float) -> float:

@@ -8,7 +8,7 @@ taken when something happens to the guest, and when a miss rate would have moved
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Protocol
 
 import simpy
@@ -30,7 +30,20 @@ SHORTEST_LOOK_S = 0.01
 FAULT_PARTS = 64
 """Parts of an interval that are told apart where write faults slow a guest unevenly."""
 
+NO_HOLDS: Mapping[str, Sequence[float]] = {}
+
 ProgressRecord = Callable[[str, float, float, float], None]
+
+
+class Contents(Protocol):
+    """What a guest is made of at first."""
+
+    @property
+    def pages(self) -> float:
+        """The size of its memory."""
+
+    def memory(self) -> Memory:
+        """Return its memory, made anew."""
 
 
 class Sender(Protocol):
@@ -60,8 +73,12 @@ class Guest:
         Its name.
     profile
         What it does.
-    memory
-        Returns what it is made of at first, when that is first asked for.
+    vcpus
+        Its vCPUs.
+    demands
+        Pages per second that are asked of each of its activities at load level 1.
+    contents
+        What it is made of at first; that is made when it is first needed.
     levels
         Steps ``(time, level)`` of its load, times increasing.
     tolerance
@@ -78,23 +95,21 @@ class Guest:
     throttle
         Share of the time for which its vCPUs are stopped.
     holds
-        Seconds that each page costs each activity in addition, by cause.
+        Seconds that each page costs each activity in addition, by cause; replaced, never changed.
     absent
         In post-copy, what its memory lacks.
-    lost
-        Seconds of work lost, by cause.
-    degraded_s
-        Seconds in which more than a share of its work was lost, by that share.
+    blackout_s, unreachable_s
+        Seconds for which it stood still, and for which nobody found it where it is.
     """
 
     __slots__ = (
-        "_levels", "_look_at", "_make_memory", "_memory", "_pause_cause", "_phases", "_record",
-        "_since", "_started", "_starved", "absent", "balloon_gives_back", "blackout_s",
-        "degraded_s", "env", "holds", "host", "huge", "level", "lost", "memory_bytes",
-        "missed_pages", "moves", "name", "network", "pacing", "policy_threads", "profile",
-        "read_pages", "refault_pages", "running", "storage", "stream", "throttle", "traffic",
-        "undisturbed", "undisturbed_refault_pages", "unreachable_s", "write_fault_s",
-        "written_pages",
+        "_contents", "_degraded_s", "_hindered", "_levels", "_look_at", "_lost", "_lost_still_s",
+        "_memory", "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
+        "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
+        "memory_bytes", "missed_pages", "moves", "name", "network", "pacing", "policy_threads",
+        "profile", "read_pages", "refault_pages", "running", "storage", "stream", "throttle",
+        "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s", "vcpus",
+        "write_fault_s", "written_pages",
     )  # fmt: skip
 
     def __init__(
@@ -105,7 +120,9 @@ class Guest:
         *,
         name: str,
         profile: Profile,
-        memory: Callable[[], Memory],
+        vcpus: float,
+        demands: Sequence[float],
+        contents: Contents,
         levels: tuple[tuple[float, float], ...] = (),
         tolerance: float = 0.05,
         record: ProgressRecord | None = None,
@@ -116,7 +133,9 @@ class Guest:
         self.storage = storage
         self.name = name
         self.profile = profile
-        self.memory_bytes = profile.pages * PAGE
+        self.vcpus = vcpus
+        self.demands = demands
+        self.memory_bytes = contents.pages * PAGE
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = False
@@ -125,36 +144,37 @@ class Guest:
         self.stream: Sender | None = None
         self.policy_threads = 0.0
         self.throttle = 0.0
-        self.holds: dict[str, list[float]] = {}
+        self.holds = NO_HOLDS
         self.absent: Absent | None = None
         self.balloon_gives_back = True
         self.huge: HugePages | None = None
         if profile.huge_pages is not None:
-            self.huge = HugePages(profile.huge_pages, profile.pages)
+            self.huge = HugePages(profile.huge_pages, contents.pages)
         self.traffic = Traffic(self) if profile.uses_network else None
         self.pacing = Pacing(self, tolerance=tolerance)
-        self.lost = Tally[str]()
-        self.degraded_s = Tally[float]()
         self.blackout_s = self.unreachable_s = 0.0
         self.moves = 0
         self.read_pages = self.missed_pages = self.written_pages = 0.0
         self.refault_pages = self.undisturbed_refault_pages = 0.0
-        self._make_memory = memory
+        self._contents = contents
         self._memory: Memory | None = None
+        self._lost: Tally[str] | None = None
+        self._lost_still_s = 0.0
+        self._degraded_s: Tally[float] | None = None
         self._levels = levels
         self._record = record
         self._phases = Phases(self, record_phase) if record_phase is not None else None
         self._pause_cause = "restart"
-        self._started = False
         self._starved = False
-        self._since = 0.0
+        self._hindered = False
+        self._since = math.inf
         self._look_at = math.inf
 
     @property
     def memory(self) -> Memory:
         """What it is made of now."""
         if self._memory is None:
-            self._memory = self._make_memory()
+            self._memory = self._contents.memory()
         return self._memory
 
     def forget(self) -> None:
@@ -164,6 +184,19 @@ class Guest:
         """
         if not self.profile.drifts and not self.profile.policy.steps:
             self._memory = None
+
+    @property
+    def lost(self) -> Tally[str]:
+        """Seconds of work lost, by cause."""
+        lost = Tally(self._lost or ())
+        if self._lost_still_s > 0:
+            lost["blackout"] += self._lost_still_s
+        return lost
+
+    def degraded_s(self, degree: float) -> float:
+        """Return for how long more than this share of its work was lost, one of `DEGREES`."""
+        slow_s = self._degraded_s[degree] if self._degraded_s is not None else 0.0
+        return self.blackout_s + slow_s
 
     @property
     def oom_pages(self) -> float:
@@ -193,7 +226,6 @@ class Guest:
 
     def _start(self) -> None:
         assert self.host is not None
-        self._started = True
         self._since = self.env.now
         if self.profile.reports:
             self.memory.report()
@@ -291,6 +323,7 @@ class Guest:
         if self.stream is not None:
             self.stream.replan()
         self.pacing.set_rates()
+        self._hindered = any([pace.rate < pace.base for pace in self.paces])
         self._look_at = math.inf
         wait = self.pacing.steady_for() if self.running else math.inf
         if wait < math.inf:
@@ -307,7 +340,7 @@ class Guest:
         """Let the time since the last look pass at the rates set then."""
         now = self.env.now
         elapsed = now - self._since
-        if elapsed <= 0 or not self._started:
+        if elapsed <= 0:
             return
         self._since = now
         if self.huge is not None:
@@ -321,60 +354,63 @@ class Guest:
     def _wait(self, end_s: float, elapsed: float, sent: float) -> None:
         """Let it stand still for an interval, its pages sent or come meanwhile."""
         if self.stream is not None or self.absent is not None:
-            writes, reads = [0.0] * self.profile.writes, [0.0] * self.profile.reads
-            self._note(writes, reads, 0.0, sent)
+            self._note(self.profile.no_writes, self.profile.no_reads, 0.0, sent)
         self.blackout_s += elapsed
-        self._lose(end_s, elapsed, 0.0, {self._pause_cause: elapsed * self._busy()})
+        lost = elapsed * self._busy()
+        if self._pause_cause == "blackout":
+            self._lost_still_s += lost
+        else:
+            self._lose(self._pause_cause, lost)
+        if self._record is not None:
+            self._record(self.name, end_s - elapsed, end_s, 0.0)
 
     def _run(self, end_s: float, elapsed: float, sent: float, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        profile, paces, stream, absent = self.profile, self.paces, self.stream, self.absent
-        able: Sequence[float] = profile.ones
-        waited: Sequence[float] = profile.ones
+        profile, stream, absent = self.profile, self.stream, self.absent
+        done = [pace.rate * elapsed for pace in self.paces]
+        there = kept = profile.all_done
         if self.write_fault_s > 0 and stream is not None:
-            able = self.pacing.kept_after_faults(elapsed, sent)
-            if parts > 1 and self.pacing.uneven(able, elapsed, sent):
+            kept = self.pacing.kept_after_faults(elapsed, sent)
+            if parts > 1 and self.pacing.uneven(kept, elapsed, sent):
                 half = elapsed / 2
                 self._run(end_s - half, half, sent / 2, parts // 2)
                 self._run(end_s, half, sent / 2, parts // 2)
                 return
         if absent is not None:
-            waited = self._wait_for_pages(absent, elapsed, sent)
-        writes, reads = [0.0] * profile.writes, [0.0] * profile.reads
-        lost: Tally[str] = Tally()
-        progress = 0.0
-        for i, activity in enumerate(profile.activities):
-            weight, pace, there, kept = profile.weights[i], paces[i], waited[i], able[i]
-            do, rate = activity.do, pace.rate
-            paced = rate / pace.base if rate < pace.base else 1.0
-            done = rate * elapsed * there
-            if do == "write":
-                writes[activity.index] += done * kept
-                self.written_pages += done * kept
-                if activity.to == "cache":
-                    self.memory.write(activity.index, done * kept)
-            elif do == "read":
-                reads[activity.index] += done
-                self.read_pages += done
-            elif do == "allocate":
-                kept = self._allocate(activity, done, elapsed)
-            if paced < 1.0:
-                attribute(weight * elapsed * (1 - paced), pace.causes, lost)
-            if there < 1.0:
-                lost["post_copy"] += weight * elapsed * paced * (1 - there)
-            if kept < 1.0:
-                cause = "memory" if do == "allocate" else "write_fault"
-                lost[cause] += weight * elapsed * paced * there * (1 - kept)
-            progress += weight * paced * there * kept
-        recycled = self._read(reads) if profile.reads else 0.0
+            there = self._wait_for_pages(absent, done, elapsed, sent)
+            done = [pages * part for pages, part in zip(done, there, strict=True)]
+        if profile.takes:
+            kept = self._take(done, kept, elapsed)
+        writes = [done[i] * kept[i] for i in profile.writes]
+        for pages in writes:
+            self.written_pages += pages
+        recycled = 0.0
+        reads = profile.no_reads
+        if profile.reads:
+            reads = [done[i] for i in profile.reads]
+            for pages in reads:
+                self.read_pages += pages
+            recycled = self._read(reads)
         if stream is not None or absent is not None:
             self._note(writes, reads, recycled, sent)
         if profile.reports and absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
-        if lost or progress < 1.0:
-            self._lose(end_s, elapsed, progress if profile.activities else 1.0, lost)
+        if self._hindered or there is not profile.all_done or kept is not profile.all_done:
+            self._count_losses(end_s, elapsed, there, kept)
+
+    def _take(self, done: list[float], kept: list[float], elapsed: float) -> list[float]:
+        """Write files and allocate, one after another; return the share that each gets done."""
+        for i in self.profile.takes:
+            activity = self.profile.activities[i]
+            if activity.do == "write":
+                self.memory.write(activity.index, done[i] * kept[i])
+            else:
+                got = self._allocate(activity, done[i], elapsed)
+                if got < 1.0:
+                    kept = [*kept[:i], got, *kept[i + 1 :]]
+        return kept
 
     def _read(self, touches: list[float]) -> float:
         """Read files; return how many cache frames were filled anew."""
@@ -398,11 +434,13 @@ class Guest:
         """Return what so many pages sent are on the wire."""
         return 0.0 if self.stream is None else sent * self.stream.page_bytes
 
-    def _wait_for_pages(self, absent: Absent, elapsed: float, sent: float) -> list[float]:
+    def _wait_for_pages(
+        self, absent: Absent, done: list[float], elapsed: float, sent: float
+    ) -> list[float]:
         """Return the share of its work that each activity does while it waits for absent pages."""
         return absent.kept(
             self.profile.activities,
-            done=[pace.rate * elapsed for pace in self.paces],
+            done=done,
             page_s=[pace.page_s for pace in self.paces],
             elapsed=elapsed,
             arrived=self._bytes(sent),
@@ -410,12 +448,12 @@ class Guest:
 
     def _busy(self) -> float:
         """Return the share of its work that it has to do now; all, if it never has any."""
-        activities, paces = self.profile.activities, self.paces
-        if not [pace for pace in paces if pace.base <= 0]:
+        idle = [i for i, pace in enumerate(self.paces) if pace.base <= 0]
+        if not idle:
             return 1.0
-        pairs = zip(activities, paces, strict=True)
-        busy = sum([activity.weight for activity, pace in pairs if pace.base > 0])
-        return busy / sum([activity.weight for activity in activities])
+        weights = [activity.weight for activity in self.profile.activities]
+        busy = sum([weight for i, weight in enumerate(weights) if i not in idle])
+        return busy / sum(weights)
 
     def _allocate(self, activity: Activity, wanted: float, elapsed: float) -> float:
         """Allocate; return the share of the pages that could be had."""
@@ -441,7 +479,7 @@ class Guest:
 
     def _pass_undisturbed(self, memory: Memory, elapsed: float) -> None:
         """Let the guest that nothing was taken from do the same, and see what it misses."""
-        reads = [0.0] * self.profile.reads
+        reads = self.profile.no_reads.copy()
         for activity, pace in zip(self.profile.activities, self.paces, strict=True):
             done = pace.rate * elapsed
             if activity.to == "cache":
@@ -457,16 +495,45 @@ class Guest:
                 )
         self.undisturbed_refault_pages += memory.read(reads).brought
 
-    def _lose(
-        self, end_s: float, elapsed: float, progress: float, causes: dict[str, float]
+    # ------------------------------------------------------------------ what it lost
+
+    def _count_losses(
+        self, end_s: float, elapsed: float, there: Sequence[float], kept: Sequence[float]
     ) -> None:
-        """Count what an interval of this progress lost, to these causes."""
-        for cause, seconds in causes.items():
-            self.lost[cause] += seconds
-        if progress >= 1.0:
-            return
+        """Count what an interval lost: of what was asked, what its pace, and these, took away.
+
+        Parameters
+        ----------
+        end_s, elapsed
+            The interval.
+        there, kept
+            Share of each activity for which its pages were there; of that, which it got done.
+        """
+        profile, progress = self.profile, 0.0
+        lost = Tally[str]()
+        for i, pace in enumerate(self.paces):
+            weight, own, done = profile.weights[i], there[i], kept[i]
+            paced = pace.rate / pace.base if pace.rate < pace.base else 1.0
+            if paced < 1.0:
+                attribute(weight * elapsed * (1 - paced), pace.causes, lost)
+            if own < 1.0:
+                lost["post_copy"] += weight * elapsed * paced * (1 - own)
+            if done < 1.0:
+                cause = "memory" if profile.activities[i].do == "allocate" else "write_fault"
+                lost[cause] += weight * elapsed * paced * own * (1 - done)
+            progress += weight * paced * own * done
+        for cause, seconds in lost.items():
+            self._lose(cause, seconds)
         for degree in DEGREES:
             if 1 - progress > degree:
-                self.degraded_s[degree] += elapsed
+                if self._degraded_s is None:
+                    self._degraded_s = Tally()
+                self._degraded_s[degree] += elapsed
         if self._record is not None and progress < 1 - 1e-6:
             self._record(self.name, end_s - elapsed, end_s, progress)
+
+    def _lose(self, cause: str, seconds: float) -> None:
+        """Put so much work that was lost down to a cause."""
+        if self._lost is None:
+            self._lost = Tally()
+        self._lost[cause] += seconds

@@ -50,7 +50,7 @@ class Pacing:
 
     __slots__ = (
         "_able", "_activities", "_ahead", "_base_misses", "_base_share", "_base_stalls", "_bases",
-        "_change", "_cores", "_done", "_factor", "_granted", "_guest", "_misses", "_needs",
+        "_cores", "_done", "_factor", "_granted", "_guest", "_misses", "_needs",
         "_own_share", "_policy_share", "_rates", "_reads", "_share", "_stalls", "_tolerance",
         "paces",
     )  # fmt: skip
@@ -61,10 +61,9 @@ class Pacing:
         self._activities = guest.profile.activities
         self._tolerance = tolerance
         self._misses = self._base_misses = NO_MISSES
-        self._change = math.sqrt(tolerance / 2)  # as a stretch is paced by its mean
-        self._ahead: list[Stretch] = []
+        self._ahead: Sequence[Stretch] = ()
         self._reads: Sequence[float] = ()
-        self._done = [0.0] * guest.profile.reads
+        self._done = guest.profile.no_reads
         self._needs: tuple[object, ...] | None = None
         self._factor = math.nan
         self._granted: Sequence[float] | None = None
@@ -83,7 +82,7 @@ class Pacing:
         slowness = 1.0 if guest.huge is None else guest.huge.slowness
         needs = (
             guest.level, guest.throttle, guest.policy_threads, slowness, latency,
-            self._misses, self._base_misses, dict(guest.holds),
+            self._misses, self._base_misses, guest.holds,
         )  # fmt: skip
         if needs != self._needs:
             self._needs, self._factor = needs, math.nan
@@ -126,18 +125,16 @@ class Pacing:
 
     def _reads_ahead(self, memories: Sequence[Memory]) -> list[float]:
         """Return how many reads of each set are paced alike: as long as no chance changes much."""
-        level, rates = self._guest.level, []
-        for activity, pace in zip(self._activities, self.paces, strict=True):
-            if activity.do == "read":
-                able = activity.pace(level=level, share=1.0, stall_s=0.0)
-                rates.append(pace.rate if pace.rate > 0 else able)
+        able = self._rates_at(1.0, self._guest.profile.no_stalls)
+        rates = [self.paces[i].rate or able[i] for i in self._guest.profile.reads]
+        change = math.sqrt(self._tolerance / 2)  # as a stretch is paced by its mean
         steady = math.inf
         for memory in memories:
             if memory.room > NEXT_TO_NOTHING * memory.pages:
                 for reader, rate in zip(memory.readers, rates, strict=True):
                     miss = reader.miss()
                     if rate * miss >= NEGLIGIBLE_MISSES:
-                        steady = min(steady, reader.steady_for(rate, miss, self._change))
+                        steady = min(steady, reader.steady_for(rate, miss, change))
         time = min(LONGEST_S, max(SHORTEST_GROWTH_S, steady))
         return [rate * time for rate in rates]
 
@@ -147,7 +144,7 @@ class Pacing:
 
     def _work_out_needs(self, slowness: float, latency: float) -> None:
         """Work out what CPU it could use, with what its misses and others let it wait."""
-        guest, vcpus = self._guest, self._guest.profile.vcpus
+        guest, vcpus = self._guest, self._guest.vcpus
         stalls = self._base_stalls = self._stalls_at(self._base_misses, latency)
         if self._misses is not self._base_misses:
             stalls = self._stalls_at(self._misses, latency)
@@ -228,20 +225,24 @@ class Pacing:
 
     def _stalls_at(self, misses: Sequence[float], latency: float) -> list[float]:
         """Return each activity's mean stall a page at full service, given its readers' misses."""
-        stalls = [0.0] * len(self._activities)
-        for i, activity in enumerate(self._activities):
-            if activity.do == "read":
-                reader = self._guest.memory.readers[activity.index]
-                pages = reader.read_ahead if reader.sequential else 1
-                stalls[i] = misses[activity.index] * latency / pages
+        profile = self._guest.profile
+        if not profile.reads:
+            return profile.no_stalls
+        stalls = profile.no_stalls.copy()
+        for i in profile.reads:
+            index = self._activities[i].index
+            reader = self._guest.memory.readers[index]
+            pages = reader.read_ahead if reader.sequential else 1
+            stalls[i] = misses[index] * latency / pages
         return stalls
 
     def _rates_at(self, share: float, stalls: Sequence[float]) -> list[float]:
         """Return the pages per second of each activity with this share of its CPU."""
         level = self._guest.level
+        all_of_them = zip(self._activities, self._guest.demands, stalls, strict=True)
         return [
-            activity.pace(level=level, share=share, stall_s=stall)
-            for activity, stall in zip(self._activities, stalls, strict=True)
+            activity.pace(demand, level=level, share=share, stall_s=stall)
+            for activity, demand, stall in all_of_them
         ]
 
     def _used(self, rates: Sequence[float], slowness: float = 1.0) -> float:

@@ -48,11 +48,11 @@ class Phases:
 
     def _done(self) -> dict[str, float]:
         """Return the time, and what was done up to it."""
-        guest = self._guest
+        guest, lost = self._guest, self._guest.lost
         return {
             "at": guest.env.now,
             "read_pages": guest.read_pages,
             "missed_pages": guest.missed_pages,
             "written_pages": guest.written_pages,
-            "lost_work_s": sum([guest.lost[cause] for cause in CAUSES]),
+            "lost_work_s": sum([lost[cause] for cause in CAUSES]),
         }

@@ -1,4 +1,4 @@
-"""What a group's guests have in common, once sizes are pages."""
+"""What a group's guests have in common."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ WHY_NOT_LIVE = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a group's guests have in common once sizes are pages.
+    """What a group's guests have in common.
 
     Attributes
     ----------
     weights
         Share of each activity in the guest's progress; they sum to 1.
-    ones
-        1 for each activity: what it does of its work where nothing takes a part away.
-    reads, writes
-        How many activities do.
+    all_done, no_stalls
+        1 for each activity: what it does of its work where nothing takes a part away; and 0: how
+        long a page waits where none does.
+    reads, writes, takes
+        Places of the activities that read, and that write, in the order of the memory's sets; of
+        those that take memory as they go: they allocate, or write files.
+    no_reads, no_writes
+        0 for each that reads, that writes: the touches of a guest that stands still.
     changes
         Whether its rates change by themselves as it runs: with what it misses, with what is free,
         with its huge pages.
@@ -44,8 +48,6 @@ class Profile:
 
     group: str
     workload: str
-    pages: float
-    vcpus: float
     activities: tuple[Activity, ...]
     policy: Policy
     migratable: Literal["live", "cold", "no"]
@@ -53,9 +55,13 @@ class Profile:
     local_disk: LocalDisk | None = None
     huge_pages: HugePageSettings | None = None
     weights: tuple[float, ...] = field(init=False)
-    ones: tuple[float, ...] = field(init=False, repr=False, compare=False)
-    reads: int = field(init=False)
-    writes: int = field(init=False)
+    all_done: list[float] = field(init=False)
+    no_stalls: list[float] = field(init=False)
+    reads: tuple[int, ...] = field(init=False)
+    writes: tuple[int, ...] = field(init=False)
+    takes: tuple[int, ...] = field(init=False)
+    no_reads: list[float] = field(init=False)
+    no_writes: list[float] = field(init=False)
     changes: bool = field(init=False)
     drifts: bool = field(init=False)
     reports: bool = field(init=False)
@@ -66,15 +72,23 @@ class Profile:
         does = [activity.do for activity in self.activities]
         derive = object.__setattr__
         derive(self, "weights", tuple([a.weight / total for a in self.activities]))
-        derive(self, "ones", (1.0,) * len(does))
-        derive(self, "reads", does.count("read"))
-        derive(self, "writes", does.count("write"))
+        derive(self, "all_done", [1.0] * len(does))
+        derive(self, "no_stalls", [0.0] * len(does))
+        files = [a.to == "cache" for a in self.activities]
+        places = {
+            "reads": [i for i, do in enumerate(does) if do == "read"],
+            "writes": [i for i, do in enumerate(does) if do == "write"],
+            "takes": [i for i, do in enumerate(does) if do == "allocate" or files[i]],
+        }
+        for what, where in places.items():
+            derive(self, what, tuple(where))
+        derive(self, "no_reads", [0.0] * len(self.reads))
+        derive(self, "no_writes", [0.0] * len(self.writes))
         changes = "read" in does or "allocate" in does or self.huge_pages is not None
         derive(self, "changes", changes)
         derive(self, "reports", any([step.tell == "report" for step in self.policy.steps]))
-        files = any([activity.to == "cache" for activity in self.activities])
-        derive(self, "drifts", changes or files)
-        derive(self, "uses_network", files or "read" in does or "send" in does)
+        derive(self, "drifts", changes or any(files))
+        derive(self, "uses_network", any(files) or "read" in does or "send" in does)
 
     @property
     def why_not_live(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dcsim.model.activity import DEGREES
 from dcsim.records.recorder import Cell
 from dcsim.records.summary import LIVE
 from dcsim.records.tables import CAUSES
@@ -124,7 +125,7 @@ def migration_row(migration: Migration) -> Row:
 
 def guest_row(guest: Guest) -> Row:
     """Return the row of a guest at the end of the run."""
-    profile, lost, degraded = guest.profile, guest.lost, guest.degraded_s
+    profile, lost = guest.profile, guest.lost
     return (
         guest.name,
         profile.group,
@@ -137,9 +138,7 @@ def guest_row(guest: Guest) -> Row:
         *(_NOTHING_LOST | lost).values(),
         guest.blackout_s,
         guest.unreachable_s,
-        degraded[0.1],
-        degraded[0.5],
-        degraded[0.99],
+        *map(guest.degraded_s, DEGREES),
         guest.read_pages,
         guest.missed_pages,
         guest.refault_pages * PAGE,

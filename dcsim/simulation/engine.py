@@ -146,6 +146,8 @@ class _Run:
             )
             for node in prepared.network.hosts
         ]
+        slowdown = self.slowdowns.hold if recorder.keeps("slowdowns") else None
+        phase = self._phase if recorder.keeps("phases") else None
         self.guests = [
             Guest(
                 env,
@@ -153,11 +155,13 @@ class _Run:
                 storage,
                 name=plan.name,
                 profile=plan.profile,
-                memory=plan.memory,
+                vcpus=plan.vcpus,
+                demands=plan.demands,
+                contents=plan.contents,
                 levels=plan.levels,
                 tolerance=prepared.tolerance,
-                record=self.slowdowns.hold if recorder.keeps("slowdowns") else None,
-                record_phase=self._phase if recorder.keeps("phases") else None,
+                record=slowdown,
+                record_phase=phase,
             )
             for plan in prepared.guests
         ]

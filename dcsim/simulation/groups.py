@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from dcsim.model.activity import Activity
@@ -28,41 +27,45 @@ Writers = tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ..
 Reader = tuple[tuple[TouchClass, ...], int, float]
 
 
-class GuestPlan(NamedTuple):
-    """One guest: its name, what it does, what it is made of, where and when it starts."""
+class Contents(NamedTuple):
+    """What guests have in memory at first, and which of it is written and read."""
 
-    name: str
-    profile: Profile
+    pages: float
     makeup: Makeup
     writers: Writers
     readers: tuple[Reader, ...]
+    allocators: int
     replacement: Literal["lru", "two-list"]
-    host: int
-    start_s: float
-    levels: tuple[tuple[float, float], ...]
 
     def memory(self) -> Memory:
-        """Return its memory as it is at first."""
+        """Return such a memory."""
         return Memory(
-            pages=self.profile.pages,
+            pages=self.pages,
             writers=self.writers,
             readers=self.readers,
-            allocators=sum(a.do == "allocate" for a in self.profile.activities),
+            allocators=self.allocators,
             replacement=self.replacement,
             **self.makeup,
         )
 
 
-Classes = dict[tuple[float, str, float, float, float], tuple[TouchClass, ...]]
+class GuestPlan(NamedTuple):
+    """One guest: its name, what it does, what it is made of, where and when it starts.
 
+    Its demands are those of its activities, in pages a second.
+    """
 
-class _Kind(NamedTuple):
-    """What guests share that are alike."""
-
+    name: str
     profile: Profile
-    makeups: Sequence[Makeup]
-    writers: Writers
-    readers: tuple[Reader, ...]
+    vcpus: float
+    demands: tuple[float, ...]
+    contents: Contents
+    host: int
+    start_s: float
+    levels: tuple[tuple[float, float], ...]
+
+
+Classes = dict[tuple[float, str, float, float, float], tuple[TouchClass, ...]]
 
 
 class Group:
@@ -93,19 +96,17 @@ class Group:
         self.group = group
         self.candidates = candidates
         self._classes = classes
-        self._profile = functools.partial(
-            Profile,
+        self._profile = Profile(
             group=group.group,
             workload=group.workload.name,
+            activities=tuple(_activities(group.workload.activities)),
             policy=policy,
             migratable=migratable,
             because=group.because or "",
             local_disk=plain(LocalDisk, group.local_disk),
             huge_pages=plain(HugePageSettings, group.huge_pages),
         )
-        self._activities = list(_activities(group.workload.activities))
-        self._reads = any(item.do == "read" for item in group.workload.activities)
-        self._kinds: dict[Own, _Kind] = {}
+        self._contents: dict[tuple[Any, ...], list[Contents]] = {}
         self._memories: dict[tuple[Any, ...], tuple[Sequence[Makeup], Writers]] = {}
 
     @property
@@ -118,42 +119,42 @@ class Group:
     def guests(self, hosts: list[int], streams: Streams, horizon_s: float) -> Iterator[GuestPlan]:
         """Yield the guests, given where they stand."""
         group, load = self.group, self.group.workload.load
-        replacement = group.workload.replacement
         levels = tuple((time, level) for time, level in load.points if time < horizon_s)
+        drawn, start = 0, 0.0
+        rates: tuple[Any, ...] | None = None
+        demands: tuple[float, ...] = ()
         for name, own, host in zip(group.guest_names, owns(group), hosts, strict=False):
-            kind = self._kinds.get(own)
-            if kind is None:
-                kind = self._kinds[own] = self._kind(own)
-            drawn, start = 0, 0.0
-            if len(kind.makeups) > 1:
-                drawn = int(streams.stream("guest", name, "makeup").integers(len(kind.makeups)))
+            if own.rates is not rates:
+                rates = own.rates
+                demands = tuple([math.inf if rate == "max" else rate / PAGE for rate in rates])
+            contents = self._contents_of(own, demands)
+            if len(contents) > 1:
+                drawn = int(streams.stream("guest", name, "makeup").integers(len(contents)))
             if group.arrive > 0:
                 start = float(streams.stream("guest", name, "arrival").uniform(0, group.arrive))
             if load.noise > 0:
                 levels = _noisy_levels(load, name, streams, horizon_s)
             yield GuestPlan(
-                name=name,
-                profile=kind.profile,
-                makeup=kind.makeups[drawn],
-                writers=kind.writers,
-                readers=kind.readers,
-                replacement=replacement,
-                host=host,
-                start_s=start,
-                levels=levels,
+                name, self._profile, own.vcpus, demands, contents[drawn], host, start, levels
             )
 
-    def _kind(self, own: Own) -> _Kind:
-        pages = own.memory / PAGE
-        demands = [math.inf if rate == "max" else rate / PAGE for rate in own.rates]
-        memory = (pages, own.shares, own.sets)
-        if memory not in self._memories:
-            self._memories[memory] = self._memory(*memory)
-        made = zip(self._activities, demands, strict=True)
-        activities = tuple([activity(demand=demand) for activity, demand in made])
-        profile = self._profile(pages=pages, vcpus=own.vcpus, activities=activities)
-        readers = tuple(self._readers(pages, own.sets, demands)) if self._reads else ()
-        return _Kind(profile, *self._memories[memory], readers)
+    def _contents_of(self, own: Own, demands: tuple[float, ...]) -> list[Contents]:
+        """Return what a guest's memory may hold at first; what it reads follows its demands."""
+        memory = (own.memory, own.shares, own.sets)
+        key = (*memory, demands) if self._profile.reads else memory
+        if key not in self._contents:
+            pages = own.memory / PAGE
+            if memory not in self._memories:
+                self._memories[memory] = self._memory(pages, own.shares, own.sets)
+            makeups, writers = self._memories[memory]
+            readers = tuple(self._readers(pages, own.sets, demands))
+            allocators = len([a for a in self._profile.activities if a.do == "allocate"])
+            replacement = self.group.workload.replacement
+            self._contents[key] = [
+                Contents(pages, makeup, writers, readers, allocators, replacement)
+                for makeup in makeups
+            ]
+        return self._contents[key]
 
     def _memory(
         self, pages: float, shares: Shares, sets: tuple[float, ...]
@@ -169,7 +170,7 @@ class Group:
         return [_makeup(work, sample, pages) for sample in samples], writers
 
     def _readers(
-        self, pages: float, sets: tuple[float, ...], demands: list[float]
+        self, pages: float, sets: tuple[float, ...], demands: Sequence[float]
     ) -> Iterator[Reader]:
         activities = self.group.workload.activities
         for item, extent, demand in zip(activities, sets, demands, strict=True):
@@ -194,12 +195,10 @@ class Group:
         return self._classes[key]
 
 
-def _activities(items: list[spec.Activity]) -> Iterator[Callable[..., Activity]]:
-    """Yield what makes each activity, given its demand."""
+def _activities(items: list[spec.Activity]) -> Iterator[Activity]:
     count: Counter[str] = Counter()
     for item in items:
-        yield functools.partial(
-            Activity,
+        yield Activity(
             do=item.do,
             work_s=item.work,
             workers=item.workers,
