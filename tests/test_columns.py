@@ -18,7 +18,7 @@ from dcsim.scenario.columns import COLUMNS
 from dcsim.scenario.spec import GuestGroup, Scenario
 from dcsim.scenario.validation import validate
 from dcsim.simulation.prepared import Preparation, prepare
-from dcsim.units import GiB, MiB
+from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import Data, guest, leaf_spine, reader, scenario, writer
 
 NAMES = ["first", "second", "third"]
@@ -111,7 +111,7 @@ def test_each_share_of_memory_changes_something(share: str) -> None:
     shares = [0.05, 0.1, 0.15]
     guests = prepare(Scenario.model_validate(in_columns(guests=[group(**{name: shares})])
         | {"operation": {"kind": "drain", "hosts": "rack0/*"}})).guests  # fmt: skip
-    pages = guests[0].contents.pages
+    pages = guests[0].contents.memory_bytes / PAGE
     assert [each.contents.makeup[share] for each in guests] == [own * pages for own in shares]
 
 

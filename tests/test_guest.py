@@ -574,7 +574,7 @@ def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.Monke
         schedule(self, *args, **options)  # type: ignore[arg-type]
 
     def note(self: Contents) -> object:
-        asked.append(self.pages)
+        asked.append(self.memory_bytes)
         return made(self)
 
     monkeypatch.setattr(simpy.Environment, "schedule", count)
@@ -587,7 +587,7 @@ def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.Monke
         result = run(Scenario.model_validate(data))
         assert only(result, "guests", guest="still-0")["written_pages"] > 0
     assert events[0] == events[1]
-    assert asked == [PAGES] * 2  # of the mover
+    assert asked == [GiB] * 2  # of the mover
 
 
 def test_a_guest_at_rest_keeps_no_memory_that_is_as_at_first() -> None:

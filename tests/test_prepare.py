@@ -60,7 +60,7 @@ def test_sizes_become_pages() -> None:
     )
     plan = prepared(data).guests[0]
     contents = plan.contents
-    assert contents.pages == PAGES
+    assert contents.memory_bytes == PAGES * PAGE
     assert contents.makeup["cache"] == pytest.approx(0.2 * PAGES)
     assert contents.makeup["min_free"] == pytest.approx(0.01 * PAGES)
     sizes = [sum(c.pages for c in classes) for classes, _ in contents.writers]

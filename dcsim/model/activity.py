@@ -9,6 +9,7 @@ proportion to the time each cause adds to a page.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -16,6 +17,8 @@ Of = TypeVar("Of")
 
 DEGREES = (0.1, 0.5, 0.99)
 """Shares of its work without which a guest counts as degraded, each for itself."""
+NO_HOLDS: Mapping[str, Sequence[float]] = {}
+"""Of a guest that nothing holds back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Pace:
 
 def cpu_share(*, vcpus: float, demand: float) -> float:
     """Return the share of the CPU it wants that a guest gets from its own vCPUs."""
-    return min(1.0, vcpus / demand) if demand > 0 else 1.0
+    return vcpus / demand if demand > vcpus else 1.0
 
 
 def attribute(lost: float, causes: dict[str, float] | None, into: dict[str, float]) -> None:

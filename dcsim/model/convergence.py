@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import simpy
 
-from dcsim.model.activity import Activity
-from dcsim.model.guest import NO_HOLDS, Guest
+from dcsim.model.activity import NO_HOLDS, Activity
+from dcsim.model.guest import Guest
 from dcsim.units import PAGE
 
 ROLL_S = 1.0

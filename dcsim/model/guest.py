@@ -8,12 +8,12 @@ taken when something happens to the guest, and when a miss rate would have moved
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 import simpy
 
-from dcsim.model.activity import DEGREES, Activity, Pace, Tally, attribute
+from dcsim.model.activity import DEGREES, NO_HOLDS, Activity, Tally, attribute
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
 from dcsim.model.memory import Memory
@@ -30,8 +30,6 @@ SHORTEST_LOOK_S = 0.01
 FAULT_PARTS = 64
 """Parts of an interval that are told apart where write faults slow a guest unevenly."""
 
-NO_HOLDS: Mapping[str, Sequence[float]] = {}
-
 ProgressRecord = Callable[[str, float, float, float], None]
 
 
@@ -39,7 +37,7 @@ class Contents(Protocol):
     """What a guest is made of at first."""
 
     @property
-    def pages(self) -> float:
+    def memory_bytes(self) -> float:
         """The size of its memory."""
 
     def memory(self) -> Memory:
@@ -98,17 +96,19 @@ class Guest:
         Seconds that each page costs each activity in addition, by cause; replaced, never changed.
     absent
         In post-copy, what its memory lacks.
+    paces
+        How each of its activities goes.
     blackout_s, unreachable_s
         Seconds for which it stood still, and for which nobody found it where it is.
     """
 
     __slots__ = (
-        "_contents", "_degraded_s", "_hindered", "_levels", "_look_at", "_lost", "_lost_still_s",
+        "_contents", "_degraded_s", "_levels", "_look_at", "_lost", "_lost_still_s",
         "_memory", "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
         "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
-        "memory_bytes", "missed_pages", "moves", "name", "network", "pacing", "policy_threads",
-        "profile", "read_pages", "refault_pages", "running", "storage", "stream", "throttle",
-        "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s", "vcpus",
+        "memory_bytes", "missed_pages", "moves", "name", "network", "paces", "pacing",
+        "policy_threads", "profile", "read_pages", "refault_pages", "running", "storage", "stream",
+        "throttle", "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s", "vcpus",
         "write_fault_s", "written_pages",
     )  # fmt: skip
 
@@ -135,7 +135,7 @@ class Guest:
         self.profile = profile
         self.vcpus = vcpus
         self.demands = demands
-        self.memory_bytes = contents.pages * PAGE
+        self.memory_bytes = contents.memory_bytes
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = False
@@ -149,9 +149,10 @@ class Guest:
         self.balloon_gives_back = True
         self.huge: HugePages | None = None
         if profile.huge_pages is not None:
-            self.huge = HugePages(profile.huge_pages, contents.pages)
+            self.huge = HugePages(profile.huge_pages, contents.memory_bytes / PAGE)
         self.traffic = Traffic(self) if profile.uses_network else None
         self.pacing = Pacing(self, tolerance=tolerance)
+        self.paces = self.pacing.paces
         self.blackout_s = self.unreachable_s = 0.0
         self.moves = 0
         self.read_pages = self.missed_pages = self.written_pages = 0.0
@@ -166,7 +167,6 @@ class Guest:
         self._phases = Phases(self, record_phase) if record_phase is not None else None
         self._pause_cause = "restart"
         self._starved = False
-        self._hindered = False
         self._since = math.inf
         self._look_at = math.inf
 
@@ -207,11 +207,6 @@ class Guest:
     def writeback_bytes(self) -> float:
         """Bytes it wrote back to storage."""
         return 0.0 if self.traffic is None else self.traffic.written_bytes
-
-    @property
-    def paces(self) -> list[Pace]:
-        """How each of its activities goes."""
-        return self.pacing.paces
 
     # ------------------------------------------------------------------ its life
 
@@ -323,7 +318,6 @@ class Guest:
         if self.stream is not None:
             self.stream.replan()
         self.pacing.set_rates()
-        self._hindered = any([pace.rate < pace.base for pace in self.paces])
         self._look_at = math.inf
         wait = self.pacing.steady_for() if self.running else math.inf
         if wait < math.inf:
@@ -367,7 +361,10 @@ class Guest:
     def _run(self, end_s: float, elapsed: float, sent: float, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
         profile, stream, absent = self.profile, self.stream, self.absent
-        done = [pace.rate * elapsed for pace in self.paces]
+        done, lags = [], False
+        for pace in self.paces:
+            done.append(pace.rate * elapsed)
+            lags |= pace.rate < pace.base
         there = kept = profile.all_done
         if self.write_fault_s > 0 and stream is not None:
             kept = self.pacing.kept_after_faults(elapsed, sent)
@@ -397,7 +394,7 @@ class Guest:
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
-        if self._hindered or there is not profile.all_done or kept is not profile.all_done:
+        if lags or there is not profile.all_done or kept is not profile.all_done:
             self._count_losses(end_s, elapsed, there, kept)
 
     def _take(self, done: list[float], kept: list[float], elapsed: float) -> list[float]:

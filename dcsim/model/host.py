@@ -92,7 +92,8 @@ class Host:
 
     def _take(self, size: float) -> None:
         self.used_bytes += size
-        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+        if self.used_bytes > self.peak_bytes:
+            self.peak_bytes = self.used_bytes
 
     # ------------------------------------------------------------------ CPU
 

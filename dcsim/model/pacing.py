@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dcsim.model.activity import DEGREES, Activity, Pace, cpu_share
+from dcsim.model.activity import DEGREES, NO_HOLDS, Activity, Pace, cpu_share
 from dcsim.model.memory import Memory
 from dcsim.model.readers import Stretch
 from dcsim.units import PAGE
@@ -28,6 +28,8 @@ NEXT_TO_NOTHING = 1e-6
 LONGEST_S = 1e6
 """Time for which reads are paced alike where nothing changes."""
 NO_MISSES: Sequence[float] = ()
+AT_REST = (1.0, 0.0, 0.0, 1.0, 0.0, NO_MISSES, NO_MISSES, NO_HOLDS)
+"""What the pace of a guest depends on if nothing happens to it, as most: kept once."""
 NOTHING_ASKED = [1.0]
 """What storage and network grant a guest that asks nothing of them: all."""
 
@@ -85,7 +87,7 @@ class Pacing:
             self._misses, self._base_misses, guest.holds,
         )  # fmt: skip
         if needs != self._needs:
-            self._needs, self._factor = needs, math.nan
+            self._needs, self._factor = AT_REST if needs == AT_REST else needs, math.nan
             self._work_out_needs(slowness, latency)
         host.demand_cpu(guest, self._cores)
         traffic = guest.traffic
@@ -225,25 +227,24 @@ class Pacing:
 
     def _stalls_at(self, misses: Sequence[float], latency: float) -> list[float]:
         """Return each activity's mean stall a page at full service, given its readers' misses."""
-        profile = self._guest.profile
-        if not profile.reads:
-            return profile.no_stalls
-        stalls = profile.no_stalls.copy()
-        for i in profile.reads:
-            index = self._activities[i].index
-            reader = self._guest.memory.readers[index]
-            pages = reader.read_ahead if reader.sequential else 1
-            stalls[i] = misses[index] * latency / pages
+        if not self._guest.profile.reads:
+            return self._guest.profile.no_stalls
+        stalls = [0.0] * len(self._activities)
+        for i, activity in enumerate(self._activities):
+            if activity.do == "read":
+                reader = self._guest.memory.readers[activity.index]
+                pages = reader.read_ahead if reader.sequential else 1
+                stalls[i] = misses[activity.index] * latency / pages
         return stalls
 
-    def _rates_at(self, share: float, stalls: Sequence[float]) -> list[float]:
+    def _rates_at(self, share: float, stalls: Sequence[float]) -> Sequence[float]:
         """Return the pages per second of each activity with this share of its CPU."""
-        level = self._guest.level
-        all_of_them = zip(self._activities, self._guest.demands, stalls, strict=True)
-        return [
+        level, demands = self._guest.level, self._guest.demands
+        rates = tuple([
             activity.pace(demand, level=level, share=share, stall_s=stall)
-            for activity, demand, stall in all_of_them
-        ]
+            for activity, demand, stall in zip(self._activities, demands, stalls, strict=True)
+        ])  # fmt: skip
+        return demands if rates == demands else rates  # kept once
 
     def _used(self, rates: Sequence[float], slowness: float = 1.0) -> float:
         """Return the CPU that these rates take, where work takes `slowness` times as long."""

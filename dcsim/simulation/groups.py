@@ -30,7 +30,7 @@ Reader = tuple[tuple[TouchClass, ...], int, float]
 class Contents(NamedTuple):
     """What guests have in memory at first, and which of it is written and read."""
 
-    pages: float
+    memory_bytes: float
     makeup: Makeup
     writers: Writers
     readers: tuple[Reader, ...]
@@ -40,7 +40,7 @@ class Contents(NamedTuple):
     def memory(self) -> Memory:
         """Return such a memory."""
         return Memory(
-            pages=self.pages,
+            pages=self.memory_bytes / PAGE,
             writers=self.writers,
             readers=self.readers,
             allocators=self.allocators,
@@ -151,7 +151,7 @@ class Group:
             allocators = len([a for a in self._profile.activities if a.do == "allocate"])
             replacement = self.group.workload.replacement
             self._contents[key] = [
-                Contents(pages, makeup, writers, readers, allocators, replacement)
+                Contents(own.memory, makeup, writers, readers, allocators, replacement)
                 for makeup in makeups
             ]
         return self._contents[key]
