@@ -13,7 +13,9 @@
 
 /* Each returns 0, or -1 with an exception set. */
 int add_touch(PyObject *module);
-int add_dirtylog(PyObject *module);
+int add_scan(PyObject *module);
+int add_transport(PyObject *module);
+int add_sending(PyObject *module);
 int add_readers(PyObject *module);
 int add_fabric(PyObject *module);
 

@@ -342,17 +342,10 @@ Pages_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return type->tp_alloc(type, 0);
 }
 
-static PyObject *
-Pages_make(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+static Pages *
+pages_of(double count, char zero)
 {
-    static const char *const names[] = {"count", "zero"};
-    PyObject *given[2];
-    double count = 0.0;
-    char zero;
-    if (arguments(args, PyVectorcall_NARGS(nargsf), kwnames, names, 2, 0, given) < 0 ||
-        number(given[0], &count) < 0 || truth(given[1], &zero) < 0)
-        return NULL;
-    Pages *self = (Pages *)Pages_new((PyTypeObject *)type, NULL, NULL);
+    Pages *self = (Pages *)Pages_new(&PagesType, NULL, NULL);
     if (self == NULL)
         return NULL;
     self->zero = zero;
@@ -364,7 +357,21 @@ Pages_make(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnam
         }
         frames->count = frames->untouched = frames->idle = count;
     }
-    return (PyObject *)self;
+    return self;
+}
+
+static PyObject *
+Pages_make(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)type;
+    static const char *const names[] = {"count", "zero"};
+    PyObject *given[2];
+    double count = 0.0;
+    char zero;
+    if (arguments(args, PyVectorcall_NARGS(nargsf), kwnames, names, 2, 0, given) < 0 ||
+        number(given[0], &count) < 0 || truth(given[1], &zero) < 0)
+        return NULL;
+    return (PyObject *)pages_of(count, zero);
 }
 
 static void
@@ -665,12 +672,68 @@ PyTypeObject PagesType = {
     .tp_methods = Pages_methods,
 };
 
+/* ------------------------------------------------------------------ many sets */
+
+static PyObject *
+sets_of(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    if (count < 1 || count > 2 || !PyList_Check(args[0]) ||
+        (count == 2 && (!PyTuple_Check(args[1]) ||
+                        PyTuple_GET_SIZE(args[1]) > PyList_GET_SIZE(args[0])))) {
+        PyErr_SetString(PyExc_TypeError, "a list of counts, and a tuple of what is zero, expected");
+        return NULL;
+    }
+    Py_ssize_t told = count == 2 ? PyTuple_GET_SIZE(args[1]) : 0;
+    PyObject *sets = PyTuple_New(PyList_GET_SIZE(args[0]));
+    for (Py_ssize_t i = 0; sets != NULL && i < PyTuple_GET_SIZE(sets); i++) {
+        double pages = 0.0;
+        char zero;
+        PyObject *item = NULL;
+        if (number(PyList_GET_ITEM(args[0], i), &pages) == 0 &&
+            truth(i < told ? PyTuple_GET_ITEM(args[1], i) : NULL, &zero) == 0)
+            item = (PyObject *)pages_of(pages, zero);
+        if (item == NULL)
+            Py_CLEAR(sets);
+        else
+            PyTuple_SET_ITEM(sets, i, item);
+    }
+    return sets;
+}
+
+static PyObject *
+copies_of(PyObject *module, PyObject *sets)
+{
+    (void)module;
+    if (!PyTuple_Check(sets)) {
+        PyErr_SetString(PyExc_TypeError, "a tuple of sets of pages expected");
+        return NULL;
+    }
+    PyObject *copies = PyTuple_New(PyTuple_GET_SIZE(sets));
+    for (Py_ssize_t i = 0; copies != NULL && i < PyTuple_GET_SIZE(sets); i++) {
+        Pages *pages = pages_from(PyTuple_GET_ITEM(sets, i));
+        PyObject *item = pages == NULL ? NULL : Pages_copy(pages, NULL);
+        if (item == NULL)
+            Py_CLEAR(copies);
+        else
+            PyTuple_SET_ITEM(copies, i, item);
+    }
+    return copies;
+}
+
+static PyMethodDef functions[] = {
+    {"sets_of", METHOD(sets_of), METH_FASTCALL, NULL},
+    {"copies_of", METHOD(copies_of), METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 int
 add_touch(PyObject *module)
 {
     random_text = PyUnicode_InternFromString("random");
     each_text = PyUnicode_InternFromString("each");
-    if (random_text == NULL || each_text == NULL || PyModule_AddType(module, &TouchClassType) < 0)
+    if (random_text == NULL || each_text == NULL || PyModule_AddFunctions(module, functions) < 0 ||
+        PyModule_AddType(module, &TouchClassType) < 0)
         return -1;
     return PyModule_AddType(module, &PagesType);
 }

@@ -1,4 +1,4 @@
-"""Memory in the compiled kernel and in Python: the same numbers, bit for bit."""
+"""Memory, and what sends it, in the compiled kernel and in Python: the same, bit for bit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import importlib
 import pickle
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 import dcsim.model
 from dcsim import kernel
-from dcsim.model import dirtylog, memory, readers, touch
+from dcsim.model import memory, readers, sending, touch, transport
+from dcsim.model.scan import Scan
 
 pytestmark = pytest.mark.skipif(kernel.compiled is None, reason="no compiled kernel")
 
-PARTS = ("touch", "dirtylog", "readers", "guard", "scan", "memory")
+PARTS = ("touch", "readers", "guard", "scan", "transport", "sending", "memory")
 
 
 def reference() -> dict[str, ModuleType]:
@@ -34,6 +35,9 @@ def reference() -> dict[str, ModuleType]:
 
 
 PURE = reference()
+COMPILED: dict[str, Any] = {
+    "touch": touch, "memory": memory, "transport": transport, "sending": sending,
+}  # fmt: skip
 
 shares = st.one_of(st.sampled_from([0.0, 1e-9, 0.5, 1.0, 3.0]), st.floats(0.0, 2.0))
 laws = st.sampled_from(["random", "each"])
@@ -251,7 +255,127 @@ def test_a_memory_has_one_history(
     """Whatever a guest and its migration do to its memory, both end up with the same memory."""
     compiled, pure = (
         memory_history(make(modules, replacement=replacement, order=order), steps)
-        for modules in ({"touch": touch, "memory": memory}, PURE)
+        for modules in (COMPILED, PURE)
+    )
+    assert repr(compiled) == repr(pure)
+
+
+# ----------------------------------------------------------------------- a stream
+
+costs = st.one_of(st.just(0.0), st.floats(1e-9, 1e-3))
+transports = st.fixed_dictionaries(
+    {
+        "whole": st.floats(100.0, 5000.0),
+        "zero": st.floats(0.0, 100.0),
+        "delta": st.floats(20.0, 5000.0),
+        "threads": st.integers(1, 8),
+        "scanners": st.sampled_from([1, 1, 4]),
+        "ratio": st.floats(1.0, 4.0),
+        "tunnel": st.just(float("inf")),
+        "raw": st.just(float("inf")),
+        **dict.fromkeys(
+            ("send_s", "compress_s", "compare_s", "encrypt_s", "zero_s", "ballooned_s"), costs
+        ),
+    }
+)
+SENDING_STATE = (
+    "page_bytes", "sent", "sent_now", "sent_before", "raw", "normal", "zero", "deltas", "wire",
+    "window", "zero_pages",
+)  # fmt: skip
+
+
+@given(
+    numbers=transports,
+    pages=st.tuples(*[st.floats(0.0, 1e7)] * 4),
+    wire=st.floats(1e3, 1e12),
+    shown=st.floats(0.0, 1.0),
+)
+def test_pages_cost_the_same(
+    numbers: dict[str, Any], pages: tuple[float, ...], wire: float, shown: float
+) -> None:
+    """Bytes and the time of threads come out the same, of a pickled one too."""
+    mine, pure = transport.Transport(**numbers), PURE["transport"].Transport(**numbers)
+    for one in (mine, pickle.loads(pickle.dumps(mine)), copy.deepcopy(mine)):
+        assert {name: getattr(one, name) for name in numbers} == numbers
+        assert one.takes(pages, wire) == pure.takes(pages, wire)
+        assert one.takes(pages, wire, shown) == pure.takes(pages, wire, shown)
+        assert one.work_s(pages, wire) == pure.work_s(pages, wire)
+        assert one.scan_s(pages[1]) == pure.scan_s(pages[1])
+        assert one.added_s(pages[2]) == pure.added_s(pages[2])
+
+
+def sending_history(
+    modules: dict[str, Any],
+    numbers: dict[str, Any],
+    ways: dict[str, Any],
+    order: tuple[str, ...],
+    steps: list[tuple[Any, ...]],
+) -> list[Any]:
+    """Return all that is told and all that is so after each step of a stream's history."""
+    made = make(modules, replacement="lru", order=order)
+    costs = modules["transport"].Transport(**numbers)
+    stream = modules["sending"].Sending(made.scan, costs, **ways)
+    made.scan.start(per_chunk=False)
+    seen: list[Any] = []
+    total = 0.0
+
+    def sent(a: float, b: float) -> tuple[float, list[float]]:
+        """Send a share of what is pending here, and let pages be written meanwhile."""
+        nonlocal total
+        total += a * stream.plan(1e9)[0]
+        pages = stream.count(total)
+        return pages, made.scan.advance(writes=[300.0 * b, 50.0 * a], recycled=10.0, sent=pages)
+
+    def other_kind(a: float) -> None:
+        stream.sent_now, stream.sent_before = a, stream.sent - a
+
+    for kind, a, b, flag in steps:
+        done = {
+            "plan": lambda a=a, b=b: stream.plan(1e6 + 1e9 * a, b, 10.0 * a),
+            "send": lambda a=a, b=b: sent(a, b),
+            "raw": lambda a=a: setattr(stream, "raw", stream.raw + 1000.0 * a),
+            "kind": lambda a=a: other_kind(1e4 * a),
+            "go on": lambda flag=flag: stream.go_on(hide=flag),
+            "sync": lambda: made.scan.sync(),
+            "start": lambda flag=flag: made.scan.start(per_chunk=flag, guard=flag),
+            "inflate": lambda a=a: made.inflate(300.0 * a),
+        }[kind]
+        seen.append((kind, done()))
+        seen.append([getattr(stream, name) for name in SENDING_STATE])
+        seen.append((made.scan.cursor, made.scan.pending_here(), made.scan.waiting))
+    return seen
+
+
+@given(
+    numbers=transports,
+    ways=st.fixed_dictionaries(
+        {
+            "wire": st.floats(1e6, 1e10),
+            "window": st.sampled_from([0.0, 1e-3, 0.1]),
+            "zero_pages": st.booleans(),
+        }
+    ),
+    order=st.sampled_from([(), ORDER]),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["plan", "send", "send", "send", "raw", "kind", "go on", "go on", "sync", "start",
+                 "inflate"]
+            ),
+            shares, shares, st.booleans(),
+        ),
+        max_size=40,
+    ),
+)  # fmt: skip
+def test_a_stream_has_one_history(
+    numbers: dict[str, Any],
+    ways: dict[str, Any],
+    order: tuple[str, ...],
+    steps: list[tuple[Any, ...]],
+) -> None:
+    """Whatever is planned, sent and found dirty, both plan the same and count the same."""
+    compiled, pure = (
+        sending_history(modules, numbers, ways, order, steps) for modules in (COMPILED, PURE)
     )
     assert repr(compiled) == repr(pure)
 
@@ -261,6 +385,18 @@ def test_a_memory_has_one_history(
 A_SET = touch.Pages(10.0)
 A_CLASS = touch.TouchClass(10.0, 1.0)
 A_READER = readers.ReadSet((A_CLASS,))
+A_MEMORY = memory.Memory(
+    pages=10.0, free_zero=0.0, free_stale=0.0, cache=0.0, kernel=0.0,
+    writers=[((A_CLASS,), "anonymous")],
+)  # fmt: skip
+A_TRANSPORT = transport.Transport(4104, 9, 4104, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1e9, 1e9)
+
+
+def scan_of(**parts: Any) -> Scan:
+    """Return a scan of something like a memory, some of its parts of other kinds."""
+    names = ("sets", "writers", "cache", "ballooned", "pages")
+    likeness = SimpleNamespace(**{name: getattr(A_MEMORY, name) for name in names} | parts)
+    return Scan(likeness, (A_MEMORY.sets,))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -279,14 +415,32 @@ A_READER = readers.ReadSet((A_CLASS,))
         (readers.ReadSet, ([A_CLASS],)),
         (A_READER.resident, ("few",)),
         (A_READER.steady_for, (1.0, 2.0)),
-        (dirtylog.pending_of, ([A_SET],)),
-        (dirtylog.sync_log, ((A_SET, None),)),
-        (dirtylog.start_log, ((A_SET,),)),
-        (dirtylog.pending_by_kind, ((A_SET, 1),)),
-        (dirtylog.log_faults, (((A_CLASS,),), 1.0, (), 0.0)),
-        (dirtylog.advance_log, ((A_CLASS,), [1.0], (), 0.0, A_SET, 0.0)),
-        (dirtylog.advance_log, ((((None, None),),), [1.0], (), 0.0, A_SET, 0.0)),
-        (dirtylog.advance_log, ((), [], (None,), 0.5, A_SET, 0.0)),
+        (touch.sets_of, ((10.0,),)),
+        (touch.sets_of, (["1"],)),
+        (touch.sets_of, ([10.0], (True, True))),
+        (touch.copies_of, ([A_SET],)),
+        (touch.copies_of, ((None,),)),
+        (lambda: scan_of(sets=[A_SET]), ()),
+        (lambda: scan_of(sets=(None,)), ()),
+        (lambda: scan_of(writers=[]), ()),
+        (lambda: scan_of(writers=(A_CLASS,)), ()),
+        (lambda: scan_of(writers=(((A_CLASS,),),)), ()),
+        (lambda: scan_of(writers=((((A_CLASS,),),),)), ()),
+        (lambda: scan_of(writers=((((None, A_SET),),),)), ()),
+        (lambda: scan_of(cache=None), ()),
+        (lambda: scan_of(ballooned=None), ()),
+        (lambda: scan_of(pages="many"), ()),
+        (Scan, (A_MEMORY, (A_SET,))),
+        (A_MEMORY.scan.lay_out, ((),)),
+        (A_MEMORY.scan.lay_out, ([A_MEMORY.sets],)),
+        (A_MEMORY.scan.start, ()),
+        (lambda: A_MEMORY.scan.advance(writes=["1"], recycled=0.0, sent=0.0), ()),
+        (A_MEMORY.scan.faults, ("1", 1.0)),
+        (transport.Transport, (1.0,)),
+        (A_TRANSPORT.takes, ((1.0, 2.0), 1.0)),
+        (A_TRANSPORT.work_s, ([1.0, 2.0, 3.0, 4.0], 1.0)),
+        (A_TRANSPORT.scan_s, ("1",)),
+        (sending.Sending, (A_MEMORY.scan, None)),
         (readers.resident_of, (None,)),
         (readers.proportional, ([A_SET], [1.0])),
         (readers.forget, ([A_READER],)),
@@ -312,9 +466,21 @@ def test_only_what_is_fetched_may_be_none() -> None:
     assert pages.count == 0.0
 
 
+def test_what_was_never_made_sends_nothing() -> None:
+    """A stream that does not say what it sends is refused, not read."""
+    empty = sending.Sending.__new__(sending.Sending)
+    for call in (lambda: empty.plan(1.0), lambda: empty.go_on(hide=True)):
+        with pytest.raises(RuntimeError):
+            call()
+    with pytest.raises(AttributeError):
+        empty.scan  # noqa: B018
+
+
 def test_each_reader_and_writer_has_its_number() -> None:
     """Numbers too few or too many are refused, as `zip` in strict mode does it."""
     with pytest.raises(ValueError, match="each"):
         readers.misses_of([A_READER], [1.0, 2.0], 1.0, False)
     with pytest.raises(ValueError, match="each"):
-        dirtylog.advance_log((), [1.0], (), 0.0, A_SET, 0.0)
+        A_MEMORY.scan.advance(writes=[], recycled=0.0, sent=0.0)
+    with pytest.raises(IndexError):
+        A_MEMORY.scan.faults(1, 1.0)

@@ -50,8 +50,8 @@ def go_ahead(
     guest.absent = Absent(
         guest.memory,
         fault_s=post_copy.fault,
-        page_bytes=stream.whole_page,
-        zero_bytes=stream.zero_page,
+        page_bytes=stream.transport.whole,
+        zero_bytes=stream.transport.zero,
     )
     migration.arrive()
     migration.ahead_at = env.now

@@ -23,8 +23,8 @@ from dcsim.model.readers import (
     proportional,
     resident_of,
 )
-from dcsim.model.scan import Place, Scan
-from dcsim.model.touch import Pages, TouchClass
+from dcsim.model.scan import Place, Scan, in_order
+from dcsim.model.touch import Pages, TouchClass, copies_of, sets_of
 
 WRITEBACK_AGE_S = 30.0
 """Age at which the kernel writes a dirty page back: vm.dirty_expire_centisecs = 3000 [C.7]."""
@@ -44,6 +44,8 @@ WHOLE_AFTER_DEFLATE = 0.12
 TURNOVER = 0.1
 """Share of the cache that one step of readers whose shares shift may turn over."""
 MOST_PARTS = 100
+ZERO = (False, True, False, True, False, False, False, True, True, True, False, True)
+"""Whether the sets of every memory hold only zeros, in the order in which they are listed."""
 SLACK = 1e-9
 """Rounding, in share of the memory."""
 
@@ -104,8 +106,8 @@ class Memory:
     __slots__ = (
         "_hintable", "allocated", "anonymous", "anonymous_zero", "ballooned", "ballooned_zero",
         "cache", "free_stale", "free_zero", "hinted", "hinted_zero", "init_on_alloc",
-        "kernel", "kernel_high", "loose_stale", "loose_zero", "min_free", "oom_pages", "pages",
-        "readers", "replacement", "scan", "sets", "writers",
+        "kernel", "kernel_high", "loose_stale", "loose_zero", "min_free", "oom_pages", "order",
+        "pages", "readers", "replacement", "scan", "sets", "writers",
     )  # fmt: skip
 
     def __init__(
@@ -132,70 +134,72 @@ class Memory:
         self.min_free = min_free
         self.replacement = replacement
         self.init_on_alloc = init_on_alloc
-        self.loose_zero = Pages((1 - hintable_zero) * free_zero, zero=True)
-        self.loose_stale = Pages((1 - hintable) * free_stale)
-        self.free_zero = Pages(hintable_zero * free_zero, zero=True)
-        self.free_stale = Pages(hintable * free_stale)
+        self.order = order
         self._hintable = hintable
-        self.kernel = Pages(kernel - kernel_high)
-        self.kernel_high = Pages(kernel_high)
-        self.anonymous_zero = Pages(anonymous_zero, zero=True)
-        self.ballooned = Pages(zero=True)
-        self.ballooned_zero = Pages(zero=True)
-        self.hinted = Pages()
-        self.hinted_zero = Pages(zero=True)
-        self.allocated = tuple([Pages() for _ in range(allocators)])
-        self.writers = tuple(
-            [
-                WriteSet(tuple([WriteClass(c, Pages(c.pages)) for c in classes]), to)
-                for classes, to in writers
-            ]
-        )
         written = {"anonymous": 0.0, "cache": 0.0}
-        for writer in self.writers:
-            written[writer.to] += sum(c.frames.count for c in writer.classes)
-        self.cache = Pages(max(0.0, cache - written["cache"]))
-        rest = (
-            pages - free_zero - free_stale - max(cache, written["cache"]) - kernel - anonymous_zero
-        )
+        sizes = [0.0] * allocators
+        for classes, to in writers:
+            own = [touch.pages for touch in classes]
+            written[to] += sum(own)
+            sizes += own
+        cached = max(cache, written["cache"])
+        rest = pages - free_zero - free_stale - cached - kernel - anonymous_zero
         if rest < written["anonymous"] - SLACK * pages:
             raise ValueError(f"the parts of a memory are more than its {pages:.0f} pages")
-        self.anonymous = Pages(max(0.0, rest - written["anonymous"]))
+        sets = sets_of(
+            [
+                (1 - hintable) * free_stale, (1 - hintable_zero) * free_zero,
+                hintable * free_stale, hintable_zero * free_zero,
+                cached - written["cache"], kernel - kernel_high,
+                max(0.0, rest - written["anonymous"]), anonymous_zero,
+                0.0, 0.0, 0.0, 0.0, kernel_high, *sizes,
+            ],
+            ZERO,
+        )  # fmt: skip
+        self._lay_out(sets, writers, allocators)
         self.readers = tuple([ReadSet(classes, ahead) for classes, ahead, _ in readers])
         if readers:
             self._remember([rate for _, _, rate in readers])
         self.oom_pages = 0.0
-        self._line_up(order)
 
-    def _line_up(self, order: Sequence[Place]) -> None:
-        """List the sets, and lay them out for a scan."""
-        self.sets = (
-            *self.free_sets,
-            *(self.cache, self.kernel, self.anonymous, self.anonymous_zero),
-            *(self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero),
-            self.kernel_high,
-            *self.allocated,
-            *[written.frames for writer in self.writers for written in writer.classes],
+    def _lay_out(
+        self,
+        sets: tuple[Pages, ...],
+        writers: Sequence[tuple[Sequence[TouchClass], Literal["anonymous", "cache"]]],
+        allocators: int,
+    ) -> None:
+        """Name the sets, and lay them out for a scan."""
+        self.sets = sets
+        self.loose_stale, self.loose_zero, self.free_stale, self.free_zero = sets[:4]
+        self.cache, self.kernel, self.anonymous, self.anonymous_zero = sets[4:8]
+        self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero = sets[8:12]
+        self.kernel_high = sets[12]
+        first = 13 + allocators
+        self.allocated = sets[13:first]
+        frames = iter(sets[first:])
+        self.writers = tuple(
+            [
+                WriteSet(tuple([WriteClass(touch, next(frames)) for touch in classes]), to)
+                for classes, to in writers
+            ]
         )
-        self.scan = Scan(self, order)
+        self.scan = Scan(self, in_order(self, self.order))
 
     def copy(self) -> Memory:
         """Return another like it, whose scan is where one begins."""
         other = object.__new__(Memory)
-        for name in Memory.__slots__:
-            part = getattr(self, name)
-            setattr(other, name, part.copy() if isinstance(part, Pages) else part)
-        other.allocated = tuple([pages.copy() for pages in self.allocated])
-        other.writers = tuple(
-            [
-                WriteSet(tuple([WriteClass(c, frames.copy()) for c, frames in classes]), to)
-                for classes, to in self.writers
-            ]
-        )
+        other.pages = self.pages
+        other.min_free = self.min_free
+        other.replacement = self.replacement
+        other.init_on_alloc = self.init_on_alloc
+        other.order = self.order
+        other._hintable = self._hintable
+        other.oom_pages = self.oom_pages
+        writers = [([part.touch for part in classes], to) for classes, to in self.writers]
+        other._lay_out(copies_of(self.sets), writers, len(self.allocated))
         other.readers = tuple(
             [ReadSet(r.classes, r.read_ahead, r.remembered) for r in self.readers]
         )
-        other._line_up(self.scan.order)
         return other
 
     def _remember(self, rates: Sequence[float]) -> None:

@@ -9,17 +9,10 @@ again. Pages are counts, as floats; no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from dcsim.model.dirtylog import (
-    advance_log,
-    log_faults,
-    pending_by_kind,
-    pending_of,
-    start_log,
-    sync_log,
-)
+from dcsim.kernel import twin
 from dcsim.model.guard import Guard
 
 if TYPE_CHECKING:
@@ -28,6 +21,7 @@ if TYPE_CHECKING:
 
 Place = Literal["kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high"]
 """Contents that have a place of their own in an order of regions."""
+Region = tuple["Pages", ...]
 
 LOG_CHUNK = 2.0**18
 """Pages whose log KVM clears at once: 1 GiB, by QEMU's clear_bitmap_shift of 18 [C.1]."""
@@ -35,7 +29,7 @@ LEAST_PAGES = 1e-6
 """Fewer pages pending than this are none."""
 
 
-def in_order(memory: Memory, order: Sequence[Place]) -> tuple[tuple[Pages, ...], ...]:
+def in_order(memory: Memory, order: Sequence[Place]) -> tuple[Region, ...]:
     """Return the sets of each region of a memory, in the order of addresses."""
     if not order:
         return (memory.sets,)
@@ -43,7 +37,7 @@ def in_order(memory: Memory, order: Sequence[Place]) -> tuple[tuple[Pages, ...],
         to: [(c.frames,) for w in memory.writers if w.to == to for c in w.classes]
         for to in ("anonymous", "cache")
     }
-    at: dict[Place, list[tuple[Pages, ...]]] = {
+    at: dict[Place, list[Region]] = {
         "kernel": [(memory.kernel,)],
         # what a balloon took, or what was dropped, lies among the cache that is left
         "cache": [
@@ -62,6 +56,15 @@ def in_order(memory: Memory, order: Sequence[Place]) -> tuple[tuple[Pages, ...],
     return tuple(region for place in order for region in at[place])
 
 
+def pending_of(sets: Region) -> float:
+    """Return the pages to be sent."""
+    total = 0.0
+    for pages in sets:
+        total += pages.pending
+    return total
+
+
+@twin
 class Scan:
     """Where the scan of a memory is, and the dirty log over its sets.
 
@@ -69,27 +72,26 @@ class Scan:
     ----------
     memory
         What is scanned.
-    order
-        Contents in the order of addresses; empty: all mixed evenly.
+    regions
+        The sets of each region, in the order of addresses.
 
     Attributes
     ----------
-    order
-        As given.
     regions
-        The sets of each region, in the order of addresses.
+        As given.
     cursor
         The region that is being sent.
+    guard
+        The pages that are protected though their log is cleared by chunks, or None.
     """
 
     __slots__ = (
-        "_ballooned", "_behind", "_cache", "_chunk", "_guard", "_passed", "_sets", "_writers",
-        "cursor", "order", "regions",
+        "_ballooned", "_behind", "_cache", "_chunk", "_passed", "_sets", "_writers", "cursor",
+        "guard", "regions",
     )  # fmt: skip
 
-    def __init__(self, memory: Memory, order: Sequence[Place] = ()) -> None:
-        self.order = order
-        self.regions = in_order(memory, order)
+    def __init__(self, memory: Memory, regions: tuple[Region, ...]) -> None:
+        self.regions = regions
         self.cursor = 0
         self._passed = self._behind = 0.0
         self._sets = memory.sets
@@ -97,9 +99,9 @@ class Scan:
         self._cache = memory.cache
         self._ballooned = memory.ballooned
         self._chunk = min(1.0, LOG_CHUNK / memory.pages)
-        self._guard: Guard | None = None
+        self.guard: Guard | None = None
 
-    def lay_out(self, regions: tuple[tuple[Pages, ...], ...]) -> tuple[tuple[Pages, ...], ...]:
+    def lay_out(self, regions: tuple[Region, ...]) -> tuple[Region, ...]:
         """Take other regions, from their beginning; return those there were."""
         old, self.regions = self.regions, regions
         self.cursor = 0
@@ -110,10 +112,11 @@ class Scan:
         """Switch the dirty log on: every page is to be sent, and write-protected at once or not."""
         self.cursor = 0
         self._passed = self._behind = 0.0
-        self._guard = None
+        self.guard = None
         if guard:
-            self._guard = Guard(part.frames for writer in self._writers for part in writer.classes)
-        start_log(self._sets, per_chunk, self._chunk)
+            self.guard = Guard(part.frames for writer in self._writers for part in writer.classes)
+        for pages in self._sets:
+            pages.start_log(per_chunk=per_chunk, chunk=self._chunk)
 
     # ------------------------------------------------------------------ what is to be sent
 
@@ -123,7 +126,7 @@ class Scan:
         return pending_of(self._sets)
 
     @property
-    def here(self) -> tuple[Pages, ...]:
+    def here(self) -> Region:
         """The sets of the region at the cursor."""
         return self.regions[self.cursor]
 
@@ -141,7 +144,14 @@ class Scan:
             Those with contents; those that are zero; those that are zero because a balloon took
             them, page by page, from what had been used.
         """
-        normal, zero, ballooned = pending_by_kind(self.here, self._ballooned)
+        normal = zero = ballooned = 0.0
+        for pages in self.regions[self.cursor]:
+            if pages is self._ballooned:
+                ballooned = pages.pending
+            elif pages.zero:
+                zero += pages.pending
+            else:
+                normal += pages.pending
         if self._behind > 0:
             ahead = self._ahead(normal + zero + ballooned)
             return normal * ahead, zero * ahead, ballooned * ahead
@@ -167,7 +177,7 @@ class Scan:
 
     # ------------------------------------------------------------------ the dirty log
 
-    def advance(self, *, writes: list[float], recycled: float, sent: float) -> list[float]:
+    def advance(self, *, writes: Sequence[float], recycled: float, sent: float) -> list[float]:
         """Let an interval pass in which pages were written and pending pages were sent.
 
         Parameters
@@ -184,43 +194,53 @@ class Scan:
         list of float
             For each write set, the writes that hit a write-protected page.
         """
-        share = self._share_sent(sent)
+        waiting = self.waiting if sent > 0 else 0.0
+        share = min(1.0, sent / waiting) if waiting > 0 else 0.0
         if share > 0 and len(self.regions) > 1:
-            waiting = self.waiting
             ahead = self._ahead(waiting) * waiting
             self._passed += (1 - self._passed) * min(1.0, sent / ahead if ahead > 0 else 1.0)
-        guard, guarded = self._guard, []
-        if guard is not None:  # it looks at what was pending before
-            guarded = [self._ask(guard.advance, i, own, share) for i, own in enumerate(writes)]
-        faults = advance_log(self._writers, writes, self.here, share, self._cache, recycled)
-        return [a + b for a, b in zip(faults, guarded, strict=True)] if guarded else faults
+        here = self.regions[self.cursor] if share > 0 else ()
+        guard, cache = self.guard, self._cache
+        faults, written = [], {cache}
+        for writer, touches in zip(self._writers, writes, strict=True):
+            found = 0.0
+            for touch, frames in writer.classes:
+                own = touches * touch.share
+                going = share * frames.pending if frames in here else 0.0
+                if guard is not None:  # it looks at what was pending before
+                    found += guard.advance(frames, touches=own, sent=going, law=touch.law)
+                found += frames.advance(touches=own, sent=going, law=touch.law)
+                written.add(frames)
+            faults.append(found)
+        for pages in here:
+            if pages.pending > 0 and pages not in written:
+                pages.advance(touches=0.0, sent=share * pages.pending, law="each")
+        if cache.count > 0:
+            going = share * cache.pending if cache in here else 0.0
+            cache.advance(touches=recycled, sent=going, law="each")
+        return faults
 
     def faults(self, index: int, touches: float, *, sent: float = 0.0) -> float:
         """Return how many write-protected pages so many touches of a write set would hit."""
-        share = self._share_sent(sent)
-        faults = log_faults(self._writers[index].classes, touches, self.here, share)
-        if self._guard is not None:
-            faults += self._ask(self._guard.faults, index, touches, share)
-        return faults
-
-    def _ask(self, guard: Callable[..., float], index: int, touches: float, share: float) -> float:
-        """Return the faults that a method of the guard tells of a write set."""
-        faults = 0.0
+        waiting = self.waiting if sent > 0 else 0.0
+        share = min(1.0, sent / waiting) if waiting > 0 else 0.0
+        here = self.regions[self.cursor] if share > 0 else ()
+        found = 0.0
         for touch, frames in self._writers[index].classes:
-            going = share * frames.pending if frames in self.here else 0.0
-            faults += guard(frames, touches=touches * touch.share, sent=going, law=touch.law)
-        return faults
-
-    def _share_sent(self, sent: float) -> float:
-        """Return the share of what is waiting at the cursor that so many pages are."""
-        total = self.waiting if sent > 0 else 0.0
-        return min(1.0, sent / total) if total > 0 else 0.0
+            own = touches * touch.share
+            going = share * frames.pending if frames in here else 0.0
+            if self.guard is not None:
+                found += self.guard.faults(frames, touches=own, sent=going, law=touch.law)
+            found += frames.faults(touches=own, sent=going, law=touch.law)
+        return found
 
     def sync(self) -> float:
         """Collect the dirty log; return the pages newly to be sent."""
-        if len(self.regions) == 1:
-            return sync_log(self._sets)
-        before = self.waiting
-        new = sync_log(self._sets)
-        self._behind = min(self._behind, before) + self._passed * (self.waiting - before)
+        before = self.waiting if self._passed > 0 else 0.0
+        new = 0.0
+        for pages in self._sets:
+            if pages.count > 0:
+                new += pages.sync()
+        if self._passed > 0:
+            self._behind = min(self._behind, before) + self._passed * (self.waiting - before)
         return new

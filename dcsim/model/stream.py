@@ -1,8 +1,7 @@
 """The sending threads of a migration: pages in, bytes out. Seconds, bytes and pages.
 
-A page sent costs its bytes and a header on the wire; a zero page a few bytes, and the time to scan
-it. What is pending of one region of memory is sent in proportion, as if evenly mixed; regions are
-sent one after another.
+What they send next and what that costs is the matter of `dcsim.model.sending`; here it takes time
+on a network.
 """
 
 from __future__ import annotations
@@ -21,8 +20,17 @@ from dcsim.model.network import Flow, Network
 from dcsim.model.patience import DowntimeSteps
 from dcsim.model.postcopy import PostCopy
 from dcsim.model.routing import Path
-from dcsim.model.transport import Block, Encryption, Multifd, Pending, Transport, Xbzrle
-from dcsim.records.tables import MIGRATION_KINDS
+from dcsim.model.sending import Sending
+from dcsim.model.transport import (
+    Block,
+    Encryption,
+    Multifd,
+    Pending,
+    Transport,
+    Xbzrle,
+    threads_busy,
+    transport_of,
+)
 from dcsim.units import PAGE
 
 REPLAN = 1e-3
@@ -71,7 +79,7 @@ class Settings:
     effective_bandwidth: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "transport", Transport(self))
+        object.__setattr__(self, "transport", transport_of(self))
         object.__setattr__(self, "effective_bandwidth", self._bandwidth())
 
     def _bandwidth(self) -> float:
@@ -82,46 +90,39 @@ class Settings:
         return math.ceil(quota / flush - 1e-9) * flush / self.window
 
 
-class Stream:
+class Stream(Sending):
     """The sending threads of one migration: pages in, bytes out.
 
     They go through the regions of memory in the order of addresses, round and round. Their time for
-    a page bounds the flow, as `Transport` has it. Zero pages scanned hide under a bandwidth cap
-    filled anyway: those of a region of zeros in the time that one window leaves.
+    a page bounds the flow, as `Transport` has it.
     """
 
     __slots__ = (
-        "_cache", "_capped", "_collected", "_delta_share", "_fits_s", "_guest", "_idle_s",
-        "_limited", "_marks", "_network", "_raw", "_scan_shown", "_sent_otherwise",
-        "_stop_s", "_transport", "_window", "_wire", "_zero_pages", "_zero_share", "cores",
-        "deltas", "flow", "normal", "page_bytes", "scan", "sent", "sent_of", "zero",
+        "_cache", "_capped", "_fits_s", "_guest", "_limited", "_marks", "_network", "_sent_of",
+        "_stop_s", "cores", "flow",
     )  # fmt: skip
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
+        wire = min(network.narrowest(path), settings.transport.tunnel)
+        super().__init__(
+            guest.memory.scan,
+            settings.transport,
+            wire=wire,
+            window=settings.window,
+            zero_pages=guest.profile.policy.zero_pages,
+        )
         self._network = network
         self._guest = guest
-        self.scan = guest.memory.scan
-        self._window = settings.window
-        self._zero_pages = guest.profile.policy.zero_pages
-        self._transport = transport = settings.transport
-        self._wire = min(network.narrowest(path), transport.tunnel)
-        self._capped = min(settings.effective_bandwidth, self._wire)
+        self._capped = min(settings.effective_bandwidth, wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
-        self.sent_of = dict.fromkeys(MIGRATION_KINDS, 0.0)
-        self.sent = self._sent_otherwise = 0.0
-        self.normal = self.zero = self.deltas = 0.0
-        self.page_bytes = float(PAGE)
-        self._zero_share = self._delta_share = 0.0
+        self._sent_of: dict[str, float] = {}
         self._cache: DeltaCache | None = None
         if settings.xbzrle is not None:
             self._cache = DeltaCache(guest.memory, settings.xbzrle.cache / PAGE)
         self.cores = 0.0
         if settings.thread_cores > 0:
-            busy = transport.threads_busy(self._first_pass(), wire=self._wire, cap=self._capped)
+            busy = threads_busy(settings, self._first_pass(), wire=wire, cap=self._capped)
             self.cores = settings.thread_cores * busy
-        self._scan_shown = 1.0
-        self._idle_s = 0.0
-        self._collected = self._raw = 0.0
         self._limited = True
         self._fits_s: float | None = None
         self._stop_s = math.inf
@@ -154,8 +155,9 @@ class Stream:
         if self._cache is not None and kind != "first pass" and self._fits_s is None:
             self._cache.begin_round()
         self._fits_s = fits_s
-        self._mark()
         while True:
+            if self.window > 0:
+                self._mark()
             size, cap, margin_s, beyond = self._plan()
             if cap != flow.cap:
                 network.set_cap(flow, cap)
@@ -163,8 +165,14 @@ class Stream:
             guest.pass_time()
             now = guest.env.now
             ended = now >= until_s or now >= self._stop_s
-            if ended or flow.left > 0 or not self._go_on():
+            if ended or flow.left > 0 or not self.go_on(hide=limited):
                 return
+
+    def _plan(self) -> tuple[float, float, float, float]:
+        """Return what the network has to know of the region at the cursor, as `plan` has it."""
+        found = self._cache.hits(self.scan.here) if self._cache is not None else 0.0
+        cap = self._capped if self._limited else self.wire
+        return self.plan(cap, self._fits_s or 0.0, found)
 
     def replan(self) -> None:
         """Look again at what is left of the round: pages were filled or taken out meanwhile."""
@@ -187,71 +195,14 @@ class Stream:
         self._capped = min(self._capped, bandwidth)
         self._cache = None
 
-    @property
-    def whole_page(self) -> float:
-        """Bytes of a page on the wire."""
-        return self._transport.whole
-
-    @property
-    def zero_page(self) -> float:
-        """Bytes of a zero page on the wire."""
-        return self._transport.zero
-
     def end_round(self) -> None:
         """Stop looking at what is left."""
         self._fits_s = None
 
-    def _go_on(self) -> bool:
-        """Go on to the next region with pages to be sent; return whether there is one."""
-        if not self.scan.next_region():
-            return False
-        self._mark()
-        _, zero, _ = self.scan.pending_here()
-        scan_s = self._transport.scan_s(zero)
-        hidden_s = min(scan_s, self._idle_s) if self._limited else 0.0
-        self._idle_s -= hidden_s
-        self._scan_shown = 1 - hidden_s / scan_s if scan_s > 0 else 1.0
-        return True
-
-    def _plan(self) -> tuple[float, float, float, float]:
-        """Return what `Network.send` has to know of the region at the cursor.
-
-        Returns
-        -------
-        tuple of float
-            Bytes of what is pending there; the rate that the sending thread can keep up; the margin
-            in seconds and the bytes beyond that make the rest of the round fit.
-        """
-        scan, transport = self.scan, self._transport
-        found = self._cache.hits(scan.here) if self._cache is not None else 0.0
-        normal, zero, ballooned = scan.pending_here()
-        if not self._zero_pages:  # nobody looks for them: they go whole
-            normal, zero, ballooned = normal + zero + ballooned, 0.0, 0.0
-        pages = normal, zero, ballooned, found
-        cap, wire = self._capped if self._limited else self._wire, self._wire
-        size, thread_s = transport.takes(pages, wire, self._scan_shown)
-        if size > 0:
-            count = normal + zero + ballooned
-            self.page_bytes = size / count
-            self._zero_share = (zero + ballooned) / count
-            self._delta_share = found / count if transport.delta < transport.whole else 0.0
-            busy_s = size / cap
-            if busy_s >= self._window > 0:  # what less leaves is what was left before
-                self._idle_s = max(0.0, 1 - thread_s * cap / size) * self._window
-            if busy_s < thread_s:
-                busy_s = thread_s
-            if ballooned > 0:
-                busy_s += transport.added_s(ballooned)
-            cap = size / busy_s if busy_s > 0 else math.inf
-        beyond = 0.0
-        if self._fits_s and len(scan.regions) > 1:
-            beyond = scan.pending * self.page_bytes - size
-        return size, cap, (self._fits_s or 0.0) * self.page_bytes / PAGE, beyond
-
     def _first_pass(self) -> Pending:
         """Return all that is to be sent at first."""
         memory = self._guest.memory
-        if not self._zero_pages:
+        if not self.zero_pages:
             return Pending(memory.scan.pending, 0.0, 0.0)
         ballooned = memory.ballooned.pending
         zero = sum(pages.pending for pages in memory.sets if pages.zero) - ballooned
@@ -261,12 +212,19 @@ class Stream:
 
     def _count_as(self, kind: str) -> None:
         """Count what is sent from now on as this kind."""
+        self._sent_of[self.flow.kind] = self.sent_now
         self._network.set_kind(self.flow, kind)
-        self._sent_otherwise = self.sent - self.sent_of[kind]
+        self.sent_now = self._sent_of.get(kind, 0.0)
+        self.sent_before = self.sent - self.sent_now
+
+    @property
+    def sent_of(self) -> dict[str, float]:
+        """Bytes sent, by kind."""
+        return {**self._sent_of, self.flow.kind: self.sent_now}
 
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
-        now, window = self._guest.env.now, self._window
+        now, window = self._guest.env.now, self.window
         whole = bool(self._marks) and self._marks[-1][0] <= now - window
         if not self._marks or whole or now <= self._marks[0][0]:
             return self.flow.rate
@@ -283,34 +241,17 @@ class Stream:
 
     def _mark(self) -> None:
         """Note what was sent by now: from here on, the rate is another."""
-        window = self._window
-        if window <= 0:
-            return
         now = self._guest.env.now
-        while len(self._marks) > 1 and self._marks[1][0] <= now - window:
+        while len(self._marks) > 1 and self._marks[1][0] <= now - self.window:
             del self._marks[0]
         self._marks.append((now, self._network.account(self.flow)))
 
     def collect(self) -> float:
         """Return the pages sent since the last time this was asked."""
-        kind = self.flow.kind
-        sent = self._network.account(self.flow) - self._collected
-        if sent <= 0:
-            return 0.0
-        self._collected += sent
-        self.sent_of[kind] = of_kind = self.sent_of[kind] + sent
-        self.sent = self._sent_otherwise + of_kind
-        if self._raw > 0:
-            raw = min(self._raw, sent)
-            self._raw -= raw
-            sent -= raw
-        pages = sent / self.page_bytes
-        self.normal += pages * (1 - self._zero_share - self._delta_share)
-        self.zero += pages * self._zero_share
-        self.deltas += pages * self._delta_share
-        if self._cache is not None and kind != "first pass":
-            pending = self.scan.waiting
-            share = min(1.0, pages / pending) if pending > 0 else 0.0
+        pages = self.count(self._network.account(self.flow))
+        if self._cache is not None and pages > 0 and self.flow.kind != "first pass":
+            waiting = self.scan.waiting
+            share = min(1.0, pages / waiting) if waiting > 0 else 0.0
             self._cache.sent(share, self.scan.here)
         return pages
 
@@ -323,9 +264,9 @@ class Stream:
         """Send bytes that are not pages, under the cap or not; they count as the round's."""
         if kind is not None and kind != self.flow.kind:
             self._count_as(kind)
-        cap = self._capped if limited else self._wire
-        self._network.set_cap(self.flow, min(cap, self._transport.raw))
-        self._raw += size
+        cap = self._capped if limited else self.wire
+        self._network.set_cap(self.flow, min(cap, self.transport.raw))
+        self.raw += size
         return self._network.send(self.flow, size)
 
     def stop(self) -> None:

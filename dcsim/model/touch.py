@@ -10,7 +10,9 @@ look, so that rates and sizes may change at any moment.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from dcsim.kernel import twin
@@ -323,3 +325,16 @@ class Pages:
         self.pending -= pages
         if asked and self.fetched is not None:
             self.fetched += pages
+
+
+@twin
+def sets_of(counts: Sequence[float], zero: Sequence[bool] = ()) -> tuple[Pages, ...]:
+    """Return sets of so many pages; the first ones may be told to hold only zeros."""
+    pairs = zip_longest(counts, zero, fillvalue=False)
+    return tuple([Pages(count, zero=flag) for count, flag in pairs])
+
+
+@twin
+def copies_of(sets: tuple[Pages, ...]) -> tuple[Pages, ...]:
+    """Return others like them."""
+    return tuple([pages.copy() for pages in sets])
