@@ -64,6 +64,8 @@ are_writers(PyObject *writers)
     return 0;
 }
 
+static PyObject *sets_name, *writers_name, *cache_name, *ballooned_name, *pages_name;
+
 static void
 Scan_dealloc(Scan *self)
 {
@@ -90,11 +92,11 @@ Scan_make(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwname
     PyObject *memory = given[0], *pages = NULL;
     double count = 0.0;
     self->regions = Py_NewRef(given[1]);
-    if ((self->sets = PyObject_GetAttrString(memory, "sets")) == NULL ||
-        (self->writers = PyObject_GetAttrString(memory, "writers")) == NULL ||
-        (self->cache = (Pages *)PyObject_GetAttrString(memory, "cache")) == NULL ||
-        (self->ballooned = (Pages *)PyObject_GetAttrString(memory, "ballooned")) == NULL ||
-        (pages = PyObject_GetAttrString(memory, "pages")) == NULL || are_sets(self->sets) < 0 ||
+    if ((self->sets = PyObject_GetAttr(memory, sets_name)) == NULL ||
+        (self->writers = PyObject_GetAttr(memory, writers_name)) == NULL ||
+        (self->cache = (Pages *)PyObject_GetAttr(memory, cache_name)) == NULL ||
+        (self->ballooned = (Pages *)PyObject_GetAttr(memory, ballooned_name)) == NULL ||
+        (pages = PyObject_GetAttr(memory, pages_name)) == NULL || are_sets(self->sets) < 0 ||
         are_writers(self->writers) < 0 || pages_from((PyObject *)self->cache) == NULL ||
         pages_from((PyObject *)self->ballooned) == NULL || number(pages, &count) < 0)
         Py_CLEAR(self);
@@ -469,5 +471,11 @@ PyTypeObject ScanType = {
 int
 add_scan(PyObject *module)
 {
+    if ((sets_name = PyUnicode_InternFromString("sets")) == NULL ||
+        (writers_name = PyUnicode_InternFromString("writers")) == NULL ||
+        (cache_name = PyUnicode_InternFromString("cache")) == NULL ||
+        (ballooned_name = PyUnicode_InternFromString("ballooned")) == NULL ||
+        (pages_name = PyUnicode_InternFromString("pages")) == NULL)
+        return -1;
     return PyModule_AddType(module, &ScanType);
 }

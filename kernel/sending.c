@@ -17,12 +17,14 @@ typedef struct {
 static int
 Sending_init(Sending *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"scan", "transport", "wire", "window", "zero_pages", NULL};
     PyObject *scan, *transport;
     int zero_pages;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!$ddp", names, &ScanType, &scan,
-                                     &TransportType, &transport, &self->wire, &self->window,
-                                     &zero_pages))
+    if (kwargs != NULL) {
+        PyErr_SetString(PyExc_TypeError, "no arguments by name expected");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(args, "O!O!ddp", &ScanType, &scan, &TransportType, &transport,
+                          &self->wire, &self->window, &zero_pages))
         return -1;
     Py_XSETREF(self->scan, (Scan *)Py_NewRef(scan));
     Py_XSETREF(self->transport, (Transport *)Py_NewRef(transport));

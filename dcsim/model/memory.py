@@ -170,13 +170,14 @@ class Memory:
     ) -> None:
         """Name the sets, and lay them out for a scan."""
         self.sets = sets
-        self.loose_stale, self.loose_zero, self.free_stale, self.free_zero = sets[:4]
-        self.cache, self.kernel, self.anonymous, self.anonymous_zero = sets[4:8]
-        self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero = sets[8:12]
-        self.kernel_high = sets[12]
-        first = 13 + allocators
-        self.allocated = sets[13:first]
-        frames = iter(sets[first:])
+        (
+            self.loose_stale, self.loose_zero, self.free_stale, self.free_zero,
+            self.cache, self.kernel, self.anonymous, self.anonymous_zero,
+            self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero,
+            self.kernel_high, *others,
+        ) = sets  # fmt: skip
+        self.allocated = tuple(others[:allocators])
+        frames = iter(others[allocators:])
         self.writers = tuple(
             [
                 WriteSet(tuple([WriteClass(touch, next(frames)) for touch in classes]), to)
@@ -187,7 +188,7 @@ class Memory:
 
     def copy(self) -> Memory:
         """Return another like it, whose scan is where one begins."""
-        other = object.__new__(Memory)
+        other = Memory.__new__(Memory)
         other.pages = self.pages
         other.min_free = self.min_free
         other.replacement = self.replacement

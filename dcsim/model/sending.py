@@ -57,7 +57,7 @@ class Sending:
     )  # fmt: skip
 
     def __init__(
-        self, scan: Scan, transport: Transport, *, wire: float, window: float, zero_pages: bool
+        self, scan: Scan, transport: Transport, wire: float, window: float, zero_pages: bool, /
     ) -> None:
         self.scan = scan
         self.transport = transport

@@ -104,13 +104,8 @@ class Stream(Sending):
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
         wire = min(network.narrowest(path), settings.transport.tunnel)
-        super().__init__(
-            guest.memory.scan,
-            settings.transport,
-            wire=wire,
-            window=settings.window,
-            zero_pages=guest.profile.policy.zero_pages,
-        )
+        zero_pages = guest.profile.policy.zero_pages
+        super().__init__(guest.memory.scan, settings.transport, wire, settings.window, zero_pages)
         self._network = network
         self._guest = guest
         self._capped = min(settings.effective_bandwidth, wire)

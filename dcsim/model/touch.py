@@ -161,9 +161,11 @@ class Pages:
 
     def copy(self) -> Pages:
         """Return others like them."""
-        other = Pages(zero=self.zero)
-        for name in Pages.__slots__:
-            setattr(other, name, getattr(self, name))
+        other = Pages(self.count, zero=self.zero)
+        other.per_chunk, other.chunk = self.per_chunk, self.chunk
+        other.pending, other.fresh, other.left = self.pending, self.fresh, self.left
+        other.untouched, other.idle, other.absent = self.untouched, self.idle, self.absent
+        other.fetched = self.fetched
         return other
 
     def start_log(self, *, per_chunk: bool, chunk: float = 0.0) -> None:
