@@ -25,7 +25,7 @@ typedef struct Crossing {
 struct Flow {
     PyObject_HEAD
     PyObject *links, *shares, *kind, *listener, *waiter;
-    double cap, weight, rate, was, sent;
+    double cap, weight, rate, was, heard, sent;
     double level, since, of_kind, left, margin, beyond, until, at;
     Crossing *crossed;
     const void *fabric; /* for comparison alone */
@@ -66,6 +66,7 @@ typedef struct {
     Flow *first, *last; /* all that are open */
     Py_ssize_t flows;
     long long opened, solves, flows_solved;
+    double slack;
     VECTOR(Flow *) changed; /* strong */
     VECTOR(Flow *) risen;
     VECTOR(Flow *) due;
@@ -549,15 +550,20 @@ fabric_settle(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     }
     for (i = 0; i < self->risen.used; i++) {
         Flow *flow = self->risen.items[i];
-        double rate = flow->rate, was = flow->was;
+        double rate = flow->rate, heard = flow->heard, slack;
+        int wrong;
 
-        if (rate == was)
+        if (rate == flow->was)
             continue;
         if (waits(flow))
             plan(self, flow, now);
-        if ((moved != Py_None && PyList_Append(moved, (PyObject *)flow) < 0)
-            || (flow->listener != Py_None && fabs(rate - was) > TOLERANCE * most(rate, was)
-                && PyList_Append(told, (PyObject *)flow) < 0)) {
+        wrong = moved != Py_None && PyList_Append(moved, (PyObject *)flow) < 0;
+        slack = flow->bottleneck == AT_CAP ? TOLERANCE : self->slack;
+        if (!wrong && flow->listener != Py_None && fabs(rate - heard) > slack * most(rate, heard)) {
+            flow->heard = rate;
+            wrong = PyList_Append(told, (PyObject *)flow) < 0;
+        }
+        if (wrong) {
             Py_DECREF(told);
             return NULL;
         }
@@ -776,6 +782,7 @@ fabric_set_cap(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     cap = numbers[0];
     now = numbers[1];
+    flow->heard = flow->rate;
     if (cap == flow->cap || fabs(cap - flow->cap) <= TOLERANCE * least(cap, flow->cap))
         Py_RETURN_FALSE;
     flow->cap = cap;
@@ -793,7 +800,7 @@ fabric_set_cap(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
 
         link->load = link->load - flow->rate * share + cap * share;
     }
-    flow->rate = cap;
+    flow->rate = flow->heard = cap;
     flow->level = cap / flow->weight;
     if (waits(flow))
         plan(self, flow, now);
@@ -1139,6 +1146,7 @@ static PyMemberDef flow_members[] = {
     {"weight", T_DOUBLE, offsetof(Flow, weight), READONLY, NULL},
     {"rate", T_DOUBLE, offsetof(Flow, rate), READONLY, NULL},
     {"was", T_DOUBLE, offsetof(Flow, was), READONLY, NULL},
+    {"heard", T_DOUBLE, offsetof(Flow, heard), READONLY, NULL},
     {"sent", T_DOUBLE, offsetof(Flow, sent), READONLY, NULL},
     {"left", T_DOUBLE, offsetof(Flow, left), READONLY, NULL},
     {"bottleneck", T_INT, offsetof(Flow, bottleneck), READONLY, NULL},
@@ -1166,13 +1174,14 @@ fabric_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     PyObject *given, *capacity;
     Fabric *self;
+    double slack = TOLERANCE;
     int i, count;
 
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs)) {
         PyErr_SetString(PyExc_TypeError, "Fabric takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "O:Fabric", &given))
+    if (!PyArg_ParseTuple(args, "O|d:Fabric", &given, &slack))
         return NULL;
     capacity = PySequence_List(given);
     if (capacity == NULL)
@@ -1186,6 +1195,7 @@ fabric_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
             PyErr_NoMemory();
         else if (self->kinds != NULL && RESERVE(self->fresh, count) == 0) {
             self->count = count;
+            self->slack = slack;
             for (i = 0; i < count; i++)
                 self->links[i].capacity = PyFloat_AsDouble(PyList_GET_ITEM(capacity, i));
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import simpy
@@ -287,6 +288,41 @@ def test_refault_bytes_of_the_guest_are_those_of_the_links() -> None:
     on_link = carried(result, "refault", link="switch0->rack0/host0")
     refaults = only(result, "guests", guest="guest-0")["refault_bytes"]
     assert on_link == pytest.approx(refaults, rel=0.05)
+
+
+@pytest.mark.parametrize("do", ["read", "send"])
+def test_who_comes_and_goes_is_in_the_books_of_all(do: str) -> None:
+    """Each start takes a little from all, who are told when it adds up: the books are exact."""
+    able = 1 / (10e-6 + 10e-6)
+    reading = do == "read"
+    activity = reader("max", 0.5, work=10e-6) if reading else sender(able * PAGE)
+    on_off = [(0.1 * (i + 1), 6 + 0.05 * i if i % 2 else 10.0) for i in range(40)]
+    many = [
+        guest(activity, name=f"g{i}", load={"points": [[0, 0.0], [on, 1.0], [off, 0.0]]})
+        for i, (on, off) in enumerate(on_off)
+    ]
+    net = topology(
+        host_link=2 * able * PAGE, storage=storage(latency=10e-6, bandwidth=2 * able * PAGE)
+    )
+    result = solve(no_move(*many, until=10.0, topology=net))
+    losses = f"lost_{'storage' if reading else 'network'}_s"
+    served = [
+        (off - on) - only(result, "guests", guest=f"g{i}-0")[losses]
+        for i, (on, off) in enumerate(on_off)
+    ]
+    times = sorted({time for each in on_off for time in each})
+    expected = [0.0] * len(on_off)
+    for begin, end in pairwise(times):
+        here = [i for i, (on, off) in enumerate(on_off) if on <= begin < off]
+        for i in here:
+            expected[i] += (end - begin) * min(1.0, 2 / len(here))
+    assert served == pytest.approx(expected, rel=1e-9)
+    link = "switch0->rack0/host0" if reading else "rack0/host0->switch0"
+    on_link = carried(result, "refault" if reading else "application", link=link)
+    assert on_link == pytest.approx(sum(served) * able * PAGE, rel=1e-9)
+    if reading:
+        refaults = sum(row["refault_bytes"] for row in rows(result, "guests"))
+        assert refaults == pytest.approx(on_link, rel=1e-9)
 
 
 def test_network_bandwidth_is_a_loss_to_network() -> None:

@@ -290,6 +290,37 @@ def test_nobody_is_told_of_rounding() -> None:
     assert len(told) == 2
 
 
+def test_small_changes_are_told_when_they_add_up() -> None:
+    """With slack a listener hears of a rate that has left what it knows of, up or down."""
+    net = network(100.0, slack=0.1)
+    told: list[float] = []
+    flow = net.open(along(0), kind="refault", on_rate=lambda: told.append(flow.rate))
+    settle(net)
+    for capacity in (96.0, 91.0, 88.0, 84.0, 80.0, 84.0, 90.0, 96.0, 99.0):
+        net.set_capacity(0, capacity)
+        settle(net)
+        assert flow.rate == capacity
+    assert told == [100.0, 88.0, 99.0]
+
+
+def test_who_gets_all_is_told_at_once() -> None:
+    """However small the step, the last to all that was asked for is news; one from it is not."""
+    net = network(100.0, slack=0.1)
+    told: list[float] = []
+    flow = net.open(along(0), kind="refault", cap=90.0, on_rate=lambda: told.append(flow.rate))
+    settle(net)
+    for capacity in (89.0, 88.0, 91.0):
+        net.set_capacity(0, capacity)
+        settle(net)
+    assert told == [90.0]  # it never knew of less
+    net.set_capacity(0, 89.0)
+    settle(net)
+    net.set_cap(flow, 90.5)  # who asks sees the rate
+    net.set_capacity(0, 91.0)
+    settle(net)
+    assert told == [90.0, 90.5]
+
+
 def test_a_listener_may_ask_for_more() -> None:
     """What a listener changes is solved at the same instant too."""
     net = network(10.0)

@@ -58,12 +58,14 @@ class Flow:
     listener, waiter
         Who is to be told of another rate, and what is waiting for the bytes to be sent; the fabric
         only looks whether there is one.
+    heard
+        The rate that the listener knows of.
     """
 
     __slots__ = (
         "_at", "_beyond", "_changed", "_crossed", "_level", "_margin", "_number", "_of_kind",
-        "_since", "_until", "bottleneck", "cap", "kind", "left", "links", "listener", "rate",
-        "sent", "shares", "waiter", "was", "weight",
+        "_since", "_until", "bottleneck", "cap", "heard", "kind", "left", "links", "listener",
+        "rate", "sent", "shares", "waiter", "was", "weight",
     )  # fmt: skip
 
     def __init__(
@@ -82,7 +84,7 @@ class Flow:
         self.kind = kind
         self.listener = listener
         self.waiter: object = None
-        self.rate = self.was = self.sent = 0.0
+        self.rate = self.was = self.heard = self.sent = 0.0
         self.bottleneck = AT_CAP
         self._crossed: tuple[tuple[_Link, float], ...] = ()
         self._number = -1  # in the order of opening; -1: not open
@@ -135,9 +137,12 @@ class Fabric:
     ----------
     capacity
         Of each directed link, in bytes per second.
+    slack
+        Relative change of a rate that is held back from the flow's listener.
     """
 
-    def __init__(self, capacity: Iterable[float]) -> None:
+    def __init__(self, capacity: Iterable[float], slack: float = TOLERANCE) -> None:
+        self._slack = slack
         self._links = [_Link(i, float(c)) for i, c in enumerate(capacity)]
         self._flows: dict[int, Flow] = {}
         self._opened = 0
@@ -237,8 +242,10 @@ class Fabric:
     def set_cap(self, flow: Flow, cap: float, now: float) -> bool:
         """Change how much a flow may take; return whether rates are to be settled.
 
-        They are not where the change concerns nobody else: the flow has its new rate at once.
+        They are not where the change concerns nobody else: the flow has its new rate at once. Who
+        asks knows the rate.
         """
+        flow.heard = flow.rate
         if cap == flow.cap or abs(cap - flow.cap) <= TOLERANCE * min(cap, flow.cap):
             return False
         flow.cap = cap
@@ -250,7 +257,7 @@ class Fabric:
         self.account(flow, now)
         for link, share in flow._crossed:
             link.load = link.load - flow.rate * share + cap * share
-        flow.rate = cap
+        flow.rate = flow.heard = cap
         flow._level = cap / flow.weight
         if flow.waiter is not None:
             self._plan(flow, now)
@@ -310,7 +317,8 @@ class Fabric:
         Returns
         -------
         list
-            The flows with a listener whose rate is another by more than the tolerance.
+            The flows whose listeners are to be told: of a rate that is another by more than the
+            slack than the one they know of, or of all that they asked for.
         """
         for flow in self._changed:
             flow._changed = False
@@ -331,7 +339,10 @@ class Fabric:
                 self._plan(flow, now)
             if moved is not None:
                 moved.append(flow)
-            if flow.listener is not None and abs(rate - was) > TOLERANCE * max(rate, was):
+            heard = flow.heard
+            slack = TOLERANCE if flow.bottleneck == AT_CAP else self._slack
+            if flow.listener is not None and abs(rate - heard) > slack * max(rate, heard):
+                flow.heard = rate
                 told.append(flow)
         return told
 

@@ -341,6 +341,7 @@ class Guest:
             self.huge.pass_time(elapsed)
         sent = self.stream.collect() if self.stream is not None else 0.0
         if self.running:
+            self.pacing.settle(elapsed)
             self._run(now, elapsed, sent, FAULT_PARTS)
         else:
             self._wait(now, elapsed, sent)

@@ -18,7 +18,7 @@ from dcsim.errors import InvariantError
 from dcsim.model import fabric
 from dcsim.model.fabric import ROUNDING
 from dcsim.model.fabric import Flow as Flow
-from dcsim.model.fairshare import WHOLE, violations
+from dcsim.model.fairshare import TOLERANCE, WHOLE, violations
 from dcsim.model.routing import Path
 
 SETTLE_PRIORITY = 9
@@ -41,6 +41,8 @@ class Network:
         Of each directed link, in bytes per second.
     weights
         Weight of the flows of a kind against others; 1 where a kind is left out.
+    slack
+        Relative change of a rate that listeners need not hear of.
     record
         Called as ``record(link, kind, time, rate)`` when the rate of a kind on a link changes, or
         None.
@@ -59,12 +61,13 @@ class Network:
         capacity: Iterable[float],
         *,
         weights: Mapping[str, float] | None = None,
+        slack: float = TOLERANCE,
         record: RateRecord | None = None,
         check: bool = False,
     ) -> None:
         self.env = env
         self.settles = 0
-        self._fabric = Fabric(capacity)
+        self._fabric = Fabric(capacity, slack)
         self._settling = False
         self._wakes = [math.inf]  # when there will be a wake-up, the soonest last
         self._weights = dict(weights or {})
@@ -129,7 +132,7 @@ class Network:
         cap
             Bytes per second at most.
         on_rate
-            Called when its rate is about to be something else.
+            Called when its rate has left what was last told by more than the slack, or is all.
         """
         weight = self._weights.get(kind, 1.0)
         flow = self._fabric.open(path.links, path.shares, cap, weight, kind, on_rate, self.env.now)

@@ -17,7 +17,6 @@ from dcsim.units import PAGE
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
-    from dcsim.model.network import Flow
 
 SHORTEST_GROWTH_S = 0.1
 NEGLIGIBLE_MISSES = 1.0
@@ -52,7 +51,7 @@ class Pacing:
 
     __slots__ = (
         "_able", "_activities", "_ahead", "_base_misses", "_base_share", "_base_stalls", "_bases",
-        "_cores", "_done", "_factor", "_granted", "_guest", "_misses", "_needs",
+        "_cores", "_done", "_factor", "_granted", "_guest", "_holds", "_misses", "_needs",
         "_own_share", "_policy_share", "_rates", "_reads", "_share", "_stalls", "_tolerance",
         "paces",
     )  # fmt: skip
@@ -67,6 +66,7 @@ class Pacing:
         self._reads: Sequence[float] = ()
         self._done = guest.profile.no_reads
         self._needs: tuple[object, ...] | None = None
+        self._holds = NO_HOLDS
         self._factor = math.nan
         self._granted: Sequence[float] | None = None
 
@@ -88,6 +88,7 @@ class Pacing:
         )  # fmt: skip
         if needs != self._needs:
             self._needs, self._factor = AT_REST if needs == AT_REST else needs, math.nan
+            self._holds = guest.holds
             self._work_out_needs(slowness, latency)
         host.demand_cpu(guest, self._cores)
         traffic = guest.traffic
@@ -99,8 +100,14 @@ class Pacing:
             self._granted = None
         granted = NOTHING_ASKED if traffic is None else traffic.ask(self._rates)
         if granted != self._granted:
-            self._granted = granted
-            self._set_paces(granted[0])
+            self._set_paces(granted)
+
+    def settle(self, elapsed: float) -> None:
+        """Set the paces to what storage and network let them be since the last look."""
+        if self._guest.traffic is not None:
+            had = self._guest.traffic.had(elapsed)
+            if had != self._granted:
+                self._set_paces(had)
 
     def _stand_still(self) -> None:
         """Do nothing, and ask for nothing."""
@@ -150,7 +157,7 @@ class Pacing:
         stalls = self._base_stalls = self._stalls_at(self._base_misses, latency)
         if self._misses is not self._base_misses:
             stalls = self._stalls_at(self._misses, latency)
-        for held in guest.holds.values():
+        for held in self._holds.values():
             stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
         self._stalls = stalls
         self._bases = self._rates_at(1.0, self._base_stalls)
@@ -177,17 +184,19 @@ class Pacing:
         if self._able != self._base_share or self._stalls != self._base_stalls:
             self._rates = self._rates_at(self._able, self._stalls)
 
-    def _set_paces(self, served: float) -> None:
+    def _set_paces(self, granted: Sequence[float]) -> None:
         """Set all paces at these rates, as far as storage and network let them."""
-        able, traffic = self._able, self._guest.traffic
+        self._granted = granted
+        able = self._able
+        served, *sent = granted
         for i, (activity, pace) in enumerate(zip(self._activities, self.paces, strict=True)):
             pace.rate, pace.base = self._rates[i], self._bases[i]
             pace.page_s = activity.work_s / able + self._stalls[i]
             pace.causes = self._causes(i) if pace.rate < pace.base else None
             if activity.do == "read" and served < 1.0:
                 self._wait_for_storage(i, pace, served)
-            elif activity.do == "send" and traffic is not None:
-                self._wait_for_network(i, pace, traffic.sends[i])
+            elif activity.do == "send":
+                self._wait_for_network(i, pace, sent.pop(0) / PAGE)
 
     def _causes(self, i: int) -> dict[str, float]:
         """Return the seconds that each cause adds to a page of an activity."""
@@ -201,7 +210,7 @@ class Pacing:
             "huge_pages": work_s * (1 / self._able - 1 / share),
             "cache_miss": self._stalls[i] - self._base_stalls[i],
         }
-        for cause, held in self._guest.holds.items():
+        for cause, held in self._holds.items():
             causes[cause] = held[i]
             causes["cache_miss"] -= held[i]
         return causes
@@ -217,11 +226,10 @@ class Pacing:
         pace.page_s = activity.workers / pace.rate if served > 0 else 0.0
         pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
 
-    def _wait_for_network(self, i: int, pace: Pace, flow: Flow) -> None:
+    def _wait_for_network(self, i: int, pace: Pace, reached: float) -> None:
         """Let what is sent to others go at the rate that the network gives it."""
-        if flow.links and 0 < flow.rate < pace.rate * PAGE * (1 - 1e-9):
+        if 0 < reached < pace.rate * (1 - 1e-9):
             pace.causes = pace.causes or self._causes(i)
-            reached = flow.rate / PAGE
             pace.causes["network"] = 1 / reached - 1 / pace.rate
             pace.rate = reached
 

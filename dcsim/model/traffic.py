@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from dcsim.model.fabric import UNSENT
+from dcsim.model.fairshare import TOLERANCE
 from dcsim.model.memory import WRITEBACK_AGE_S
 from dcsim.units import PAGE
 
@@ -26,15 +28,13 @@ class Traffic:
 
     Attributes
     ----------
-    sends
-        The flow of each activity that sends.
     written_bytes
         Bytes written back by flows that have ended.
     """
 
     __slots__ = (
-        "_aging", "_flush", "_guest", "_missing", "_refault", "_writeback", "sends",
-        "written_bytes",
+        "_aging", "_counted", "_flush", "_granted", "_guest", "_missing", "_refault", "_sends",
+        "_waited", "_writeback", "written_bytes",
     )  # fmt: skip
 
     def __init__(self, guest: Guest) -> None:
@@ -44,7 +44,10 @@ class Traffic:
         self._flush: Flow | None = None
         self._missing = 0.0
         self._aging: list[list[tuple[float, Pages]]] = []
-        self.sends: dict[int, Flow] = {}
+        self._sends: dict[int, Flow] = {}  # of each activity that does
+        self._waited: list[Flow] = []  # those of them all that set a pace: refaults, then sends
+        self._granted: list[float] = []
+        self._counted: list[float] = []  # bytes that they had sent at the last look
         self.written_bytes = 0.0
 
     def open(self) -> None:
@@ -56,21 +59,24 @@ class Traffic:
             self._refault = storage.reader(node, guest.name, on_rate=guest.look)
         if any(activity.to == "cache" for activity in activities):
             self._writeback = storage.writer(node, guest.name)
-        self.sends = {
+        self._sends = {
             i: storage.sender(node, activity.peer, f"{guest.name}/{i}", on_rate=guest.look)
             for i, activity in enumerate(activities)
             if activity.do == "send"
         }
+        self._waited = [] if self._refault is None else [self._refault]
+        self._waited += self._sends.values()
+        self._counted = [0.0] * len(self._waited)
 
     def close(self) -> None:
         """Close all of it."""
-        for flow in (self._refault, self._writeback, *self.sends.values()):
+        for flow in (self._refault, self._writeback, *self._sends.values()):
             if flow is not None:
                 self._guest.network.close(flow)
         if self._writeback is not None:
             self.written_bytes += self._writeback.sent
         self._refault = self._writeback = None
-        self.sends = {}
+        self._sends = {}
 
     def leave_off(self) -> None:
         """Count what flows have written that are open still, at the end of a run."""
@@ -96,21 +102,39 @@ class Traffic:
     def ask(self, rates: Sequence[float]) -> list[float]:
         """Ask for what these rates need; return what is served of misses, and what is sent."""
         network = self._guest.network
-        served = 1.0
         if self._refault is not None:
             network.set_cap(self._refault, self._missing)
-            if self._missing > 0:
-                served = min(1.0, self._refault.rate / self._missing)
         if self._writeback is not None:
             dirtied = 0.0
             for parts in self._aging:
                 dirtied += _unwritten(parts) / WRITEBACK_AGE_S * PAGE
             network.set_cap(self._writeback, dirtied)
-        granted = [served]
-        for i, flow in self.sends.items():
+        for i, flow in self._sends.items():
             network.set_cap(flow, rates[i] * PAGE)
-            granted.append(flow.rate)
-        return granted
+        self._granted = [flow.rate for flow in self._waited]
+        return self._served(self._granted)
+
+    def had(self, elapsed: float) -> list[float]:
+        """Return what was served and sent on average since the last look, as `ask` does.
+
+        Others that came and went meanwhile have changed what was granted, by less than the guest
+        is told of. What its flows have sent is exact.
+        """
+        rates = []
+        for i, (flow, granted) in enumerate(zip(self._waited, self._granted, strict=True)):
+            total = self._guest.network.account(flow)
+            size = total - self._counted[i]
+            self._counted[i] = total
+            as_granted = abs(size - granted * elapsed) <= UNSENT + TOLERANCE * size
+            rates.append(granted if as_granted else size / elapsed)
+        return self._served(rates)
+
+    def _served(self, rates: Sequence[float]) -> list[float]:
+        """Return the share of misses that is served at these rates, and what is sent."""
+        if self._refault is None:
+            return [1.0, *rates]
+        served = min(1.0, rates[0] / self._missing) if self._missing > 0 else 1.0
+        return [served, *rates[1:]]
 
     def _aging_at(self, activity: Activity, rate: float) -> list[tuple[float, Pages]]:
         """Return the pages of each class that a writer dirties at this rate until write-back."""

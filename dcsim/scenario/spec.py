@@ -286,7 +286,7 @@ class Scenario(Spec):
         default=0.05,
         gt=0,
         le=0.5,
-        description="relative change of a miss rate that is looked at again",
+        description="relative change of a miss rate, or of a rate granted, that is looked at",
     )
     record: Literal["summary", "migrations", "full"] = Field(
         default="full", description="how much is kept"

@@ -125,6 +125,7 @@ class _Run:
             env,
             capacity,
             weights=prepared.weights,
+            slack=prepared.tolerance,
             record=self._link_rate if recorder.keeps("link_rates") else None,
             check=check,
         )
