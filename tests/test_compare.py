@@ -214,6 +214,28 @@ def test_processes_change_nothing(study, noisy):
         assert mine.differences(theirs) == []
 
 
+def test_many_runs_of_a_variant_are_one_task(study, noisy, monkeypatch):
+    """As few tasks as are asked for, but none of two variants; all runs are told of in the end."""
+    monkeypatch.setattr(compare_module, "MOST_TASKS", 3)
+    told, tasks = [], []
+
+    class Executor(ThreadPoolExecutor):
+        def submit(self, function, scene, runs):
+            tasks.append([(run.variant, run.replicate) for run in runs])
+            return super().submit(function, scene, runs)
+
+    with Executor(2) as executor:
+        other = compare(
+            noisy, hinting=TWO, replications=3, executor=executor,
+            progress=lambda done, total: told.append((done, total)),
+        )  # fmt: skip
+    assert tasks == [[(variant, k) for k in ks] for variant in TWO for ks in ((0, 1), (2,))]
+    assert [(run.variant, run.replicate) for run in other.runs] == [run for t in tasks for run in t]
+    for mine, theirs in zip(study.results, other.results, strict=True):
+        assert mine.differences(theirs) == []
+    assert told[-1] == (6, 6)
+
+
 def test_number_of_jobs_is_checked():
     """No process is no executor."""
     with pytest.raises(ValueError, match="at least 1, got 0"):
@@ -267,10 +289,10 @@ def test_interrupt_ends_the_study_and_what_waits(noisy):
             return super().cancel()
 
     class Executor(ThreadPoolExecutor):
-        def submit(self, function, *args, **kwargs):
+        def submit(self, function, scene, runs):
             future = Waiting()
-            if kwargs["replicate"] == 0:
-                future.set_result(function(*args, **kwargs))
+            if runs[0].replicate == 0:
+                future.set_result(function(scene, runs))
             return future
 
     def interrupt(done, total):
@@ -285,11 +307,11 @@ def test_executor_that_breaks_fails_its_runs(noisy):
     """Where the workers die, the runs they were given fail, and the study comes back."""
 
     class Broken(ThreadPoolExecutor):
-        def submit(self, function, *args, **kwargs):
-            if kwargs["replicate"] > 0:
+        def submit(self, function, scene, runs):
+            if runs[0].replicate > 0:
                 message = "a worker died"
                 raise BrokenProcessPool(message)
-            return super().submit(function, *args, **kwargs)
+            return super().submit(function, scene, runs)
 
     with Broken(1) as executor:
         study = compare(noisy, hinting=["none"], replications=3, executor=executor)

@@ -7,6 +7,7 @@ the SHA-256 of every table: what is torn or mixed up is noticed.
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -45,7 +46,7 @@ def write(directory: Path, about: dict[str, Any], columns: dict[str, Columns]) -
         if table.name in columns:
             store.write_table(directory / name, table, columns[table.name], texts)
             digests[table.name] = store.digest_of(directory / name)
-    (directory / "scenario.yaml").write_bytes(_yaml(about["scenario"]))
+    (directory / "scenario.yaml").write_bytes(_yaml(texts["dcsim.scenario"]))
     provenance = {"format": FORMAT, "version": FORMAT_VERSION, **about, "sha256": digests}
     (directory / "provenance.json").write_bytes(store.json_bytes(provenance))
 
@@ -134,8 +135,9 @@ def _read_checked(path: Path, name: str, digest: str) -> Columns:
     return store.read_table(path, BY_NAME[name])
 
 
-def _yaml(scenario: dict[str, Any]) -> bytes:
-    """Return the scenario as YAML for people to read; the one to run again is in the provenance."""
+@functools.lru_cache(maxsize=1)  # results that are written together are mostly of one scenario
+def _yaml(scenario: str) -> bytes:
+    """Return a scenario, from JSON, as YAML for people; the provenance has that to run again."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -150,5 +152,6 @@ def _yaml(scenario: dict[str, Any]) -> bytes:
     Dumper.add_representer(str, text)
     note = "# The scenario as it ran, in SI units: seconds, bytes, bytes per second.\n"
     note += "# `dcsim rerun` runs it again from provenance.json; change nothing here.\n"
-    data = yaml.dump(scenario, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return (note + data).encode()
+    data = json.loads(scenario)
+    lines = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return (note + lines).encode()

@@ -6,6 +6,7 @@ the declared one, nothing is unpickled and no path is taken from inside a file.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.errors import ResultError
-from dcsim.records.tables import Columns, Table
+from dcsim.records.tables import BY_NAME, Columns, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -168,20 +169,16 @@ def write_table(path: Path, table: Table, columns: Columns, provenance: Mapping[
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [
-            pa.field(
-                column.name,
-                _arrow_type(column.kind),
-                nullable=False,
-                metadata={"unit": column.unit, "meaning": column.meaning},
-            )
-            for column in table.columns
-        ],
-        metadata={"dcsim.table": table.name, "dcsim.meaning": table.meaning, **provenance},
-    )
+    about = {"dcsim.table": table.name, "dcsim.meaning": table.meaning, **provenance}
+    schema = pa.schema(_fields(table.name), metadata=about)
     arrays = [_array(column.kind, columns[column.name]) for column in table.columns]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+    repeats = len(arrays[0]) > 1  # packing a row that is alone, as in a summary, makes it larger
+    pq.write_table(
+        pa.Table.from_arrays(arrays, schema=schema),
+        path,
+        compression="zstd" if repeats else "none",
+        use_dictionary=repeats,
+    )
 
 
 def read_table(path: Path, table: Table) -> Columns:
@@ -206,7 +203,7 @@ def read_table(path: Path, table: Table) -> Columns:
                 message = f"{path} is too large: {rows:,} rows, {size:,} bytes"
                 raise ResultError(message)
             _check_schema(path, file.schema_arrow, table)
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
+        with pq.ParquetFile(path, metadata=meta, read_dictionary=texts) as file:
             data = file.read(use_pandas_metadata=False)
         data.validate(full=True)
         return {
@@ -218,13 +215,30 @@ def read_table(path: Path, table: Table) -> Columns:
         raise ResultError(message) from error
 
 
+@functools.cache
+def _fields(table: str) -> list[pa.Field[Any]]:
+    """Return the columns of a table as Arrow has them."""
+    import pyarrow as pa
+
+    return [
+        pa.field(
+            column.name,
+            _arrow_type(column.kind),
+            nullable=False,
+            metadata={"unit": column.unit, "meaning": column.meaning},
+        )
+        for column in BY_NAME[table].columns
+    ]
+
+
 def _array(kind: str, values: Sequence[Any]) -> pa.Array:
-    import numpy as np
     import pyarrow as pa
 
     if kind == "text":
         return pa.array(values, type=pa.string())
-    return pa.array(np.asarray(values, dtype={"float": "float64", "int": "int64"}[kind]))
+    code = {"float": "d", "int": "q"}[kind]
+    numbers = values if getattr(values, "typecode", "") == code else array(code, values)
+    return pa.Array.from_buffers(_arrow_type(kind), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def _arrow_type(kind: str) -> pa.DataType:

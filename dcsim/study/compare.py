@@ -7,15 +7,14 @@ theirs and not chance's: see `dcsim.study.statistics` and docs/practice.md.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, cast
 
 from dcsim import rng
 from dcsim.errors import did_you_mean
-from dcsim.records.result import Result
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import random_inputs, run
@@ -26,6 +25,8 @@ __all__ = ["REPLICATIONS", "Study", "compare", "local_executor"]
 
 REPLICATIONS: Final = 5
 """Replications where none are asked for and something is random."""
+MOST_TASKS: Final = 256
+"""For an executor, if there are no more variants: a task is one or several runs of a variant."""
 
 
 def compare(
@@ -61,7 +62,8 @@ def compare(
         What runs them: any `concurrent.futures.Executor`, such as `local_executor`. Default: one
         after another. The study is the same.
     progress
-        Called with the number of runs done and of all runs, after each.
+        Called with the number of runs done and of all runs, after each; with an executor and many
+        runs, after a few.
 
     Returns
     -------
@@ -90,15 +92,17 @@ def compare(
         dict.fromkeys(what for scene in scenes.values() for what in random_inputs(scene))
     )
     count = (replications or REPLICATIONS) if random else 1
-    planned = [
-        (replace(variant, replicate=k, seed=rng.replicate(scenario.seed, k)), scene)
+    seeds = [rng.replicate(scenario.seed, k) for k in range(count)]
+    size = 1 if executor is None else math.ceil(len(variants) * count / MOST_TASKS)
+    tasks = [
+        (scene, [replace(variant, replicate=k, seed=seeds[k]) for k in range(count)[i : i + size]])
         for variant, scene in variants
-        for k in range(count)
+        for i in range(0, count, size)
     ]
     return Study(
         name=scenario.name,
         baseline=baseline,
-        runs=tuple(_run_all(planned, executor, progress)),
+        runs=tuple(_run_all(tasks, executor, progress)),
         random=random,
         keeping=tuple(
             dict.fromkeys(
@@ -168,44 +172,62 @@ def _plain(value: Any) -> str | int | float | bool | None:
 
 
 def _run_all(
-    planned: Sequence[tuple[Run, Scenario]],
+    tasks: Sequence[tuple[Scenario, list[Run]]],
     executor: Executor | None,
     progress: Callable[[int, int], None] | None,
 ) -> list[Run]:
-    """Run all, in any order; return them in that of the plan."""
-    done = [one for one, _ in planned]
+    """Do all tasks, in any order; return the runs in that of the tasks."""
+    done = [runs for _, runs in tasks]
+    total, count = sum(map(len, done)), 0
 
-    def keep(index: int, outcome: Callable[[], Result]) -> None:
-        try:
-            done[index] = replace(done[index], result=outcome())
-        except Exception as error:  # whatever it is: the other runs go on
-            done[index] = replace(done[index], error=type(error).__name__, message=str(error))
+    def keep(index: int, ran: list[Run]) -> None:
+        nonlocal count
+        done[index] = ran
+        count += len(ran)
+        if progress is not None:
+            progress(count, total)
 
     if executor is None:
-        for index, (one, scene) in enumerate(planned):
-            keep(index, partial(run, scene, replicate=one.replicate))
-            if progress is not None:
-                progress(index + 1, len(planned))
-        return done
-    futures: dict[Future[Result], int] = {}
-    try:
-        for index, (one, scene) in enumerate(planned):
-            futures[_submit(executor, scene, one.replicate)] = index
-        for count, future in enumerate(as_completed(futures), start=1):
-            keep(futures[future], future.result)
-            if progress is not None:
-                progress(count, len(planned))
-    finally:
-        for future in futures:  # done ones do not mind; the others are not wanted any more
-            future.cancel()
-    return done
+        for index, task in enumerate(tasks):
+            keep(index, _run_each(*task))
+    else:
+        futures: dict[Future[list[Run]], int] = {}
+        try:
+            for index, task in enumerate(tasks):
+                futures[_submit(executor, *task)] = index
+            for future in as_completed(futures):
+                index = futures[future]
+                error = future.exception()
+                if error is None:
+                    keep(index, future.result())
+                else:  # of the executor: a worker died
+                    keep(index, [_failed(one, error) for one in done[index]])
+        finally:
+            for future in futures:  # done ones do not mind; the others are not wanted any more
+                future.cancel()
+    return [one for runs in done for one in runs]
 
 
-def _submit(executor: Executor, scene: Scenario, replicate: int) -> Future[Result]:
-    """Hand a run to an executor; one whose workers have died in the meantime fails that run."""
+def _run_each(scene: Scenario, runs: Sequence[Run]) -> list[Run]:
+    """Run a scenario, each time with the seed of another run."""
+    ran = []
+    for one in runs:
+        try:
+            ran.append(replace(one, result=run(scene, replicate=one.replicate)))
+        except Exception as error:  # whatever it is: the other runs go on
+            ran.append(_failed(one, error))
+    return ran
+
+
+def _failed(one: Run, error: BaseException) -> Run:
+    return replace(one, error=type(error).__name__, message=str(error))
+
+
+def _submit(executor: Executor, scene: Scenario, runs: list[Run]) -> Future[list[Run]]:
+    """Hand a task to an executor; one whose workers have died in the meantime fails its runs."""
     try:
-        return executor.submit(run, scene, replicate=replicate)
+        return executor.submit(_run_each, scene, runs)
     except BrokenExecutor as error:
-        future: Future[Result] = Future()
+        future: Future[list[Run]] = Future()
         future.set_exception(error)
         return future

@@ -197,7 +197,7 @@ class Study:
     def values(self, metric: str, variant: str) -> list[float]:
         """Return a metric of a variant, one value for each replicate that did not fail."""
         return [
-            run.result.metrics[metric]
+            run.result.columns["summary"][metric][0]
             for run in self.runs
             if run.variant == variant and run.result is not None
         ]
@@ -206,7 +206,7 @@ class Study:
         """Return a metric of two variants, for each replicate in which neither failed."""
         mine, theirs = (
             {
-                run.replicate: run.result.metrics[metric]
+                run.replicate: run.result.columns["summary"][metric][0]
                 for run in self.runs
                 if run.variant == name and run.result is not None
             }
