@@ -150,7 +150,7 @@ def outcomes(material: Material) -> dict[str, Any]:
     for variant in material.variants:
         counts[variant.name] = Counter()
         for run in variant.runs:
-            counts[variant.name].update(frame_or_empty(run, "migrations")["outcome"])
+            counts[variant.name].update(run.columns.get("migrations", {}).get("outcome", ()))
     names = [name for name in OUTCOMES if any(count[name] for count in counts.values())]
     rows = [(variant, [count[name] for name in names]) for variant, count in counts.items()]
     alike = len({tuple(row) for _, row in rows}) == 1

@@ -70,10 +70,13 @@ class Material:
         import pandas as pd
 
         frames = [
-            frame_or_empty(run, table).assign(variant=variant.name)
+            run.table(table).assign(variant=variant.name)
             for variant in self.variants
             for run in variant.runs
+            if table in run.tables
         ]
+        if not frames:
+            return frame_or_empty(self.variants[0].shown, table).assign(variant="")
         return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
 
 
