@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -12,8 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from dcsim import kernel
 from dcsim.errors import SimulationError
-from dcsim.model.routing import Path, Routes, Routing, _splitmix64
+from dcsim.model.routing import Path, Routes, Routing, Ways, _splitmix64
 from dcsim.rng import Streams
 from dcsim.scenario.fabric import FatTree, Graph, LeafSpine, Topology, TwoHosts, TwoSites
 from dcsim.scenario.topology import Network, build
@@ -542,3 +544,53 @@ def test_paths_that_are_not_kept_are_found_again(
     routes = Routes(network, routing=routing)
     assert [routes.route(a, b, key=a * b) for a, b in pairs] == wanted
     assert len(routes._paths) <= 5
+
+
+# --------------------------------------------------------------------------- compiled and not
+
+
+def reference() -> type[Ways]:
+    """Return the class as it is where nothing is compiled."""
+    spec = importlib.util.find_spec("dcsim.model.routing")
+    assert spec is not None
+    assert spec.loader is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel, "compiled", None)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    found: type[Ways] = module.Ways
+    return found
+
+
+@pytest.mark.skipif(kernel.compiled is None, reason="no compiled kernel")
+@given(network=st.one_of(random_networks(), st.sampled_from([*SHIPPED.values()])), draw=st.data())
+def test_ways_are_the_same_in_the_compiled_kernel(network: Network, draw: st.DataObject) -> None:
+    """Between any nodes, whatever links are closed, also one way alone."""
+    switches = [kind == "switch" for kind in network.node_kinds]
+    links = st.integers(0, len(network.tails) - 1)
+    closed = draw.draw(st.frozensets(links, max_size=6), label="closed")
+    arguments = (switches, network.tails, network.heads, closed)
+    pure, compiled = reference()(*arguments), Ways(*arguments)
+    assert type(pure) is not type(compiled)
+    nodes = st.integers(0, len(switches) - 1)
+    keys = st.one_of(st.none(), st.integers(0, 2**64 - 1))
+    asked = draw.draw(st.lists(st.tuples(nodes, nodes, keys), max_size=20), label="asked")
+    for source, target, key in asked:
+        assert compiled.walk(source, target, key) == pure.walk(source, target, key)
+        assert compiled.choices(source, target) == pure.choices(source, target)
+
+
+@pytest.mark.skipif(kernel.compiled is None, reason="no compiled kernel")
+def test_the_compiled_kernel_refuses_what_is_no_network() -> None:
+    """Rather than read beside it."""
+    with pytest.raises(IndexError, match="no such node"):
+        Ways([False, True], [0], [2], frozenset())
+    with pytest.raises(ValueError, match="two ends"):
+        Ways([False, True], [0], [], frozenset())
+    ways = Ways([False, True, False], [0, 1], [1, 2], frozenset())
+    assert ways.walk(0, 2, None) == (0, 1)
+    for nodes in ((0, 3), (-1, 2)):
+        with pytest.raises(IndexError, match="no such node"):
+            ways.walk(*nodes, None)
+        with pytest.raises(IndexError, match="no such node"):
+            ways.choices(*nodes)

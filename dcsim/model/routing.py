@@ -1,8 +1,7 @@
 """Which links a flow crosses: shortest paths by number of links, and the choice among equals.
 
 Only switches forward traffic. Latencies are seconds, one way; nodes and links are the indexes of
-`dcsim.scenario.topology.Network`. A set of switches is an int with a bit for each of them: what two
-sets have in common is one operation, however many they hold.
+`dcsim.scenario.topology.Network`.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dcsim.errors import SimulationError
+from dcsim.kernel import twin
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Sequence
 
     from dcsim.scenario.topology import Network
 
@@ -73,11 +73,8 @@ class Routes:
         self.routing = routing
         self.failed = failed
         self._disk = () if network.disk is None else (network.disk,)
-        self._into = _links_into(network, failed)
-        self._first = len(network.racks)
-        self._onward, self._feeders = _switches_beside(network, self._into)
-        self._several: dict[tuple[int, _Set], _Links] = {}
-        self._rings: dict[_Set, list[_Set]] = {}
+        switches = [kind == "switch" for kind in network.node_kinds]
+        self._ways = Ways(switches, network.tails, network.heads, _closed(network, failed))
         self._paths: dict[Hashable, Path] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -108,7 +105,7 @@ class Routes:
         path = self._paths.get(pair)
         if path is None:
             if self.routing == "d-mod-k":
-                path = self._keep(pair, self._walk(source, target, 0), None)
+                path = self._keep(pair, self._walk(source, target, None), None)
             else:
                 path = self._keep(pair, *self._split(source, target))
         return path
@@ -129,41 +126,26 @@ class Routes:
         path = self._paths[name] = Path(links=links, shares=shares, latency_s=mean, hops=hops)
         return path
 
-    def _walk(self, source: int, target: int, key: int) -> _Links:
+    def _walk(self, source: int, target: int, key: int | None) -> _Links:
         """Choose one link at each hop."""
-        network, by_hash = self.network, self.routing == "ecmp"
-        rings, left = self._way(source, target)
-        links = [*self._disk] if source == network.storage else []
-        node, hop, quotient = source, 0, target
-        while left:
-            left -= 1
-            hop += 1
-            choices = self._choices(node, rings[left], target)
-            if len(choices) == 1:
-                link = choices[0]
-            elif by_hash:
-                link = choices[_splitmix64(key, hop) * len(choices) >> 64]
-            else:
-                quotient, remainder = divmod(quotient, len(choices))
-                link = choices[remainder]
-            links.append(link)
-            node = network.heads[link]
-        if target == network.storage:
-            links.extend(self._disk)
-        return tuple(links)
+        storage = self.network.storage
+        links = self._ways.walk(source, target, key) or self._refuse(source, target)
+        return (
+            (*self._disk, *links)
+            if source == storage
+            else ((*links, *self._disk) if target == storage else links)
+        )
 
     def _split(self, source: int, target: int) -> tuple[_Links, tuple[float, ...] | None]:
         """Take all links at each hop; all shortest paths arrive at the same hop."""
         network = self.network
-        rings, left = self._way(source, target)
         links = [*self._disk] if source == network.storage else []
         shares = [1.0] * len(links)
         arrived = {source: 1.0}
-        while left:
-            left -= 1
+        while target not in arrived:
             leaving, arrived = arrived, {}
             for node, share in leaving.items():
-                choices = self._choices(node, rings[left], target)
+                choices = self._ways.choices(node, target) or self._refuse(source, target)
                 part = share / len(choices)
                 for link in choices:
                     links.append(link)
@@ -175,11 +157,103 @@ class Routes:
             shares.append(1.0)
         return tuple(links), None if min(shares) == 1 else tuple(shares)
 
+    def _refuse(self, source: int, target: int) -> _Links:
+        names = self.network.node_names
+        message = f"no route from {names[source]!r} to {names[target]!r}"
+        if self.failed:
+            message += f" that avoids {len(self.failed)} links"
+        raise SimulationError(message)
+
+
+def _closed(network: Network, failed: frozenset[int]) -> frozenset[int]:
+    """Return the links that no path goes over: those that fail, and the disk, which is no cable."""
+    if network.disk is None:
+        return failed
+    own: set[int] = {network.disk}
+    if network.disk in failed:
+        ends = zip(network.tails, network.heads, strict=True)
+        own.update(link for link, both in enumerate(ends) if network.storage in both)
+    return failed | own
+
+
+@twin
+class Ways:
+    """Ways of as few links as can be, over switches alone.
+
+    A set of switches is an int with a bit for each of them: what two sets have in common is one
+    operation, however many they hold.
+
+    Parameters
+    ----------
+    switches
+        Of each node, whether it is a switch.
+    tails, heads
+        Ends of each link.
+    closed
+        Links that are not there.
+    """
+
+    def __init__(
+        self,
+        switches: Sequence[bool],
+        tails: Sequence[int],
+        heads: Sequence[int],
+        closed: frozenset[int],
+    ) -> None:
+        self._heads = heads
+        self._into: list[dict[int, _Links]] = [{} for _ in switches]
+        for link, (tail, head) in enumerate(zip(tails, heads, strict=True)):
+            if link not in closed:
+                self._into[head][tail] = (*self._into[head].get(tail, ()), link)
+        self._first = first = switches.index(True) if any(switches) else 0
+        bits = [1 << node - first if is_one else 0 for node, is_one in enumerate(switches)]
+        onward, feeders = [0] * len(bits), [0] * len(bits)
+        for head, own in enumerate(self._into):
+            for tail in own:
+                onward[tail] |= bits[head]
+                feeders[head] |= bits[tail]
+        same: dict[_Set, _Set] = {}  # many nodes have the same neighbours
+        self._onward = [same.setdefault(ahead, ahead) for ahead in onward]
+        self._feeders = [same.setdefault(behind, behind) for behind in feeders]
+        self._several: dict[tuple[int, _Set], _Links] = {}
+        self._rings: dict[_Set, list[_Set]] = {}
+
+    def walk(self, source: int, target: int, key: int | None) -> _Links:
+        """Return a way, chosen by the key's hash or by the target's number; empty if there is none.
+
+        Where m links begin a shortest way, the hash of the key and the hop picks one of them.
+        Without a key it is link d mod m, with d the number of the target at first, and divided by m
+        afterwards.
+        """
+        links: list[int] = []
+        node, hop, quotient = source, 0, target
+        rings, left = self._way(source, target)
+        while left:
+            left -= 1
+            hop += 1
+            choices = self._toward(node, rings[left], target)
+            if len(choices) == 1:
+                link = choices[0]
+            elif key is not None:
+                link = choices[_splitmix64(key, hop) * len(choices) >> 64]
+            else:
+                quotient, remainder = divmod(quotient, len(choices))
+                link = choices[remainder]
+            links.append(link)
+            node = self._heads[link]
+        return tuple(links)
+
+    def choices(self, node: int, target: int) -> _Links:
+        """Return the links that begin a shortest way, in order; none if there is none."""
+        rings, left = self._way(node, target)
+        return self._toward(node, rings[left - 1], target) if left else ()
+
     def _way(self, source: int, target: int) -> tuple[list[_Set], int]:
         """Return the rings of switches around a target, and how many hops away the source is.
 
         In ring n are those n hops away; ring 0 is empty and stands for the target itself. Rings are
-        the same for all hosts of a rack, and found as far out as somebody asks.
+        the same for all hosts of a rack, and found as far out as somebody asks. A source that is
+        cut off is 0 hops away.
         """
         inner, onward = self._feeders[target], self._onward[source]
         rings = self._rings.get(inner)
@@ -192,11 +266,7 @@ class Routes:
                 return rings, hops + 1
             if hops + 1 == len(rings) and (wider := self._around(rings)):
                 rings.append(wider)
-        names = self.network.node_names
-        message = f"no route from {names[source]!r} to {names[target]!r}"
-        if self.failed:
-            message += f" that avoids {len(self.failed)} links"
-        raise SimulationError(message)
+        return rings, 0
 
     def _around(self, rings: list[_Set]) -> _Set:
         """Return the switches with a link to the last ring that are in none."""
@@ -207,7 +277,7 @@ class Routes:
             wider &= ~ring
         return wider
 
-    def _choices(self, node: int, ring: _Set, target: int) -> _Links:
+    def _toward(self, node: int, ring: _Set, target: int) -> _Links:
         """Return the links that lead from a node to a ring, or to the target."""
         if not ring:
             return self._into[target][node]
@@ -219,34 +289,6 @@ class Routes:
             ways = (self._into[self._first + switch][node] for switch in _members(ahead))
             links = self._several[node, ahead] = tuple(sorted(itertools.chain(*ways)))
         return links
-
-
-def _links_into(network: Network, failed: frozenset[int]) -> list[dict[int, _Links]]:
-    """Return the links into each node, by the node that they come from."""
-    into: list[dict[int, _Links]] = [{} for _ in network.node_names]
-    cut_off = network.storage if network.disk in failed else None
-    for link, (tail, head) in enumerate(zip(network.tails, network.heads, strict=True)):
-        if link != network.disk and link not in failed and cut_off not in (tail, head):
-            into[head][tail] = (*into[head].get(tail, ()), link)
-    return into
-
-
-def _switches_beside(
-    network: Network, into: list[dict[int, _Links]]
-) -> tuple[list[_Set], list[_Set]]:
-    """Return the switches that each node has a link to, and those with a link to it."""
-    first = len(network.racks)
-    kinds = enumerate(network.node_kinds)
-    bits = [1 << node - first if kind == "switch" else 0 for node, kind in kinds]
-    onward, feeders = [0] * len(bits), [0] * len(bits)
-    for head, tails in enumerate(into):
-        for tail in tails:
-            onward[tail] |= bits[head]
-            feeders[head] |= bits[tail]
-    same: dict[_Set, _Set] = {}  # many nodes have the same neighbours
-    for sets in (onward, feeders):
-        sets[:] = [same.setdefault(switches, switches) for switches in sets]
-    return onward, feeders
 
 
 def _members(switches: _Set) -> Iterator[int]:
