@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.errors import Issue, ScenarioError
-from dcsim.scenario import document, library
-from dcsim.scenario.document import Mark, dotted, parse, scalar, steps
+from dcsim.scenario import library, parsing
+from dcsim.scenario.document import Mark, Marks, dotted, scalar, steps
+from dcsim.scenario.parsing import parse
 
 
 def problems(text: str) -> list[Issue]:
@@ -111,22 +112,22 @@ def test_the_pure_python_scanner_reads_the_same(monkeypatch: pytest.MonkeyPatch)
     """Where PyYAML has no C scanner, documents and their places are the same."""
     text = library.text(kind="scenarios", name="rack-drain")
     fast = parse(text, file="f")
-    monkeypatch.setattr(document, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(parsing, "_LOADER", yaml.SafeLoader)
     slow = parse(text, file="f")
     assert slow.plain() == fast.plain()
-    assert dict(document.Marks(slow)) == dict(document.Marks(fast))
+    assert dict(Marks(slow)) == dict(Marks(fast))
 
 
 def test_aliases_share_what_they_stand_for() -> None:
     """An alias is the value of its anchor, and has its place."""
     node = parse("a: &x [1, 2]\nb: *x\n", file="f")
     assert node.plain() == {"a": [1, 2], "b": [1, 2]}
-    assert document.Marks(node)["b", 1] == Mark("f", 1, 11)
+    assert Marks(node)["b", 1] == Mark("f", 1, 11)
 
 
 def test_values_of_a_document_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A document of too many values is given up while it is read."""
-    monkeypatch.setattr(document, "MOST_VALUES", 10)
+    monkeypatch.setattr(parsing, "MOST_VALUES", 10)
     with pytest.raises(ScenarioError, match=r"^1:32: holds more than 10 values$"):
         parse("[0, 1, 2, 3, 4, 5, 6, 7, 8,    9, 10]")
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from dcsim.errors import Issue, ScenarioError
 from dcsim.scenario import files, includes, library, presets
-from dcsim.scenario.document import Mark, parse
+from dcsim.scenario.document import Mark
+from dcsim.scenario.parsing import parse
 from dcsim.scenario.spec import Scenario
 
 FAULTY = Path(__file__).parent / "faulty"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dcsim.scenario import document, library
+from dcsim.scenario import library, parsing
 
 
 @pytest.mark.parametrize("kind", library.KINDS)
@@ -17,7 +17,7 @@ def test_shipped_items_are_found_by_name(kind: library.Kind) -> None:
     assert names == sorted(names) != []
     for name in names:
         assert library.path(kind=kind, name=name).name == f"{name}.yaml"
-        assert isinstance(document.parse(library.text(kind=kind, name=name)).plain(), dict)
+        assert isinstance(parsing.parse(library.text(kind=kind, name=name)).plain(), dict)
 
 
 def test_an_unknown_kind_is_refused() -> None:

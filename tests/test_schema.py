@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dcsim.scenario import document, library
+from dcsim.scenario import library, parsing
 from dcsim.scenario.schema import schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema checks the schema")
@@ -34,7 +34,7 @@ def scenario(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", library.names(kind="scenarios"))
 def test_shipped_scenarios_follow_the_schema(validator: Any, name: str) -> None:
     """An editor finds no fault with what is shipped."""
-    data = document.parse(library.text(kind="scenarios", name=name)).plain()
+    data = parsing.parse(library.text(kind="scenarios", name=name)).plain()
     assert [error.message for error in validator.iter_errors(data)] == []
 
 

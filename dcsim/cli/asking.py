@@ -136,7 +136,7 @@ def _entries(kind: Kind) -> list[dict[str, str]]:
 
 def _shipped(kind: Any) -> list[dict[str, str]]:
     """Describe what is shipped by its ``about``, or else by the first sentence of its comment."""
-    from dcsim.scenario import document, library
+    from dcsim.scenario import library, parsing
 
     entries = []
     for name in library.names(kind=kind):
@@ -146,7 +146,7 @@ def _shipped(kind: Any) -> list[dict[str, str]]:
             for line in re.match(r"(#.*\n)*", text)[0].splitlines()  # type: ignore[index]
         )
         sentence = re.split(r"(?<=\.)\s", comment, maxsplit=1)[0].rstrip(".")
-        about = document.parse(text).plain().get("about") or sentence
+        about = parsing.parse(text).plain().get("about") or sentence
         entries.append({"name": name, "about": about})
     return entries
 

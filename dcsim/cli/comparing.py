@@ -142,10 +142,10 @@ def compare(
 def _values(text: str, option: str) -> list[Any]:
     """Return the values of a list written as in a file, without its brackets; each once."""
     from dcsim.errors import ScenarioError
-    from dcsim.scenario import document
+    from dcsim.scenario import parsing
 
     try:
-        values = document.parse(f"[{text}]").plain()
+        values = parsing.parse(f"[{text}]").plain()
     except ScenarioError as error:
         message = "; ".join(issue.message for issue in error.issues)
         raise typer.BadParameter(message, param_hint=option) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dcsim.errors import Issue, ScenarioError
-from dcsim.scenario import document, includes, library
+from dcsim.scenario import includes, library, parsing
 from dcsim.scenario.document import Marks, Node
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.validation import validate
@@ -67,7 +67,7 @@ def load_text(text: str, *, name: str = "<text>", folder: Path | None = None) ->
     ScenarioError
         If it holds no legal scenario; all problems at once.
     """
-    return _scenario(document.parse(text, file=name), folder=folder)
+    return _scenario(parsing.parse(text, file=name), folder=folder)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Any, Marks]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dcsim.errors import Issue, ScenarioError
-from dcsim.scenario import document, table
+from dcsim.scenario import parsing, table
 from dcsim.scenario.columns import TEXTS
 from dcsim.scenario.document import Mark, Node
 from dcsim.units import MiB, format_count
@@ -47,7 +47,7 @@ def read(path: Path, *, name: str) -> Node:
     ScenarioError
         If the file cannot be read, is too large or is no YAML.
     """
-    return document.parse(read_text(path, name=name), file=name)
+    return parsing.parse(read_text(path, name=name), file=name)
 
 
 def read_text(path: Path, *, name: str) -> str:

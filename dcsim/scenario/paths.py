@@ -11,8 +11,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from dcsim.errors import Issue, ScenarioError, did_you_mean
-from dcsim.scenario import document, presets
-from dcsim.scenario.document import DataPath, dotted, steps
+from dcsim.scenario import presets
+from dcsim.scenario.document import DataPath, dotted, scalar, steps
 from dcsim.scenario.spec import Migration, Scenario, Step
 from dcsim.scenario.validation import keys_at, validate
 
@@ -112,12 +112,14 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         elif path in changes:
             issues.append(Issue(path=path, message="is given twice"))
         elif value.startswith(("[", "{", "'", '"')):
+            from dcsim.scenario import parsing  # which needs PyYAML
+
             try:
-                changes[path] = document.parse(value).plain()
+                changes[path] = parsing.parse(value).plain()
             except ScenarioError as error:
                 issues += [Issue(path=path, message=issue.message) for issue in error.issues]
         else:
-            changes[path] = document.scalar(value)
+            changes[path] = scalar(value)
     if issues:
         raise ScenarioError(issues)
     return changes
