@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -116,6 +115,8 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """
     if len(word) > _LONGEST_WORD:
         return None
+    import difflib  # which nobody needs who misspells nothing
+
     folded = {candidate.casefold(): candidate for candidate in candidates}
     close = difflib.get_close_matches(word.casefold(), folded, n=1)
     return folded[close[0]] if close else None

@@ -11,8 +11,8 @@ import math
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from dcsim.errors import UnitError, did_you_mean
 
@@ -54,8 +54,7 @@ DURATION_UNITS: Mapping[str, Decimal] = {
 """Seconds in each unit of duration."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Quantity:
+class _Quantity(NamedTuple):
     """A kind of quantity: its units, and what to propose for case-folded spellings of none."""
 
     noun: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import simpy
 
@@ -12,8 +12,7 @@ from dcsim.model.host import Host
 from dcsim.model.migration import World
 
 
-@dataclass(frozen=True, slots=True)
-class FailurePlan:
+class FailurePlan(NamedTuple):
     """One failure, ready to happen: of a host, by its place among all, or of links.
 
     Attributes

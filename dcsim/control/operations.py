@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from collections.abc import Generator, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 import simpy
 
@@ -26,8 +26,7 @@ from dcsim.model.stream import Settings
 from dcsim.units import format_duration, format_size
 
 
-@dataclass(frozen=True, slots=True)
-class OperationPlan:
+class OperationPlan(NamedTuple):
     """An operation, ready to run.
 
     Attributes

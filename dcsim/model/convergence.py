@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import simpy
 
@@ -25,8 +26,7 @@ NUDGE = 0.1
 """Adjustment of sleep below it, in share of the time to fill the ring [C.4]."""
 
 
-@dataclass(frozen=True, slots=True)
-class AutoConverge:
+class AutoConverge(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.convergence.AutoConverge`."""
 
     trigger: float
@@ -37,8 +37,7 @@ class AutoConverge:
     sync_every: float
 
 
-@dataclass(frozen=True, slots=True)
-class DirtyLimit:
+class DirtyLimit(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.convergence.DirtyLimit`."""
 
     trigger: float

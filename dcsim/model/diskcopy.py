@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -19,8 +18,7 @@ from dcsim.model.routing import Path
 from dcsim.units import PAGE
 
 
-@dataclass(frozen=True, slots=True)
-class LocalDisk:
+class LocalDisk(NamedTuple):
     """The fields of `dcsim.scenario.hosted.LocalDisk`."""
 
     size: float
@@ -28,8 +26,7 @@ class LocalDisk:
     writes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Disks:
+class Disks(NamedTuple):
     """The hosts' disks, as links after those of the network; a host without has no bound.
 
     Attributes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import simpy
 
@@ -39,8 +39,7 @@ MAP_ENTRY_BYTES = 16.0
 Tell = Literal["list", "hint", "report", "balloon", "drop", "map"]
 
 
-@dataclass(frozen=True, slots=True)
-class Adapt:
+class Adapt(NamedTuple):
     """The cost that a share of the cache is chosen by: bytes a lost second, seconds that count."""
 
     lost_second: float

@@ -7,7 +7,7 @@ takes whole huge pages; one that takes less splits every huge page that it takes
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dcsim.units import PAGE
 
@@ -15,8 +15,7 @@ HUGE = 512
 """Pages of a huge page of 2 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The fields of `dcsim.scenario.hosted.HugePages`."""
 
     share: float

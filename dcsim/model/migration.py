@@ -14,7 +14,6 @@ from typing import Any
 import simpy
 
 from dcsim.model import precopy
-from dcsim.model.adaptive import Outlook
 from dcsim.model.convergence import AutoConverge, Brakes
 from dcsim.model.diskcopy import DiskCopy, Disks, LocalDisk
 from dcsim.model.following import follow, go_ahead
@@ -230,6 +229,8 @@ class Migration:
         for step in hints.policy.steps:
             if step.adapt is None:
                 continue
+            from dcsim.model.adaptive import Outlook  # few policies adapt
+
             guest.pass_time()
             outlook = Outlook.of(
                 guest,

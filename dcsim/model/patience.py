@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dcsim.model.postcopy import PostCopy
@@ -24,8 +23,7 @@ Action = Literal["abort", "force-complete", "post-copy"]
 """Give up; stop the guest and copy the rest; let the guest go before its pages."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """When a migration that came to nothing is tried again."""
 
     attempts: int
@@ -37,8 +35,7 @@ class Retry:
         return self.delay * self.factor ** (attempt - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(NamedTuple):
     """How long management takes and waits; infinite where it has no limit.
 
     Attributes
@@ -73,8 +70,7 @@ class Patience:
         return min(self.completion_s, self.completion_s_per_gib * max(gib, self.floor_gib))
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
+class Rung(NamedTuple):
     """A step of a ladder; a condition that does not count is 0."""
 
     downtime_limit: float
@@ -84,8 +80,7 @@ class Rung:
     after_s_per_gib: float
 
 
-@dataclass(frozen=True, slots=True)
-class DowntimeSteps:
+class DowntimeSteps(NamedTuple):
     """A ladder of downtime limits."""
 
     start: float

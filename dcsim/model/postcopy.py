@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dcsim.model.touch import Pages
 
@@ -24,8 +23,7 @@ HALVINGS = 30
 """Steps of the search for what an activity gets done: to a part in a billion."""
 
 
-@dataclass(frozen=True, slots=True)
-class PostCopy:
+class PostCopy(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.convergence.PostCopy`."""
 
     start: Literal["asked", "stuck", "first-pass"]

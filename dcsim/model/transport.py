@@ -20,16 +20,14 @@ XBZRLE_HEADER = 8 + 1 + 2
 """Bytes beside each delta [C.2]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compression:
+class Compression(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.transport.Compression`."""
 
     ratio: float
     per_page: float
 
 
-@dataclass(frozen=True, slots=True)
-class Multifd:
+class Multifd(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.transport.Multifd`."""
 
     channels: int
@@ -41,8 +39,7 @@ class Multifd:
     compression: Compression | None
 
 
-@dataclass(frozen=True, slots=True)
-class Xbzrle:
+class Xbzrle(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.transport.Xbzrle`."""
 
     cache: float
@@ -50,16 +47,14 @@ class Xbzrle:
     encode: float
 
 
-@dataclass(frozen=True, slots=True)
-class Encryption:
+class Encryption(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.transport.Encryption`."""
 
     by: Literal["sender", "tunnel"]
     rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.transport.Block`."""
 
     bandwidth: float

@@ -8,7 +8,6 @@ a reader may have changed. Units are in the columns' names.
 from __future__ import annotations
 
 import functools
-import html
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -212,6 +211,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Show the summary as a table, for notebooks."""
+        import html
+
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(column.name)}</th>"
             f"<td>{html.escape(_human(self.metrics[column.name], column.unit))}</td>"

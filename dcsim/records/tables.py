@@ -7,8 +7,7 @@ bare number carries its unit in its name.
 from __future__ import annotations
 
 from collections.abc import MutableSequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 Kind = Literal["float", "int", "text"]
 Columns = dict[str, MutableSequence[Any]]
@@ -34,8 +33,7 @@ OUTCOMES: Final = (
 """How a migration, or the request for one, ends: exactly one of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column: its name, type, unit ("" = none) and meaning."""
 
     name: str
@@ -44,8 +42,7 @@ class Column:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """One table: its name, meaning and columns."""
 
     name: str

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dcsim.errors import Issue, ScenarioError
-from dcsim.scenario import parsing, table
+from dcsim.scenario import parsing
 from dcsim.scenario.columns import TEXTS
 from dcsim.scenario.document import Mark, Node
 from dcsim.units import MiB, format_count
@@ -152,6 +152,8 @@ class _Expansion:
         file, name = self._locate(node, chain)
         if file is None:
             return Node({}, node.mark)
+        from dcsim.scenario import table
+
         try:
             return table.parse(read_text(file, name=name), file=name, texts=TEXTS)
         except ScenarioError as error:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from dcsim.errors import Issue, ScenarioError, did_you_mean
 from dcsim.units import PAGE, format_count
@@ -40,8 +40,7 @@ _MOST_ISSUES = 100
 _MOST_GUESSES = 1000  # names to compare a misspelt one with: the search is slow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class Network(NamedTuple):
     """Nodes and directed links, each known by its index.
 
     Hosts come first, so that host number i is node i; then switches, storage and outside, and the

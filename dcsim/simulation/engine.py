@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import simpy
 from simpy.core import StopSimulation
@@ -37,8 +37,7 @@ END_PRIORITY = 10
 """After everything else that happens at the same instant, settling included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a run is.
 
     Attributes

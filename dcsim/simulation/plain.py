@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from dcsim.control.failures import FailurePlan
@@ -86,7 +86,7 @@ def plain(kind: type[Plain], option: spec.Spec | None) -> Plain | None:
     """Return an option as the engine knows it, null as infinite; None where it is off."""
     if option is None:
         return None
-    values: dict[str, Any] = {field.name: getattr(option, field.name) for field in fields(kind)}
+    values: dict[str, Any] = {name: getattr(option, name) for name in kind._fields}
     values |= {name: math.inf for name, value in values.items() if value is None}
     return kind(**values)
 
@@ -96,7 +96,7 @@ def _multifd(option: spec.Multifd | None) -> Multifd | None:
     channels = plain(Multifd, option)
     if channels is None or option is None:
         return None
-    return replace(channels, compression=plain(Compression, option.compression))
+    return channels._replace(compression=plain(Compression, option.compression))
 
 
 def failures_of(
