@@ -17,11 +17,12 @@ from dcsim.garbage import no_collection
 if TYPE_CHECKING:
     from dcsim.errors import DcsimError, ScenarioError
     from dcsim.records.result import Result
+    from dcsim.scenario.chance import random_inputs
     from dcsim.scenario.files import load
     from dcsim.scenario.importers import import_population
     from dcsim.scenario.library import names
     from dcsim.scenario.spec import Scenario
-    from dcsim.simulation import Preparation, Prepared, prepare, random_inputs, run
+    from dcsim.simulation import Preparation, Prepared, prepare, run
     from dcsim.study.compare import Study, compare
     from dcsim.study.rerun import rerun
     from dcsim.view.explain import explain
@@ -35,11 +36,11 @@ _HOMES = {
     "load": "dcsim.scenario.files",
     "names": "dcsim.scenario.library",
     "import_population": "dcsim.scenario.importers",
+    "random_inputs": "dcsim.scenario.chance",
     # running
     "Preparation": "dcsim.simulation",
     "Prepared": "dcsim.simulation",
     "prepare": "dcsim.simulation",
-    "random_inputs": "dcsim.simulation",
     "run": "dcsim.simulation",
     "compare": "dcsim.study.compare",
     "rerun": "dcsim.study.rerun",

@@ -52,6 +52,13 @@ def test_validate_imports_nothing_heavy(scenario):
     }
 
 
+def test_show_loads_no_engine():
+    """What a scenario means is told without what would simulate it."""
+    text, names = imported(COMMAND, "show", "rack-drain")
+    assert "rack-drain" in text
+    assert not names & (HEAVY | {"dcsim.model", "dcsim.simulation"})
+
+
 def test_parts_that_a_scenario_does_not_have_are_not_built():
     """Reading a scenario builds its own kind of network, no other, and no option that is unset."""
     code = """

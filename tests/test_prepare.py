@@ -11,8 +11,9 @@ import pytest
 
 from dcsim.errors import ScenarioError
 from dcsim.rng import replicate as replicate_seed
+from dcsim.scenario.chance import random_inputs
 from dcsim.scenario.spec import Scenario
-from dcsim.simulation import Preparation, Prepared, prepare, random_inputs
+from dcsim.simulation import Preparation, Prepared, prepare
 from dcsim.simulation import prepared as module
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (

@@ -9,8 +9,9 @@ import pytest
 import dcsim.simulation.engine
 from dcsim.errors import ScenarioError
 from dcsim.records.result import Result
+from dcsim.scenario.chance import random_inputs
 from dcsim.scenario.spec import Scenario
-from dcsim.simulation import Progress, prepare, random_inputs, run
+from dcsim.simulation import Progress, prepare, run
 from dcsim.units import MiB
 from tests.worlds import (
     FLUID,

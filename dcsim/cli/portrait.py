@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.cli.console import table
 from dcsim.scenario import presets
+from dcsim.scenario.chance import random_inputs
 from dcsim.scenario.checks import matching
 from dcsim.scenario.columns import HOST, MEMORY, VCPUS
 from dcsim.scenario.graphs import oversubscription
@@ -23,8 +24,6 @@ NOTHING_RANDOM: Final = "Nothing is random: one run is enough."
 
 def data(scenario: spec.Scenario) -> dict[str, Any]:
     """Return what a scenario means as plain data, the whole of it resolved under ``scenario``."""
-    from dcsim.simulation import random_inputs
-
     network = build(scenario.topology)
     ratios = oversubscription(network).values()
     return {

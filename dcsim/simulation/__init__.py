@@ -1,8 +1,7 @@
 """From a Scenario to a Result: `prepare` makes it plain and cheap to run, `run` runs it."""
 
-from dcsim.simulation.chance import random_inputs
 from dcsim.simulation.engine import Progress, run
 from dcsim.simulation.groups import GuestPlan
 from dcsim.simulation.prepared import Preparation, Prepared, prepare
 
-__all__ = ["GuestPlan", "Preparation", "Prepared", "Progress", "prepare", "random_inputs", "run"]
+__all__ = ["GuestPlan", "Preparation", "Prepared", "Progress", "prepare", "run"]

@@ -16,8 +16,9 @@ from typing import Any, Final, cast
 from dcsim import rng
 from dcsim.errors import did_you_mean
 from dcsim.scenario import presets
+from dcsim.scenario.chance import random_inputs
 from dcsim.scenario.spec import Scenario
-from dcsim.simulation import random_inputs, run
+from dcsim.simulation import run
 from dcsim.study.runs import Run
 from dcsim.study.study import Study
 
