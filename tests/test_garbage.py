@@ -61,3 +61,13 @@ def test_a_run_drops_no_cycles(hinting: str) -> None:
         world.result(None)
         dropped = gc.collect()
     assert dropped < len(prepared.guests)
+
+
+@pytest.mark.parametrize("record", ["summary", "full"])
+def test_a_world_goes_with_its_run(record: str) -> None:
+    """Guests, hosts and network refer to each other; a search for all of them would take long."""
+    prepared = prepare(load("rack-drain").replace({"record": record}))
+    gc.collect()
+    gc.disable()
+    run(prepared)
+    assert gc.collect() < len(prepared.guests)

@@ -304,6 +304,10 @@ class Guest:
         if self.traffic is not None:
             self.traffic.leave_off()
 
+    def part(self) -> None:
+        """Refer no longer to what refers to it, as its world ends: all of it goes at once."""
+        del self.host, self.network, self.storage, self.pacing, self.traffic, self._phases
+
     def disturb(self) -> None:
         """Keep a copy of its memory that nothing is taken from, to tell the difference."""
         if self.undisturbed is None:

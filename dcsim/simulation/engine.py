@@ -99,7 +99,10 @@ def run(
     if isinstance(scenario, spec.Scenario):
         scenario = prepare(scenario, replicate=replicate)
     with no_collection():
-        return _Run(scenario, check=check).result(progress)
+        world = _Run(scenario, check=check)
+        result = world.result(progress)
+        world.end()
+        return result
 
 
 class _Run:
@@ -244,6 +247,13 @@ class _Run:
             check_guest(guest)
         for host in self.hosts:
             check_host(host)
+
+    def end(self) -> None:
+        """Cut what refers to each other, or the whole world would stay until it is searched for."""
+        for guest in self.guests:
+            guest.part()
+        vars(self.env).clear()
+        vars(self).clear()
 
     # ------------------------------------------------------------------ records
 
