@@ -72,11 +72,14 @@ def round_row(
 
 def migration_row(migration: Migration) -> Row:
     """Return the row of a migration that has ended."""
-    guest, hints, stream = migration.guest, migration.hints, migration.stream
+    guest, hints = migration.guest, migration.hints
+    stream, disk = migration.stream, migration.disk
     ahead = not math.isnan(migration.ahead_at)
     reached = migration.outcome in LIVE or ahead
     sent_of = {} if stream is None else stream.sent_of
-    left = guest.memory_bytes if stream is None else guest.memory.scan.pending * PAGE
+    left = 0.0
+    if not migration.outcome.startswith("completed"):
+        left = guest.memory_bytes if stream is None else guest.memory.scan.pending * PAGE
     return (
         guest.name,
         guest.profile.group,
@@ -105,8 +108,8 @@ def migration_row(migration: Migration) -> Row:
         sent_of.get("switch-over", 0.0),
         sent_of.get("post-copy", 0.0),
         hints.fetched_bytes,
-        0.0 if migration.disk is None else migration.disk.copied_bytes,
-        0.0 if migration.disk is None else migration.disk.mirrored_bytes,
+        0.0 if disk is None else disk.copied_bytes,
+        0.0 if disk is None else disk.mirrored_bytes,
         0.0 if stream is None else stream.normal,
         0.0 if stream is None else stream.deltas,
         0.0 if stream is None else stream.zero,
@@ -117,7 +120,7 @@ def migration_row(migration: Migration) -> Row:
         migration.huge_bytes,
         hints.interactions,
         migration.faulted,
-        0.0 if migration.outcome.startswith("completed") else left,
+        left,
         migration.dirty_rate,
         migration.mean_rate,
     )

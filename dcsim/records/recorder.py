@@ -24,7 +24,7 @@ _MISSING: Final[dict[Kind, Cell]] = {"float": float("nan"), "int": 0, "text": ""
 _EMPTY_ROWS: Final = {
     table.name: {column.name: _MISSING[column.kind] for column in table.columns} for table in TABLES
 }
-_WIDTHS: Final = {table.name: len(table.columns) for table in TABLES}
+_PLACES: Final = {table.name: {name: i for i, name in enumerate(table.names)} for table in TABLES}
 
 
 class Recorder:
@@ -74,7 +74,7 @@ class Recorder:
         cells = self._cells.get(table)
         if cells is None:
             return
-        width = _WIDTHS[table]
+        width = len(_PLACES[table])
         for row in rows:
             if len(row) != width:
                 message = f"table {table} has {width} columns, the row {len(row)}"
@@ -125,11 +125,12 @@ class Recorder:
         cells, declared = self._cells[table], BY_NAME[table].columns
         if not cells:
             return
-        block = {column.name: cells[i :: len(declared)] for i, column in enumerate(declared)}
+        columns = self._columns.get(table, {})
+        place = _PLACES[table]
+        block = {name: cells[place[name] :: len(place)] for name in columns or SUMMARISED[table]}
         cells.clear()
         if table in SUMMARISED:
             self._summary.add(table, block)
-        columns = self._columns.get(table, {})
         try:
             for column in declared if columns else ():
                 _append(columns[column.name], block[column.name])

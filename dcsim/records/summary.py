@@ -32,8 +32,15 @@ _TOTALS: Final = {
     "links": (),
 }  # fmt: skip
 """Columns of each table that are summed up as they are."""
-SUMMARISED: Final = tuple(_TOTALS)
-"""The tables that the summary is made from."""
+_OTHERS: Final = {
+    "migrations": (
+        "attempt", "outcome", "ended_s", "total_time_s", "downtime_s", "rounds", "interactions",
+    ),
+    "guests": ("moves", "degraded10_s"),
+    "links": ("class", "kind", "carried_bytes"),
+}  # fmt: skip
+SUMMARISED: Final = {table: (*_TOTALS[table], *_OTHERS[table]) for table in _TOTALS}
+"""The tables and columns that the summary is made from."""
 _HOPS: Final = frozenset((*MIGRATION_KINDS, *DISK_KINDS, "prefetch"))
 
 
@@ -73,7 +80,7 @@ class Summary:
         self._downtimes, self._times, self._degraded = array("d"), array("d"), array("d")
 
     def add(self, table: str, block: Mapping[str, Sequence[Any]]) -> None:
-        """Take in rows of one of the tables `SUMMARISED`, as column -> values."""
+        """Take in rows of one of the tables `SUMMARISED`, as column -> values of all it names."""
         for name in _TOTALS[table]:
             self._count(name, block[name])
         if table == "migrations":

@@ -274,6 +274,7 @@ class _Run:
         if self.check:
             self._verify()
         names, classes, capacity = self.names, self.classes, self.network.capacity
+        carried = self.network.carried
         rows = self.recorder.rows
         rows("guests", map(guest_row, self.guests))
         rows(
@@ -283,8 +284,8 @@ class _Run:
         rows(
             "links",
             (
-                (names[link], classes[link], kind, capacity[link], carried)
-                for (link, kind), carried in sorted(self.network.carried.items())
+                (names[link], classes[link], kind, capacity[link], carried[link, kind])
+                for link, kind in sorted(carried)
             ),
         )
         rows(
