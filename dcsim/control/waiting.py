@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
@@ -13,18 +13,25 @@ from dcsim.model.host import Host
 
 @dataclass(slots=True)
 class Request:
-    """One guest that is to move, to a given host or to any that takes it."""
+    """One guest that is to move, to a given host or to any that takes it.
+
+    Attributes
+    ----------
+    number
+        Its place among all that were ever in its queue.
+    """
 
     guest: Guest
     source: Host
     destination: Host | None
     attempt: int = 1
+    number: int = field(default=0, compare=False)
 
 
 Alike = tuple[Host | None, float]
 """What a destination is found by: which one is wanted, if any, and the guest's memory."""
-Line = list[tuple[int, Request]]
-"""Requests that are alike, each with its number among all, in order."""
+Line = list[Request]
+"""Requests that are alike, in order."""
 
 
 class Queue:
@@ -48,8 +55,8 @@ class Queue:
 
     def __iter__(self) -> Iterator[Request]:
         """Go through all requests, in order."""
-        numbered = sorted((n, request) for line in self._lines.values() for n, request in line)
-        return (request for _, request in numbered)
+        requests = chain.from_iterable(self._lines.values())
+        return iter(sorted(requests, key=lambda request: request.number))
 
     @property
     def wanted(self) -> Collection[Host | None]:
@@ -59,13 +66,13 @@ class Queue:
     def append(self, request: Request) -> None:
         """Let a request stand behind all others."""
         alike = (request.destination, request.guest.memory_bytes)
-        number = next(self._number)
+        request.number = next(self._number)
         line = self._lines.get(alike)
         if line is None:
-            line = self._lines[alike] = [(number, request)]
-            heappush(self._heads, (number, alike, line))
+            line = self._lines[alike] = [request]
+            heappush(self._heads, (request.number, alike, line))
         else:
-            line.append((number, request))
+            line.append(request)
 
     def take(
         self, destination: Callable[[Host | None, float], Host | None]
@@ -86,9 +93,9 @@ class Queue:
             if host is None:
                 in_vain.append(head)
                 continue
-            found = line.pop(0)[1], host
+            found = line.pop(0), host
             if line:
-                heappush(self._heads, (line[0][0], alike, line))
+                heappush(self._heads, (line[0].number, alike, line))
             else:
                 del self._lines[alike]
         for head in in_vain:
