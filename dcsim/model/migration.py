@@ -147,11 +147,19 @@ class Migration:
             guest.look()
         if self.hints.races:
             env.process(self.hints.race())
-        kind = "first pass"
         verdict = None
+        kind, start = "first pass", precopy.begin_round(self, stream)
+        if entries > 0:
+            yield stream.send_raw(entries, limited=True)
+            guest.pass_time()
         while True:
-            left, fits = yield from precopy.send_round(self, stream, kind, entries)
-            entries = 0.0
+            fits_s = self.watch.downtime_limit if settings.window > 0 else 0.0
+            yield from stream.send_round(kind, fits_s=fits_s, until_s=self.watch.deadline_s)
+            if settings.window > 0 and not guest.ran_out():
+                # decisions fall at the end of the window; until then it goes on sending
+                until_s = precopy.window_end(self, start)
+                yield from stream.send_round(kind, fits_s=0.0, until_s=until_s)
+            left, fits = precopy.end_round(self, stream, kind, start)
             if guest.ran_out():
                 return self.lose_guest()
             if self.broken():
@@ -166,7 +174,7 @@ class Migration:
                 self.world.event(verdict.action, guest.name, self.reason)
                 break
             self.hints.after_sync()
-            kind = "re-sent"
+            kind, start = "re-sent", precopy.begin_round(self, stream)
 
         guest.pause(cause="blackout")
         self.paused_at = env.now

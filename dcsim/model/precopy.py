@@ -22,32 +22,28 @@ if TYPE_CHECKING:
     from dcsim.model.migration import Migration
 
 
-def send_round(
-    migration: Migration, stream: Stream, kind: str, entries: float
-) -> Generator[simpy.Event, Any, tuple[float, bool]]:
-    """Send one round and sync; return what is left, in bytes, and whether it fits."""
-    env, guest, watch = migration.world.env, migration.guest, migration.watch
-    windows = migration.settings.window > 0
+Start = tuple[float, float, float, float]
+"""When a round began; bytes sent by then, share of CPU taken, pages found dirty."""
+
+
+def begin_round(migration: Migration, stream: Stream) -> Start:
+    """Count a round that begins now; return how things are."""
     migration.rounds += 1
-    began, before, throttle = env.now, stream.sent, guest.throttle
-    found_before = migration.found_pages
     migration.begin_round(stream)
-    if entries > 0:
-        yield stream.send_raw(entries, limited=True)
-        guest.pass_time()
-    fits_s = watch.downtime_limit if windows else 0.0
-    yield from stream.send_round(kind, fits_s=fits_s, until_s=watch.deadline_s)
-    if windows and not guest.ran_out():
-        # decisions fall at the end of the window; until then it goes on sending
-        yield from stream.send_round(kind, fits_s=0.0, until_s=window_end(migration, began))
+    return migration.world.env.now, stream.sent, migration.guest.throttle, migration.found_pages
+
+
+def end_round(migration: Migration, stream: Stream, kind: str, start: Start) -> tuple[float, bool]:
+    """Sync after a round; return what is left, in bytes, and whether it fits."""
+    began, sent_before, throttle, found_before = start
+    watch, now = migration.watch, migration.world.env.now
     stream.end_round()
     left = stream.scan.pending * PAGE
     left += sync(migration, stream) * PAGE
     new = migration.found_pages - found_before
-    now = env.now
-    elapsed, sent = now - began, stream.sent - before
+    elapsed, sent = now - began, stream.sent - sent_before
     bandwidth = sent / elapsed if elapsed > 0 else math.inf
-    if windows:
+    if migration.settings.window > 0:
         bandwidth = stream.bandwidth()
     threshold = bandwidth * watch.downtime_limit
     if elapsed > 0 and now < watch.deadline_s:
@@ -81,8 +77,9 @@ def sync_often(migration: Migration, stream: Stream, every_s: float) -> Generato
         seen = migration.syncs
 
 
-def window_end(migration: Migration, began: float) -> float:
+def window_end(migration: Migration, start: Start) -> float:
     """Return when the present bandwidth window ends; the first of a round is a whole one."""
+    began, *_ = start
     window = migration.settings.window
     passed = (migration.world.env.now - migration.stream_s) / window
     first = math.floor((began - migration.stream_s) / window + 1e-9) + 1
