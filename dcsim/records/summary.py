@@ -89,10 +89,10 @@ class Summary:
             moved = zip(block["degraded10_s"], block["moves"], strict=True)
             self._degraded.extend([seconds for seconds, moves in moved if moves])
         else:
-            rows = list(zip(block["class"], block["kind"], block["carried_bytes"], strict=True))
-            hops = [size for where, kind, size in rows if where != "disk" and kind in _HOPS]
+            sizes = list(zip(block["kind"], block["class"], block["carried_bytes"], strict=True))
+            hops = [size for kind, on, size in sizes if kind in _HOPS and on != "disk"]
             self._count("byte_hops", hops)
-            own = [size for where, kind, size in rows if where == "host" and kind == "application"]
+            own = [size for kind, on, size in sizes if kind == "application" and on == "host"]
             self._count("application_bytes", own)
 
     def _add_migrations(self, block: Mapping[str, Sequence[Any]]) -> None:
