@@ -208,11 +208,13 @@ class Hints:
             parts = PARTS if duration > 0 else 1
             self._work(1)
             for _ in range(parts):
+                self.guest.look()
                 yield from self._pass(duration / parts, until_s=until_s)
                 if self.guest.env.now >= until_s:
                     break
                 self._take(step, free / parts, clean / parts, written / parts)
             self._work(-1)
+            self.guest.look()
             if self.guest.env.now >= until_s:
                 return
             if balloon and step.returned == "at-once":
@@ -227,7 +229,6 @@ class Hints:
         if step.tell == "balloon":
             self.ballooned += self.guest.inflate(pages, block_pages=step.block_pages)
             self.guest.balloon_gives_back = step.deflate_on_oom
-        self.guest.look()
 
     def _select(self, step: Step) -> tuple[float, float, float]:
         """Return a step's pages, as of now."""
@@ -235,10 +236,9 @@ class Hints:
         return selected(step, self.guest.memory)
 
     def _work(self, threads: float) -> None:
-        """Begin (or, negative, end) to take one of the guest's CPUs for the policy."""
+        """Begin (or, negative, end) to take one of the guest's CPUs; it is to be looked at then."""
         self.guest.pass_time()
         self.guest.policy_threads += threads
-        self.guest.look()
 
     def _pass(self, duration: float, *, until_s: float = math.inf) -> Generator[simpy.Event]:
         """Let this time pass, but not beyond `until_s`."""
@@ -251,10 +251,11 @@ class Hints:
         pages = self.guest.memory.held_by_balloon
         self.interactions += step.interactions(pages)
         self._work(1)
+        self.guest.look()
         yield from self._pass(DEFLATE_TIME * step.duration_s(pages))
-        self.guest.pass_time()
-        self.guest.deflate()
         self._work(-1)
+        self.guest.deflate()
+        self.guest.look()
 
     # ------------------------------------------------------------------ while the log is on
 

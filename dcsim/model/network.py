@@ -258,8 +258,8 @@ class Network:
         for flow in moved or ():
             self._note(flow, flow.rate - flow.was)
         # A listener may look at any flow, so all rates are in place before the first is told.
-        for flow in told:
-            flow.listener()
+        for listener in dict.fromkeys([flow.listener for flow in told]):
+            listener()
         if self._check and not self._settling:  # else a listener asked for more
             wrong = violations(self.flows, self.capacity)
             if wrong:

@@ -24,6 +24,8 @@ NEGLIGIBLE_MISSES = 1.0
 
 NEXT_TO_NOTHING = 1e-6
 """Share of the memory that, as room for its cache, is none."""
+COARSER = 2.0
+"""How much more a miss rate may change where its misses slow nobody down."""
 LONGEST_S = 1e6
 """Time for which reads are paced alike where nothing changes."""
 NO_MISSES: Sequence[float] = ()
@@ -51,9 +53,9 @@ class Pacing:
 
     __slots__ = (
         "_able", "_activities", "_ahead", "_base_misses", "_base_share", "_base_stalls", "_bases",
-        "_cores", "_done", "_factor", "_granted", "_guest", "_holds", "_misses", "_needs",
-        "_own_share", "_policy_share", "_rates", "_reads", "_share", "_stalls", "_tolerance",
-        "paces",
+        "_cores", "_done", "_factor", "_granted", "_guest", "_holds", "_latency", "_misses",
+        "_needs", "_own_share", "_policy_share", "_rates", "_reads", "_share", "_stalls",
+        "_tolerance", "paces",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
@@ -68,6 +70,7 @@ class Pacing:
         self._needs: tuple[object, ...] | None = None
         self._holds = NO_HOLDS
         self._factor = math.nan
+        self._able, self._latency = 1.0, 0.0
         self._granted: Sequence[float] | None = None
 
     # ------------------------------------------------------------------ rates
@@ -79,17 +82,17 @@ class Pacing:
             self._stand_still()
             return
         if guest.profile.reads:
+            self._latency = guest.storage.latency_s(host.node)
             self._look_ahead()
-        latency = guest.storage.latency_s(host.node) if guest.profile.reads else 0.0
         slowness = 1.0 if guest.huge is None else guest.huge.slowness
         needs = (
-            guest.level, guest.throttle, guest.policy_threads, slowness, latency,
+            guest.level, guest.throttle, guest.policy_threads, slowness, self._latency,
             self._misses, self._base_misses, guest.holds,
         )  # fmt: skip
         if needs != self._needs:
             self._needs, self._factor = AT_REST if needs == AT_REST else needs, math.nan
             self._holds = guest.holds
-            self._work_out_needs(slowness, latency)
+            self._work_out_needs(slowness)
         host.demand_cpu(guest, self._cores)
         traffic = guest.traffic
         if host.cpu_factor != self._factor:
@@ -134,29 +137,38 @@ class Pacing:
 
     def _reads_ahead(self, memories: Sequence[Memory]) -> list[float]:
         """Return how many reads of each set are paced alike: as long as no chance changes much."""
-        able = self._rates_at(1.0, self._guest.profile.no_stalls)
-        rates = [self.paces[i].rate or able[i] for i in self._guest.profile.reads]
+        guest = self._guest
+        able = self._rates_at(1.0, guest.profile.no_stalls)
+        rates = [self.paces[i].rate or able[i] for i in guest.profile.reads]
         change = math.sqrt(self._tolerance / 2)  # as a stretch is paced by its mean
         steady = math.inf
         for memory in memories:
             if memory.room > NEXT_TO_NOTHING * memory.pages:
-                for reader, rate in zip(memory.readers, rates, strict=True):
+                for i, reader, rate in zip(guest.profile.reads, memory.readers, rates, strict=True):
                     miss = reader.miss()
                     if rate * miss >= NEGLIGIBLE_MISSES:
-                        steady = min(steady, reader.steady_for(rate, miss, change))
+                        coarser = 1.0 if self._lags(i, rate, miss) else COARSER
+                        steady = min(steady, reader.steady_for(rate, miss, coarser * change))
         time = min(LONGEST_S, max(SHORTEST_GROWTH_S, steady))
         return [rate * time for rate in rates]
+
+    def _lags(self, i: int, rate: float, miss: float) -> bool:
+        """Whether reads are fewer than is wanted, now or with this chance of a miss."""
+        level, demand, activity = self._guest.level, self._guest.demands[i], self._activities[i]
+        stall_s = self._stall(activity, miss)
+        able = activity.pace(demand, level=level, share=self._able, stall_s=stall_s)
+        return min(rate, able) < demand * level
 
     def note_reads(self, reads: Sequence[float]) -> None:
         """Note that so many pages of each set were read."""
         self._done = [done + more for done, more in zip(self._done, reads, strict=True)]
 
-    def _work_out_needs(self, slowness: float, latency: float) -> None:
+    def _work_out_needs(self, slowness: float) -> None:
         """Work out what CPU it could use, with what its misses and others let it wait."""
         guest, vcpus = self._guest, self._guest.vcpus
-        stalls = self._base_stalls = self._stalls_at(self._base_misses, latency)
+        stalls = self._base_stalls = self._stalls_at(self._base_misses)
         if self._misses is not self._base_misses:
-            stalls = self._stalls_at(self._misses, latency)
+            stalls = self._stalls_at(self._misses)
         for held in self._holds.values():
             stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
         self._stalls = stalls
@@ -233,17 +245,20 @@ class Pacing:
             pace.causes["network"] = 1 / reached - 1 / pace.rate
             pace.rate = reached
 
-    def _stalls_at(self, misses: Sequence[float], latency: float) -> list[float]:
+    def _stalls_at(self, misses: Sequence[float]) -> list[float]:
         """Return each activity's mean stall a page at full service, given its readers' misses."""
         if not self._guest.profile.reads:
             return self._guest.profile.no_stalls
         stalls = [0.0] * len(self._activities)
         for i, activity in enumerate(self._activities):
             if activity.do == "read":
-                reader = self._guest.memory.readers[activity.index]
-                pages = reader.read_ahead if reader.sequential else 1
-                stalls[i] = misses[activity.index] * latency / pages
+                stalls[i] = self._stall(activity, misses[activity.index])
         return stalls
+
+    def _stall(self, activity: Activity, miss: float) -> float:
+        """Return a read's mean stall at full service, given its chance of a miss."""
+        reader = self._guest.memory.readers[activity.index]
+        return miss * self._latency / (reader.read_ahead if reader.sequential else 1)
 
     def _rates_at(self, share: float, stalls: Sequence[float]) -> Sequence[float]:
         """Return the pages per second of each activity with this share of its CPU."""

@@ -59,8 +59,6 @@ def sync(migration: Migration, stream: Stream) -> float:
     migration.found_pages += new
     if migration.brakes is not None:
         migration.brakes.sync(new, migration.sent_bytes)
-    if migration.drifts:
-        migration.guest.look()
     return new
 
 
