@@ -1,16 +1,8 @@
 /* Who reads which files, and what is remembered; its reference is dcsim/model/readers.py. */
-#include "touch.h"
+#include "readers.h"
 #include <math.h>
 
 /* ------------------------------------------------------------------ ReadSet */
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *classes; /* a tuple of TouchClass */
-    double remembered;
-    double at, total; /* what was resident when last asked, and at how many touches */
-    long read_ahead;
-} ReadSet;
 
 static PyTypeObject ReadSetType;
 
@@ -36,7 +28,7 @@ reader_resident(ReadSet *self, double touches)
     return total;
 }
 
-static double
+double
 reader_miss(const ReadSet *self, double touches)
 {
     double total = 0.0;
@@ -49,6 +41,12 @@ reader_miss(const ReadSet *self, double touches)
             total += part->share;
     }
     return total;
+}
+
+int
+reader_sweeps(const ReadSet *self)
+{
+    return CLASSES(self) > 0 && CLASS(self, 0)->each;
 }
 
 static double
@@ -190,7 +188,7 @@ static PyObject *
 ReadSet_sequential(ReadSet *self, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(CLASSES(self) > 0 && CLASS(self, 0)->each);
+    return PyBool_FromLong(reader_sweeps(self));
 }
 
 static PyMemberDef ReadSet_members[] = {
@@ -229,27 +227,25 @@ static PyTypeObject ReadSetType = {
 /* ------------------------------------------------------------------ many readers */
 
 #define NEWTON_STEPS 100
+#define COUNT(readers) PyTuple_GET_SIZE(readers)
+#define READER(readers, i) ((ReadSet *)PyTuple_GET_ITEM(readers, i))
 
-/* Readers as a list or a tuple; false with an exception set. */
-static int
-readers_from(PyObject *sequence, ReadSet ***readers, Py_ssize_t *count)
+int
+are_readers(PyObject *sets)
 {
-    if (!PyList_Check(sequence) && !PyTuple_Check(sequence)) {
-        PyErr_SetString(PyExc_TypeError, "a list or a tuple expected");
-        return 0;
+    if (!PyTuple_Check(sets)) {
+        PyErr_SetString(PyExc_TypeError, "a tuple expected");
+        return -1;
     }
-    *count = PySequence_Fast_GET_SIZE(sequence);
-    *readers = (ReadSet **)PySequence_Fast_ITEMS(sequence);
-    for (Py_ssize_t i = 0; i < *count; i++)
-        if (!PyObject_TypeCheck((PyObject *)(*readers)[i], &ReadSetType)) {
+    for (Py_ssize_t i = 0; i < COUNT(sets); i++)
+        if (!PyObject_TypeCheck(PyTuple_GET_ITEM(sets, i), &ReadSetType)) {
             PyErr_SetString(PyExc_TypeError, "sets that are read expected");
-            return 0;
+            return -1;
         }
-    return 1;
+    return 0;
 }
 
-/* Newly allocated numbers, one for each of `count` readers, and `more` numbers after them. */
-static double *
+double *
 numbers_from(PyObject *sequence, Py_ssize_t count, Py_ssize_t more)
 {
     if ((!PyList_Check(sequence) && !PyTuple_Check(sequence)) ||
@@ -268,36 +264,56 @@ numbers_from(PyObject *sequence, Py_ssize_t count, Py_ssize_t more)
     return numbers;
 }
 
-static int
-in_proportion(ReadSet *const *readers, const double *touches, Py_ssize_t count)
+double
+readers_resident(PyObject *readers)
 {
-    double total_a = 0.0, total_b = 0.0;
-    if (count < 2)
+    double total = 0.0;
+    for (Py_ssize_t i = 0; i < COUNT(readers); i++)
+        total += reader_resident(READER(readers, i), READER(readers, i)->remembered);
+    return total;
+}
+
+int
+readers_proportional(PyObject *readers, const double *touches)
+{
+    double remembered = 0.0, made = 0.0;
+    if (COUNT(readers) < 2)
         return 1;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        total_a += readers[i]->remembered;
-        total_b += touches[i];
+    for (Py_ssize_t i = 0; i < COUNT(readers); i++) {
+        remembered += READER(readers, i)->remembered;
+        made += touches[i];
     }
-    if (total_a <= 0 || total_b <= 0)
+    if (remembered <= 0 || made <= 0)
         return 0;
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (!(fabs(readers[i]->remembered / total_a - touches[i] / total_b) < 1e-9))
+    for (Py_ssize_t i = 0; i < COUNT(readers); i++)
+        if (!(fabs(READER(readers, i)->remembered / remembered - touches[i] / made) < 1e-9))
             return 0;
     return 1;
 }
 
-/* `from_nothing`: of these touches alone, rather than of what is remembered and these. */
+enum which { ALL, SWEEPS, OTHERS };
+
+static int
+among(const ReadSet *reader, enum which which)
+{
+    return which == ALL || reader_sweeps(reader) == (which == SWEEPS);
+}
+
+/* `touches` are those on top of what is remembered; NULL: what is remembered, from nothing. */
 static double
-reach(ReadSet *const *readers, int from_nothing, const double *touches, Py_ssize_t count,
-      double target, double start)
+reach(PyObject *readers, enum which which, const double *touches, double target, double start)
 {
     double share = start;
     for (int step = 0; step < NEWTON_STEPS; step++) {
         double value = 0.0, slope = 0.0;
-        for (Py_ssize_t i = 0; i < count; i++) {
-            double rise, base = from_nothing ? 0.0 : readers[i]->remembered;
-            value += reader_curve(readers[i], base + share * touches[i], &rise);
-            slope += rise * touches[i];
+        for (Py_ssize_t i = 0; i < COUNT(readers); i++) {
+            const ReadSet *reader = READER(readers, i);
+            if (!among(reader, which))
+                continue;
+            double base = touches == NULL ? 0.0 : reader->remembered, rise;
+            double count = touches == NULL ? reader->remembered : touches[i];
+            value += reader_curve(reader, base + share * count, &rise);
+            slope += rise * count;
         }
         double gap = target - value;
         if (gap <= 1e-12 * target || slope <= 0)
@@ -307,149 +323,194 @@ reach(ReadSet *const *readers, int from_nothing, const double *touches, Py_ssize
     return share;
 }
 
-static PyObject *
-proportional(PyObject *module, PyObject *const *args, Py_ssize_t given)
+static void
+forget(PyObject *readers, enum which which, double pages)
 {
-    (void)module;
-    Py_ssize_t count;
-    ReadSet **readers;
-    if (given != 2) {
-        PyErr_SetString(PyExc_TypeError, "readers and touches expected");
-        return NULL;
-    }
-    if (!readers_from(args[0], &readers, &count))
-        return NULL;
-    double *touches = numbers_from(args[1], count, 0);
-    if (touches == NULL)
-        return NULL;
-    int same = in_proportion(readers, touches, count);
-    PyMem_Free(touches);
-    return PyBool_FromLong(same);
-}
-
-static PyObject *
-resident_of(PyObject *module, PyObject *sequence)
-{
-    (void)module;
-    Py_ssize_t count;
-    ReadSet **readers;
-    if (!readers_from(sequence, &readers, &count))
-        return NULL;
-    double total = 0.0;
-    for (Py_ssize_t i = 0; i < count; i++)
-        total += reader_resident(readers[i], readers[i]->remembered);
-    return PyFloat_FromDouble(total);
-}
-
-static PyObject *
-forget(PyObject *module, PyObject *const *args, Py_ssize_t given)
-{
-    (void)module;
-    Py_ssize_t count;
-    ReadSet **readers;
-    double pages = 0.0, share = 0.0;
-    if (given != 2) {
-        PyErr_SetString(PyExc_TypeError, "readers and pages expected");
-        return NULL;
-    }
-    if (!readers_from(args[0], &readers, &count) || number(args[1], &pages) < 0)
-        return NULL;
-    double *touches = PyMem_Malloc((size_t)count * sizeof(double) + 1);
-    if (touches == NULL)
-        return PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < count; i++)
-        touches[i] = readers[i]->remembered;
+    double share = 0.0;
     if (pages > 0) {
-        double resident = 0.0, slope = 0.0, total = 0.0;
-        for (Py_ssize_t i = 0; i < count; i++) {
+        double whole = 0.0, slope = 0.0, total = 0.0;
+        for (Py_ssize_t i = 0; i < COUNT(readers); i++) {
+            const ReadSet *reader = READER(readers, i);
+            if (!among(reader, which))
+                continue;
             double rise;
-            resident += reader_curve(readers[i], touches[i], &rise);
-            slope += rise * touches[i];
-            total += touches[i];
+            whole += reader_curve(reader, reader->remembered, &rise);
+            slope += rise * reader->remembered;
+            total += reader->remembered;
         }
-        double excess = resident - pages;
-        double start = most(slope > 0 ? 1 - excess / slope : 0.0, pages / total);
-        share = reach(readers, 1, touches, count, pages, start);
+        double start = most(slope > 0 ? 1 - (whole - pages) / slope : 0.0, pages / total);
+        share = reach(readers, which, NULL, pages, start);
     }
-    for (Py_ssize_t i = 0; i < count; i++)
-        readers[i]->remembered = share * touches[i];
-    PyMem_Free(touches);
-    Py_RETURN_NONE;
+    for (Py_ssize_t i = 0; i < COUNT(readers); i++)
+        if (among(READER(readers, i), which))
+            READER(readers, i)->remembered = share * READER(readers, i)->remembered;
+}
+
+void
+readers_forget(PyObject *readers, double pages, int swept_first)
+{
+    if (!swept_first) {
+        forget(readers, ALL, pages);
+        return;
+    }
+    double kept = 0.0;
+    for (Py_ssize_t i = 0; i < COUNT(readers); i++)
+        if (among(READER(readers, i), OTHERS))
+            kept += reader_resident(READER(readers, i), READER(readers, i)->remembered);
+    double room = pages - kept;
+    forget(readers, SWEEPS, most(0.0, room));
+    if (room < 0)
+        forget(readers, OTHERS, pages);
 }
 
 /* Put down what will be resident of each after a share of the touches; return the sum. */
 static double
-resident_after(ReadSet *const *readers, const double *touches, Py_ssize_t count, double share,
-               double *after)
+resident_after(PyObject *readers, const double *touches, double share, double *after)
 {
     double total = 0.0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        after[i] = reader_resident(readers[i], readers[i]->remembered + share * touches[i]);
+    for (Py_ssize_t i = 0; i < COUNT(readers); i++) {
+        ReadSet *reader = READER(readers, i);
+        after[i] = reader_resident(reader, reader->remembered + share * touches[i]);
         total += after[i];
     }
     return total;
 }
 
-static PyObject *
-misses_of(PyObject *module, PyObject *const *args, Py_ssize_t given)
+double
+readers_misses(PyObject *readers, const double *touches, double room, int tight, double *misses,
+               double *scratch)
 {
-    (void)module;
-    Py_ssize_t count;
-    ReadSet **readers;
-    double room = 0.0;
-    char tight;
-    if (given != 4) {
-        PyErr_SetString(PyExc_TypeError, "readers, touches, room and tight expected");
-        return NULL;
-    }
-    if (!readers_from(args[0], &readers, &count) || number(args[2], &room) < 0 ||
-        truth(args[3], &tight) < 0)
-        return NULL;
-    double *touches = numbers_from(args[1], count, 2 * count);
-    PyObject *misses = touches == NULL ? NULL : PyList_New(count);
-    if (misses == NULL) {
-        PyMem_Free(touches);
-        return NULL;
-    }
-    double *before = touches + count, *after = before + count;
-    double start = resident_after(readers, touches, count, 0.0, before), share = 1.0;
-    if (tight && in_proportion(readers, touches, count))
+    double *before = scratch, *after = scratch + COUNT(readers);
+    double start = resident_after(readers, touches, 0.0, before), share = 1.0;
+    if (tight && readers_proportional(readers, touches))
         share = 0.0;
-    else if (!(resident_after(readers, touches, count, 1.0, after) - start <= room))
-        share = tight ? 0.0 : reach(readers, 0, touches, count, start + room, 0.0);
+    else if (resident_after(readers, touches, 1.0, after) - start > room)
+        share = tight ? 0.0 : reach(readers, ALL, touches, start + room, 0.0);
     if (share == 0.0)
         after = before;
     else if (share < 1.0)
-        resident_after(readers, touches, count, share, after);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        double own = most(0.0, after[i] - before[i]);
+        resident_after(readers, touches, share, after);
+    for (Py_ssize_t i = 0; i < COUNT(readers); i++) {
+        const ReadSet *reader = READER(readers, i);
+        misses[i] = most(0.0, after[i] - before[i]);
         if (share < 1.0) {
             double rest = (1 - share) * touches[i];
-            own += rest * reader_miss(readers[i], readers[i]->remembered + share * touches[i]);
+            misses[i] += rest * reader_miss(reader, reader->remembered + share * touches[i]);
         }
-        PyObject *item = PyFloat_FromDouble(own);
-        if (item == NULL) {
-            Py_CLEAR(misses);
-            break;
-        }
-        PyList_SET_ITEM(misses, i, item);
     }
-    PyMem_Free(touches);
-    return misses == NULL ? NULL : Py_BuildValue("(dN)", share, misses);
+    return share;
 }
 
-static PyMethodDef functions[] = {
-    {"proportional", METHOD(proportional), METH_FASTCALL, NULL},
-    {"resident_of", METHOD(resident_of), METH_O, NULL},
-    {"forget", METHOD(forget), METH_FASTCALL, NULL},
-    {"misses_of", METHOD(misses_of), METH_FASTCALL, NULL},
+/* ------------------------------------------------------------------ Stretch */
+
+#define STRAYED 0.1
+#define ROUNDING 1e-9
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *readers, *misses;
+    double *reads, *start; /* of each reader */
+    double room, starts_with, ends_with;
+} Stretch;
+
+static PyTypeObject StretchType;
+
+PyObject *
+stretch_of(PyObject *readers, PyObject *reads, double room, int tight)
+{
+    Py_ssize_t count = COUNT(readers);
+    Stretch *self = PyObject_New(Stretch, &StretchType);
+    if (self == NULL)
+        return NULL;
+    self->readers = Py_NewRef(readers);
+    self->misses = PyList_New(count);
+    self->reads = numbers_from(reads, count, 4 * count);
+    if (self->misses == NULL || self->reads == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    self->start = self->reads + count;
+    self->room = room;
+    self->starts_with = self->ends_with = 0.0;
+    double *missed = self->start + count;
+    readers_misses(readers, self->reads, room, tight, missed, missed + count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        ReadSet *reader = READER(readers, i);
+        double read = self->reads[i], remembered = self->start[i] = reader->remembered;
+        double miss = read > 0 ? missed[i] / read : reader_miss(reader, remembered);
+        PyList_SET_ITEM(self->misses, i, PyFloat_FromDouble(miss));
+        self->ends_with += reader_resident(reader, remembered + read);
+        self->starts_with += reader_resident(reader, remembered);
+    }
+    return (PyObject *)self;
+}
+
+static void
+Stretch_dealloc(Stretch *self)
+{
+    Py_XDECREF(self->readers);
+    Py_XDECREF(self->misses);
+    PyMem_Free(self->reads);
+    PyObject_Free(self);
+}
+
+static PyObject *
+Stretch_goes_on(Stretch *self, PyObject *const *args, Py_ssize_t given)
+{
+    Py_ssize_t count = COUNT(self->readers);
+    double room = 0.0;
+    if (given != 2) {
+        PyErr_SetString(PyExc_TypeError, "what was read, and the room, expected");
+        return NULL;
+    }
+    if (number(args[1], &room) < 0)
+        return NULL;
+    double *done = numbers_from(args[0], count, 0);
+    if (done == NULL)
+        return NULL;
+    int on = 1;
+    for (Py_ssize_t i = 0; on && i < count; i++) {
+        double start = self->start[i], reads = self->reads[i], made = done[i];
+        double slack = ROUNDING * (start + reads);
+        double remembered = READER(self->readers, i)->remembered;
+        on = made < reads - slack && start - slack <= remembered &&
+             remembered <= start + made + slack;
+    }
+    PyMem_Free(done);
+    if (!on)
+        Py_RETURN_FALSE;
+    double resident = readers_resident(self->readers);
+    double rest = self->ends_with - resident;
+    double expected = self->room - (resident - self->starts_with);
+    double strayed = fabs(least(room, rest) - least(expected, rest));
+    return PyBool_FromLong(strayed <= STRAYED * (self->ends_with - self->starts_with));
+}
+
+static PyMemberDef Stretch_members[] = {
+    {"readers", T_OBJECT_EX, offsetof(Stretch, readers), READONLY, NULL},
+    {"misses", T_OBJECT_EX, offsetof(Stretch, misses), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyMethodDef Stretch_methods[] = {
+    {"goes_on", METHOD(Stretch_goes_on), METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject StretchType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "dcsim.model.readers.Stretch",
+    .tp_basicsize = sizeof(Stretch),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = (destructor)Stretch_dealloc,
+    .tp_members = Stretch_members,
+    .tp_methods = Stretch_methods,
 };
 
 int
 add_readers(PyObject *module)
 {
-    if (PyModule_AddType(module, &ReadSetType) < 0)
+    if (PyType_Ready(&StretchType) < 0)
         return -1;
-    return PyModule_AddFunctions(module, functions);
+    return PyModule_AddType(module, &ReadSetType);
 }

@@ -31,7 +31,7 @@ class_from(PyObject *object)
     return (const TouchClass *)object;
 }
 
-static double
+double
 class_distinct(const TouchClass *self, double touches)
 {
     double own = touches * self->share;
@@ -500,23 +500,15 @@ Pages_skip(Pages *self, PyObject *arg)
     return PyFloat_FromDouble(taken);
 }
 
-static PyObject *
-Pages_move(Pages *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+double
+pages_move(Pages *self, double pages, Pages *to, char written)
 {
-    static const char *const names[] = {"pages", "to", "written"};
-    PyObject *given[3];
-    double pages = 0.0;
-    char written;
-    Pages *to;
-    if (arguments(args, count, kwnames, names, 3, 2, given) < 0 || number(given[0], &pages) < 0 ||
-        (to = pages_from(given[1])) == NULL || truth(given[2], &written) < 0)
-        return NULL;
     pages = least(pages, frames_of(self)->count);
     if (!(pages > 0))
-        return PyFloat_FromDouble(0.0);
+        return 0.0;
     Frames *frames = self->frames, *more = frames_for(to);
     if (more == NULL)
-        return NULL;
+        return 0.0;
     double share = pages / frames->count;
     double pending = share * frames->pending, left = share * frames->left;
     double fresh = share * frames->fresh, untouched = share * frames->untouched;
@@ -540,7 +532,22 @@ Pages_move(Pages *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnam
         more->idle += idle;
         more->absent += absent;
     }
-    return PyFloat_FromDouble(pages);
+    return pages;
+}
+
+static PyObject *
+Pages_move(Pages *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+{
+    static const char *const names[] = {"pages", "to", "written"};
+    PyObject *given[3];
+    double pages = 0.0;
+    char written;
+    Pages *to;
+    if (arguments(args, count, kwnames, names, 3, 2, given) < 0 || number(given[0], &pages) < 0 ||
+        (to = pages_from(given[1])) == NULL || truth(given[2], &written) < 0)
+        return NULL;
+    pages = pages_move(self, pages, to, written);
+    return PyErr_Occurred() ? NULL : PyFloat_FromDouble(pages);
 }
 
 /* Touches and a law, as post-copy asks. */

@@ -44,11 +44,14 @@ extern PyTypeObject TouchClassType, PagesType;
 const TouchClass *class_from(PyObject *object);
 Pages *pages_from(PyObject *object);
 
+double class_distinct(const TouchClass *self, double touches);
 double class_miss(const TouchClass *self, double touches);
 
 void pages_start_log(Pages *self, char per_chunk, double chunk);
 double pages_advance(Pages *self, double touches, double sent, char each);
 double pages_faults(const Pages *self, double touches, double sent, char each);
 double pages_sync(Pages *self);
+/* Return 0 with an exception set where there is no memory for it. */
+double pages_move(Pages *self, double pages, Pages *to, char written);
 
 #endif

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dcsim.model.hinting import DEFLATE_TIME, RACE_PARTS, Step
-from dcsim.model.memory import WHOLE_AFTER_DROP
+from dcsim.model.pool import WHOLE_AFTER_DROP
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import prepare
 from dcsim.units import PAGE, GiB, MiB

@@ -20,7 +20,7 @@ from dcsim.model.scan import Scan
 
 pytestmark = pytest.mark.skipif(kernel.compiled is None, reason="no compiled kernel")
 
-PARTS = ("touch", "readers", "guard", "scan", "transport", "sending", "memory")
+PARTS = ("touch", "readers", "pool", "guard", "scan", "transport", "sending", "memory")
 
 
 def reference() -> dict[str, ModuleType]:
@@ -195,8 +195,9 @@ def happen(made: Any, kind: str, a: float, b: float, flag: bool) -> Any:
     scan, pages, index = made.scan, 500.0 * a, int(flag)
     done = {
         "write": lambda: made.write(index, 900.0 * a),
-        "read": lambda: made.read([800.0 * a, 300.0 * b, 400.0 * a * b]),
-        "read alike": lambda: made.read([0.2 * b * r.remembered for r in made.readers]),
+        "read": lambda: tuple(made.read([800.0 * a, 300.0 * b, 400.0 * a * b])),
+        "read alike": lambda: tuple(made.read([0.2 * b * r.remembered for r in made.readers])),
+        "stretch": lambda: made.stretch([800.0 * a, 300.0 * b, 0.0]).misses,
         "allocate": lambda: made.allocate(
             pages=pages, lifetime_s=b if flag else None, elapsed_s=0.3, index=index
         ),
@@ -223,11 +224,13 @@ def happen(made: Any, kind: str, a: float, b: float, flag: bool) -> Any:
 def memory_history(made: Any, steps: list[tuple[Any, ...]]) -> list[Any]:
     """Return all that is told and all that is so after each step of a memory's history."""
     seen: list[Any] = []
+    stretch, done = made.stretch([300.0, 200.0, 100.0]), [50.0, 40.0, 30.0]
     for step in steps:
         if step[0] == "copy":
             made = made.copy()
         else:
             seen.append((step, happen(made, *step)))
+        seen.append((made.free, made.spare, made.cold, made.room, stretch.goes_on(done, made.room)))
         seen.append((made.resident, made.scan.pending, made.scan.pending_here()))
         seen.extend(state_of(pages) for pages in made.sets)
         seen.extend((reader.remembered, reader.miss()) for reader in made.readers)
@@ -240,9 +243,9 @@ def memory_history(made: Any, steps: list[tuple[Any, ...]]) -> list[Any]:
     steps=st.lists(
         st.tuples(
             st.sampled_from(
-                ["write", "read", "read", "read alike", "allocate", "evict", "drop", "inflate",
-                 "deflate", "hold", "tell", "release", "skip", "report", "start", "sync", "next",
-                 "faults", "advance", "advance", "copy"]
+                ["write", "read", "read", "read alike", "stretch", "allocate", "evict", "drop",
+                 "inflate", "deflate", "hold", "tell", "release", "skip", "report", "start",
+                 "sync", "next", "faults", "advance", "advance", "copy"]
             ),
             shares, shares, st.booleans(),
         ),
@@ -382,8 +385,9 @@ A_SET = touch.Pages(10.0)
 A_CLASS = touch.TouchClass(10.0, 1.0)
 A_READER = readers.ReadSet((A_CLASS,))
 A_MEMORY = memory.Memory(
-    pages=10.0, free_zero=0.0, free_stale=0.0, cache=0.0, kernel=0.0,
+    pages=100.0, free_zero=50.0, free_stale=0.0, cache=20.0, kernel=10.0,
     writers=[((A_CLASS,), "anonymous")],
+    readers=[((A_CLASS,), 1, 1.0)],
 )  # fmt: skip
 A_TRANSPORT = transport.Transport(4104, 9, 4104, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1e9, 1e9)
 
@@ -437,10 +441,20 @@ def scan_of(**parts: Any) -> Scan:
         (A_TRANSPORT.work_s, ([1.0, 2.0, 3.0, 4.0], 1.0)),
         (A_TRANSPORT.scan_s, ("1",)),
         (sending.Sending, (A_MEMORY.scan, None)),
-        (readers.resident_of, (None,)),
-        (readers.proportional, ([A_SET], [1.0])),
-        (readers.forget, ([A_READER],)),
-        (readers.misses_of, ([A_READER], ["1"], 1.0, False)),
+        (A_MEMORY.read, (["1"],)),
+        (A_MEMORY.write, (0, "1")),
+        (A_MEMORY.write, (0,)),
+        (A_MEMORY.stretch, (["1"],)),
+        (A_MEMORY.stretch([1.0]).goes_on, ([1.0],)),
+        (A_MEMORY.take_frames, (1.0, None)),
+        (A_MEMORY.drop, (None, 1.0)),
+        (A_MEMORY.evict, ("1",)),
+        (A_MEMORY.fill, ("1",)),
+        (A_MEMORY.forget_to, (None,)),
+        (A_MEMORY.allocate, (1.0, "2", 3.0)),
+        (setattr, (A_MEMORY, "cache", 1.0)),
+        (setattr, (A_MEMORY, "readers", (A_SET,))),
+        (setattr, (A_MEMORY, "readers", [A_READER])),
     ],
 )
 def test_what_is_no_number_of_pages_is_refused(call: Any, args: tuple[Any, ...]) -> None:
@@ -472,10 +486,28 @@ def test_what_was_never_made_sends_nothing() -> None:
         empty.scan  # noqa: B018
 
 
+def test_a_memory_is_whole() -> None:
+    """Nothing is asked of one that lacks a part."""
+    hollow = memory.Memory.__new__(memory.Memory)
+    for ask in (lambda: hollow.cache, lambda: hollow.room, lambda: hollow.read([])):
+        with pytest.raises(AttributeError, match="missing"):
+            ask()
+    with pytest.raises(AttributeError, match="deleted"):
+        del A_MEMORY.cache
+    with pytest.raises(AttributeError, match="deleted"):
+        del A_MEMORY.readers
+    with pytest.raises(IndexError):
+        A_MEMORY.write(1, 1.0)
+    with pytest.raises(IndexError):
+        A_MEMORY.allocate(pages=1.0, lifetime_s=None, elapsed_s=1.0, index=1)
+
+
 def test_each_reader_and_writer_has_its_number() -> None:
     """Numbers too few or too many are refused, as `zip` in strict mode does it."""
     with pytest.raises(ValueError, match="each"):
-        readers.misses_of([A_READER], [1.0, 2.0], 1.0, False)
+        A_MEMORY.read([1.0, 2.0])
+    with pytest.raises(ValueError, match="each"):
+        A_MEMORY.stretch([])
     with pytest.raises(ValueError, match="each"):
         A_MEMORY.scan.advance(writes=[], recycled=0.0, sent=0.0)
     with pytest.raises(IndexError):

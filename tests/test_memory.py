@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.model.invariants import check_memory
-from dcsim.model.memory import WHOLE_AFTER_DEFLATE, WHOLE_AFTER_DROP, Memory
+from dcsim.model.memory import WHOLE_AFTER_DEFLATE, Memory
+from dcsim.model.pool import WHOLE_AFTER_DROP
 from dcsim.model.readers import ReadSet
 from dcsim.model.touch import TouchClass, classes_of
 from tests.twin import TwinCache, draw, draw_zipf

@@ -10,19 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
-from dcsim.model.readers import (
-    NOTHING_READ,
-    ReadOutcome,
-    ReadSet,
-    Stretch,
-    forget,
-    forget_swept_first,
-    misses_of,
-    proportional,
-    resident_of,
-)
+from dcsim.model.pool import FIELDS, Pool, WriteClass, WriteSet
+from dcsim.model.readers import ReadSet
 from dcsim.model.scan import Place, Scan, in_order
 from dcsim.model.touch import Pages, TouchClass, copies_of, sets_of
 
@@ -36,40 +27,16 @@ and the reserve of the lowest zone: 0.44 to 0.58 by its formulas for 512 MiB to 
 REPORT_PERIOD_S, REPORT_PART, REPORT_PAGES = 2.0, 1 / 16, 32 * 1024
 """Free page reporting: time between two passes, part of each free list that one takes, and the
 pages of one request, 32 blocks of 4 MiB [C.7]."""
-WHOLE_AFTER_DROP = 0.05
-"""Share of the pages of dropped cache that make whole free blocks of 4 MiB: measured, 0.4 of free
-memory was in such blocks where 0.58 of it had been cache and nearly all of the rest was [M.9]."""
 WHOLE_AFTER_DEFLATE = 0.12
-"""The same of pages that a balloon took one by one and gave back: 0.10 to 0.13 measured [M.9]."""
-TURNOVER = 0.1
-"""Share of the cache that one step of readers whose shares shift may turn over."""
-MOST_PARTS = 100
+"""Share of the pages that a balloon took one by one and gave back that make whole free blocks of 4
+MiB: 0.10 to 0.13 measured [M.9]."""
 ZERO = (False, True, False, True, False, False, False, True, True, True, False, True)
 """Whether the sets of every memory hold only zeros, in the order in which they are listed."""
 SLACK = 1e-9
 """Rounding, in share of the memory."""
 
 
-class WriteClass(NamedTuple):
-    """Pages of one class that are written: `size` in all, of which `frames` are in memory."""
-
-    touch: TouchClass
-    frames: Pages
-
-    def missing(self, touches: float) -> float:
-        """Return how many pages not in memory so many touches of the set bring in."""
-        gap = self.touch.pages - self.frames.count
-        return gap * self.touch.distinct(touches) / self.touch.pages if gap > 0 else 0.0
-
-
-class WriteSet(NamedTuple):
-    """A set of pages that one activity writes: anonymous memory, or cached file pages."""
-
-    classes: tuple[WriteClass, ...]
-    to: Literal["anonymous", "cache"]
-
-
-class Memory:
+class Memory(Pool):
     """The frames of one guest.
 
     Parameters
@@ -104,10 +71,8 @@ class Memory:
     """
 
     __slots__ = (
-        "_hintable", "allocated", "anonymous", "anonymous_zero", "ballooned", "ballooned_zero",
-        "cache", "free_stale", "free_zero", "hinted", "hinted_zero", "init_on_alloc",
-        "kernel", "kernel_high", "loose_stale", "loose_zero", "min_free", "oom_pages", "order",
-        "pages", "readers", "replacement", "scan", "sets", "writers",
+        "anonymous", "anonymous_zero", "ballooned", "ballooned_zero", "init_on_alloc", "kernel",
+        "kernel_high", "oom_pages", "order", "pages", "scan", "sets",
     )  # fmt: skip
 
     def __init__(
@@ -203,6 +168,15 @@ class Memory:
         )
         return other
 
+    def __getstate__(self) -> list[Any]:
+        """Return its parts, to be copied or pickled."""
+        return [getattr(self, name) for name in PARTS]
+
+    def __setstate__(self, parts: list[Any]) -> None:
+        """Be made of these parts."""
+        for name, part in zip(PARTS, parts, strict=True):
+            setattr(self, name, part)
+
     def _remember(self, rates: Sequence[float]) -> None:
         """Start with the residency that long reading at these rates leaves in the cache."""
         sizes = [sum(c.pages for c in reader.classes) for reader in self.readers]
@@ -211,50 +185,14 @@ class Memory:
         )
         for reader, rate in zip(self.readers, rates, strict=True):
             reader.remembered = 1e3 * rate * longest
-        self._forget_to(self.cache.count)
+        self.forget_to(self.cache.count)
 
     # ------------------------------------------------------------------ sums
-
-    @property
-    def free(self) -> float:
-        """Free pages."""
-        loose = self.loose_stale.count + self.loose_zero.count
-        return loose + self.free_stale.count + self.free_zero.count
 
     @property
     def free_sets(self) -> tuple[Pages, Pages, Pages, Pages]:
         """The free pages, in the order in which they are taken."""
         return self.loose_stale, self.loose_zero, self.free_stale, self.free_zero
-
-    @property
-    def spare(self) -> float:
-        """Free pages above those that the kernel keeps."""
-        spare = self.free - self.min_free
-        return spare if spare > 0 else 0.0
-
-    @property
-    def resident(self) -> float:
-        """Cached pages that some reader may read again."""
-        return resident_of(self.readers)
-
-    @property
-    def cold(self) -> float:
-        """Clean cache that nobody reads again."""
-        return max(0.0, self.cache.count - self.resident)
-
-    @property
-    def room(self) -> float:
-        """Pages in which more of what readers read may become resident: spare, held and cold."""
-        spare = self.loose_stale.count + self.loose_zero.count  # looked at most: no calls in it
-        spare += self.free_stale.count + self.free_zero.count
-        spare -= self.min_free
-        held = self.hinted.count + self.hinted_zero.count
-        cold = self.cache.count - resident_of(self.readers)
-        return (spare if spare > 0 else 0.0) + held + (cold if cold > 0 else 0.0)
-
-    def is_tight(self, room: float) -> bool:
-        """Whether so much room is next to none."""
-        return room <= 1e-6 * max(1.0, self.cache.count)
 
     @property
     def written_cache(self) -> float:
@@ -268,126 +206,6 @@ class Memory:
         low = LOW_WATERMARK * self.min_free
         return max(0.0, self.free - self.min_free + cache - min(cache / 2, low))
 
-    # ------------------------------------------------------------------ the guest's own doing
-
-    def write(self, index: int, touches: float) -> None:
-        """Bring in the file pages that a writer touches and that are not in memory."""
-        writer = self.writers[index]
-        if writer.to == "anonymous":  # which is never taken from
-            return
-        for written in writer.classes:
-            missing = written.missing(touches)
-            if missing > 1e-9:
-                self.take_frames(missing, written.frames)
-
-    def read(self, touches: Sequence[float]) -> ReadOutcome:
-        """Read file pages: so many touches of each read set; misses take frames and fill them."""
-        if not self.readers:
-            return NOTHING_READ
-        if proportional(self.readers, touches):
-            return self._read(touches)
-        # Where shares of the cache shift between readers, no step may turn over much of it.
-        missed = sum(count * r.miss() for r, count in zip(self.readers, touches, strict=True))
-        if missed <= self.spare + self.cold:
-            return self._read(touches)
-        parts = min(MOST_PARTS, math.ceil(missed / (TURNOVER * max(self.cache.count, 1.0))))
-        if parts <= 1:
-            return self._read(touches)
-        part = [count / parts for count in touches]
-        outcomes = [self._read(part) for _ in range(parts)]
-        return ReadOutcome.total(outcomes)
-
-    def stretch(self, reads: Sequence[float]) -> Stretch:
-        """Return so many reads to come of each read set, paced alike."""
-        room = self.room
-        return Stretch(self.readers, reads, room, tight=self.is_tight(room))
-
-    def _read(self, touches: Sequence[float]) -> ReadOutcome:
-        """Read in one step."""
-        room = self.room
-        share, misses = misses_of(self.readers, touches, room, self.is_tight(room))
-        filled = extra = 0.0
-        for missed, reader in zip(misses, self.readers, strict=True):
-            filled += missed
-            if not reader.sequential:
-                extra += missed * (reader.read_ahead - 1)
-        fresh = self._fill_from_free(filled + extra) if filled > 0 else 0.0
-        full = share < 1.0 or extra > 0
-        if not (share == 0.0 and not extra and proportional(self.readers, touches)):
-            for reader, count in zip(self.readers, touches, strict=True):
-                reader.remembered += count
-            if full:
-                self._forget_to(self.cache.count)
-        return ReadOutcome(misses, filled + extra, filled + extra - fresh)
-
-    def _fill_from_free(self, pages: float) -> float:
-        """Fill free frames, then those a hint holds, with file pages; return how many."""
-        done = self._take_free(min(pages, self.spare), self.cache)
-        # Reclaim for the cache is pressure too: the hint's shrinker gives blocks back [C.6].
-        done += self.hinted.move(pages - done, self.cache, written=True)
-        return done + self.hinted_zero.move(pages - done, self.cache, written=True)
-
-    def allocate(
-        self, *, pages: float, lifetime_s: float | None, elapsed_s: float, index: int = 0
-    ) -> float:
-        """Allocate and write so many pages over an interval, freeing those past their lifetime.
-
-        Returns
-        -------
-        float
-            Pages that could be had.
-        """
-        live = self.allocated[index]
-        before = live.count
-        freed = 0.0
-        if lifetime_s is not None and elapsed_s > 0:
-            # d(live)/dt = allocated - live/lifetime, solved for the live pages at the end
-            settled = pages / elapsed_s * lifetime_s
-            kept = math.exp(-elapsed_s / lifetime_s) if lifetime_s > 0 else 0.0
-            freed = before + pages - (settled + (before - settled) * kept)
-        # Only what is live in the end beyond what was may cost cache: the rest are frames freed.
-        got = self.take_frames(max(0.0, pages - max(0.0, freed)), live)
-        while pages - got > 1e-6:
-            step = self._take_free(min(pages - got, self.spare), live)
-            back = self._free(live, min(max(0.0, freed), live.count))
-            if step + back <= 1e-9:
-                step = self.take_frames(pages - got, live)
-                if step <= 1e-9:
-                    return got
-            got += step
-            freed -= back
-        self._free(live, max(0.0, freed))
-        return got
-
-    def _free(self, live: Pages, pages: float) -> float:
-        """Free pages of a process, which have their contents still; return how many."""
-        pages = min(pages, live.count)
-        loose = live.move((1 - self._hintable) * pages, self.loose_stale)
-        return loose + live.move(pages - loose, self.free_stale)
-
-    def take_frames(self, pages: float, to: Pages) -> float:
-        """Take frames and write them: free ones, then cache, then what a hint holds."""
-        got = self._take_free(min(pages, self.spare), to)
-        if got < pages:
-            self.evict(pages - got + max(0.0, self.min_free - self.free))
-            got += self._take_free(min(pages - got, self.spare), to)
-        if got < pages:
-            got += self.hinted.move(pages - got, to, written=True)
-            got += self.hinted_zero.move(pages - got, to, written=True)
-        return got
-
-    def _take_free(self, pages: float, to: Pages) -> float:
-        """Write so many free pages, loose ones first; return how many."""
-        if pages <= 0:
-            return 0.0
-        stale, zero = self.loose_stale, self.loose_zero
-        loose = stale.count + zero.count
-        share = min(1.0, pages / loose) if loose > 0 else 0.0
-        got = stale.move(share * stale.count, to, written=True)
-        got += zero.move(share * zero.count, to, written=True)
-        got += self.free_stale.move(pages - got, to, written=True)
-        return got + self.free_zero.move(pages - got, to, written=True)
-
     def deflate_on_oom(self, pages: float) -> float:
         """Give ballooned pages back to a guest that has run out; return how many."""
         got = self.deflate(pages)
@@ -396,18 +214,12 @@ class Memory:
 
     # ------------------------------------------------------------------ what policies do
 
-    def evict(self, pages: float) -> float:
-        """Turn clean cache, coldest first, into free and stale pages; return how many."""
-        done = self._drop(self.cache, pages)
-        self._forget_to(self.cache.count)
-        return done
-
     def forget_absent(self) -> float:
         """At the destination, let go of clean cache that was not sent; return how many pages."""
         absent = min(self.cache.absent, self.cache.count)
         self.cache.move(absent, self.free_zero)
         self.cache.absent = 0.0
-        self._forget_to(self.cache.count)
+        self.forget_to(self.cache.count)
         return absent
 
     def drop_written(self, pages: float) -> float:
@@ -419,14 +231,8 @@ class Memory:
         done = 0.0
         for writer in self.writers:
             if writer.to == "cache":
-                done += sum(self._drop(c.frames, share * c.frames.count) for c in writer.classes)
+                done += sum(self.drop(c.frames, share * c.frames.count) for c in writer.classes)
         return done
-
-    def _drop(self, cache: Pages, pages: float) -> float:
-        """Free cached pages, few of which make whole blocks; return how many."""
-        pages = min(pages, cache.count)
-        whole = cache.move(WHOLE_AFTER_DROP * pages, self.free_stale)
-        return whole + cache.move(pages - whole, self.loose_stale)
 
     def inflate(self, pages: float) -> float:
         """Let a balloon take free pages, which then read as zero; return how many."""
@@ -501,10 +307,10 @@ class Memory:
 
     def refill(self, pages: float, *, like: Memory) -> None:
         """Fill free frames with file pages read ahead; residency becomes as in another memory."""
-        self._fill_from_free(pages)
+        self.fill(pages)
         for reader, other in zip(self.readers, like.readers, strict=True):
             reader.remembered = max(reader.remembered, other.remembered)
-        self._forget_to(self.cache.count)
+        self.forget_to(self.cache.count)
 
     def restart(self) -> None:
         """Start anew: nothing is cached, allocated short-term, held or ballooned."""
@@ -516,10 +322,8 @@ class Memory:
             if writer.to == "cache":
                 for written in writer.classes:
                     written.frames.move(written.frames.count, self.free_zero)
-        self._forget_to(0.0)
+        self.forget_to(0.0)
 
-    def _forget_to(self, pages: float) -> None:
-        """Let readers forget until what is resident fits these pages."""
-        if self.resident <= pages:
-            return
-        (forget_swept_first if self.replacement == "two-list" else forget)(self.readers, pages)
+
+PARTS = (*FIELDS, *Memory.__slots__)
+"""What a memory is made of."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from dcsim.kernel import twin
 from dcsim.model.touch import TouchClass
@@ -97,31 +96,6 @@ class ReadSet:
         return self.classes[0].law == "each"
 
 
-class ReadOutcome(NamedTuple):
-    """What an interval of reading came to, in pages.
-
-    `brought` is what came from storage with read-ahead, and `recycled` the cache frames that were
-    filled anew.
-    """
-
-    misses: Sequence[float]
-    brought: float
-    recycled: float
-
-    @classmethod
-    def total(cls, outcomes: Sequence[ReadOutcome]) -> ReadOutcome:
-        """Return what intervals one after another came to."""
-        return cls(
-            misses=[sum(own) for own in zip(*(o.misses for o in outcomes), strict=True)],
-            brought=sum(o.brought for o in outcomes),
-            recycled=sum(o.recycled for o in outcomes),
-        )
-
-
-NOTHING_READ = ReadOutcome((), 0.0, 0.0)
-
-
-@twin
 def resident_of(readers: Sequence[ReadSet]) -> float:
     """Return the pages resident of all of them."""
     total = 0.0
@@ -130,7 +104,6 @@ def resident_of(readers: Sequence[ReadSet]) -> float:
     return total
 
 
-@twin
 def proportional(readers: Sequence[ReadSet], touches: Sequence[float]) -> bool:
     """Whether these touches are to one another as those that are remembered are."""
     if len(readers) < 2:
@@ -147,7 +120,6 @@ def proportional(readers: Sequence[ReadSet], touches: Sequence[float]) -> bool:
     )
 
 
-@twin
 def forget(readers: Sequence[ReadSet], pages: float) -> None:
     """Let these readers forget in the same proportion until what is resident fits these pages."""
     touches = [reader.remembered for reader in readers]
@@ -175,7 +147,6 @@ def forget_swept_first(readers: Sequence[ReadSet], pages: float) -> None:
         forget(kept, pages)
 
 
-@twin
 def misses_of(
     readers: Sequence[ReadSet], touches: Sequence[float], room: float, tight: bool
 ) -> tuple[float, list[float]]:

@@ -1,0 +1,543 @@
+/* The frames that a guest takes and gives back; its reference is dcsim/model/pool.py. */
+#include "readers.h"
+#include <math.h>
+
+#define WHOLE_AFTER_DROP 0.05
+#define TURNOVER 0.1
+#define MOST_PARTS 100
+#define TIGHT 1e-6
+#define NONE_MISSING 1e-9
+#define ALL_HAD 1e-6
+
+typedef struct {
+    PyObject_HEAD
+    Pages *cache, *free_stale, *free_zero, *hinted, *hinted_zero, *loose_stale, *loose_zero;
+    PyObject *allocated, *readers, *replacement, *writers;
+    double hintable, min_free;
+} Pool;
+
+static PyTypeObject *ReadOutcomeType;
+
+/* Whether all parts that are used below are there; if not, an exception is set. */
+static int
+whole(const Pool *self)
+{
+    if (self->cache && self->free_stale && self->free_zero && self->hinted && self->hinted_zero &&
+        self->loose_stale && self->loose_zero && self->readers)
+        return 1;
+    PyErr_SetString(PyExc_AttributeError, "a part of this memory is missing");
+    return 0;
+}
+
+/* A number, unless something went wrong in between. */
+static PyObject *
+told(double value)
+{
+    return PyErr_Occurred() ? NULL : PyFloat_FromDouble(value);
+}
+
+/* ------------------------------------------------------------------ sums */
+
+static double
+count_of(const Pages *pages)
+{
+    return frames_of(pages)->count;
+}
+
+static double
+free_of(const Pool *self)
+{
+    double loose = count_of(self->loose_stale) + count_of(self->loose_zero);
+    return loose + count_of(self->free_stale) + count_of(self->free_zero);
+}
+
+static double
+spare_of(const Pool *self)
+{
+    double spare = free_of(self) - self->min_free;
+    return spare > 0 ? spare : 0.0;
+}
+
+static double
+cold_of(const Pool *self)
+{
+    double cold = count_of(self->cache) - readers_resident(self->readers);
+    return cold > 0 ? cold : 0.0;
+}
+
+static double
+room_of(const Pool *self)
+{
+    double held = count_of(self->hinted) + count_of(self->hinted_zero);
+    return spare_of(self) + held + cold_of(self);
+}
+
+static int
+is_tight(const Pool *self, double room)
+{
+    return room <= TIGHT * most(1.0, count_of(self->cache));
+}
+
+static double
+resident_of(const Pool *self)
+{
+    return readers_resident(self->readers);
+}
+
+/* ------------------------------------------------------------------ frames taken and given back */
+
+static double
+take_free(Pool *self, double pages, Pages *to)
+{
+    if (!(pages > 0))
+        return 0.0;
+    Pages *stale = self->loose_stale, *zero = self->loose_zero;
+    double loose = count_of(stale) + count_of(zero);
+    double share = loose > 0 ? least(1.0, pages / loose) : 0.0;
+    double got = pages_move(stale, share * count_of(stale), to, 1);
+    got += pages_move(zero, share * count_of(zero), to, 1);
+    got += pages_move(self->free_stale, pages - got, to, 1);
+    return got + pages_move(self->free_zero, pages - got, to, 1);
+}
+
+static void
+forget_to(Pool *self, double pages)
+{
+    if (readers_resident(self->readers) <= pages)
+        return;
+    int two_list = self->replacement != NULL && PyUnicode_Check(self->replacement) &&
+                   PyUnicode_CompareWithASCIIString(self->replacement, "two-list") == 0;
+    readers_forget(self->readers, pages, two_list);
+}
+
+static double
+drop(Pool *self, Pages *cache, double pages)
+{
+    pages = least(pages, count_of(cache));
+    double blocks = pages_move(cache, WHOLE_AFTER_DROP * pages, self->free_stale, 0);
+    return blocks + pages_move(cache, pages - blocks, self->loose_stale, 0);
+}
+
+static double
+evict(Pool *self, double pages)
+{
+    double done = drop(self, self->cache, pages);
+    forget_to(self, count_of(self->cache));
+    return done;
+}
+
+static double
+fill(Pool *self, double pages)
+{
+    double done = take_free(self, least(pages, spare_of(self)), self->cache);
+    done += pages_move(self->hinted, pages - done, self->cache, 1);
+    return done + pages_move(self->hinted_zero, pages - done, self->cache, 1);
+}
+
+static double
+take_frames(Pool *self, double pages, Pages *to)
+{
+    double got = take_free(self, least(pages, spare_of(self)), to);
+    if (got < pages) {
+        evict(self, pages - got + most(0.0, self->min_free - free_of(self)));
+        got += take_free(self, least(pages - got, spare_of(self)), to);
+    }
+    if (got < pages) {
+        got += pages_move(self->hinted, pages - got, to, 1);
+        got += pages_move(self->hinted_zero, pages - got, to, 1);
+    }
+    return got;
+}
+
+static double
+give_back(Pool *self, Pages *live, double pages)
+{
+    pages = least(pages, count_of(live));
+    double loose = pages_move(live, (1 - self->hintable) * pages, self->loose_stale, 0);
+    return loose + pages_move(live, pages - loose, self->free_stale, 0);
+}
+
+/* ------------------------------------------------------------------ what guests do */
+
+/* The class and the frames of one that is written, or -1 with an exception set. */
+static int
+written_class(PyObject *part, const TouchClass **touch, Pages **frames)
+{
+    if (!PyTuple_Check(part) || PyTuple_GET_SIZE(part) != 2) {
+        PyErr_SetString(PyExc_TypeError, "a class that is written expected");
+        return -1;
+    }
+    if ((*touch = class_from(PyTuple_GET_ITEM(part, 0))) == NULL)
+        return -1;
+    *frames = pages_from(PyTuple_GET_ITEM(part, 1));
+    return *frames == NULL ? -1 : 0;
+}
+
+static PyObject *
+Pool_write(Pool *self, PyObject *const *args, Py_ssize_t given)
+{
+    double touches = 0.0;
+    if (given != 2) {
+        PyErr_SetString(PyExc_TypeError, "a writer and its touches expected");
+        return NULL;
+    }
+    if (!whole(self) || number(args[1], &touches) < 0)
+        return NULL;
+    PyObject *writer = PyObject_GetItem(self->writers ? self->writers : Py_None, args[0]);
+    if (writer == NULL)
+        return NULL;
+    PyObject *classes = NULL, *to = NULL;
+    if (PyTuple_Check(writer) && PyTuple_GET_SIZE(writer) == 2) {
+        classes = PyTuple_GET_ITEM(writer, 0);
+        to = PyTuple_GET_ITEM(writer, 1);
+    }
+    if (classes == NULL || !PyTuple_Check(classes) || !PyUnicode_Check(to))
+        PyErr_SetString(PyExc_TypeError, "a set of classes that are written expected");
+    else if (PyUnicode_CompareWithASCIIString(to, "anonymous") != 0)
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(classes); i++) {
+            const TouchClass *touch;
+            Pages *frames;
+            if (written_class(PyTuple_GET_ITEM(classes, i), &touch, &frames) < 0)
+                break;
+            double gap = touch->pages - count_of(frames);
+            double missing = gap > 0 ? gap * class_distinct(touch, touches) / touch->pages : 0.0;
+            if (missing > NONE_MISSING)
+                take_frames(self, missing, frames);
+        }
+    Py_DECREF(writer);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Read in one step; `scratch` holds two numbers for each reader. */
+static void
+read_once(Pool *self, const double *touches, double *misses, double *scratch, double *brought,
+          double *recycled)
+{
+    PyObject *readers = self->readers;
+    double room = room_of(self), filled = 0.0, extra = 0.0;
+    double share =
+        readers_misses(readers, touches, room, is_tight(self, room), misses, scratch);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(readers); i++) {
+        const ReadSet *reader = (ReadSet *)PyTuple_GET_ITEM(readers, i);
+        filled += misses[i];
+        if (!reader_sweeps(reader))
+            extra += misses[i] * (double)(reader->read_ahead - 1);
+    }
+    double fresh = filled > 0 ? fill(self, filled + extra) : 0.0;
+    int full = share < 1.0 || extra > 0;
+    if (!(share == 0.0 && extra == 0 && readers_proportional(readers, touches))) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(readers); i++)
+            ((ReadSet *)PyTuple_GET_ITEM(readers, i))->remembered += touches[i];
+        if (full)
+            forget_to(self, count_of(self->cache));
+    }
+    *brought += filled + extra;
+    *recycled += filled + extra - fresh;
+}
+
+/* In how many steps to read: where shares of the cache shift, none may turn over much of it. */
+static int
+steps_of(const Pool *self, const double *touches)
+{
+    if (readers_proportional(self->readers, touches))
+        return 1;
+    double missed = 0.0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->readers); i++) {
+        const ReadSet *reader = (ReadSet *)PyTuple_GET_ITEM(self->readers, i);
+        missed += touches[i] * reader_miss(reader, reader->remembered);
+    }
+    if (!(missed > spare_of(self) + cold_of(self)))
+        return 1;
+    double step = TURNOVER * most(count_of(self->cache), 1.0);
+    return (int)least(MOST_PARTS, ceil(missed / step));
+}
+
+static PyObject *
+Pool_read(Pool *self, PyObject *touched)
+{
+    if (!whole(self))
+        return NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(self->readers);
+    double *touches = numbers_from(touched, count, 4 * count);
+    if (touches == NULL)
+        return NULL;
+    double *all = touches + count, *misses = all + count, *scratch = misses + count;
+    double brought = 0.0, recycled = 0.0;
+    int steps = steps_of(self, touches);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        all[i] = 0.0;
+        if (steps > 1)
+            touches[i] /= steps;
+    }
+    for (int step = 0; step < most(1, steps); step++) {
+        read_once(self, touches, misses, scratch, &brought, &recycled);
+        for (Py_ssize_t i = 0; i < count; i++)
+            all[i] += misses[i];
+    }
+    PyObject *outcome = PyErr_Occurred() ? NULL : PyStructSequence_New(ReadOutcomeType);
+    PyObject *missed = outcome == NULL ? NULL : PyList_New(count);
+    if (missed != NULL) {
+        for (Py_ssize_t i = 0; i < count; i++)
+            PyList_SET_ITEM(missed, i, PyFloat_FromDouble(all[i]));
+        PyStructSequence_SET_ITEM(outcome, 0, missed);
+        PyStructSequence_SET_ITEM(outcome, 1, PyFloat_FromDouble(brought));
+        PyStructSequence_SET_ITEM(outcome, 2, PyFloat_FromDouble(recycled));
+    }
+    else
+        Py_CLEAR(outcome);
+    PyMem_Free(touches);
+    return outcome;
+}
+
+static PyObject *
+Pool_stretch(Pool *self, PyObject *reads)
+{
+    if (!whole(self))
+        return NULL;
+    double room = room_of(self);
+    return stretch_of(self->readers, reads, room, is_tight(self, room));
+}
+
+static PyObject *
+Pool_allocate(Pool *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+{
+    static const char *const names[] = {"pages", "lifetime_s", "elapsed_s", "index"};
+    PyObject *given[4];
+    double pages = 0.0, lifetime = 0.0, elapsed = 0.0, freed = 0.0;
+    if (arguments(args, count, kwnames, names, 4, 3, given) < 0 || !whole(self) ||
+        number(given[0], &pages) < 0 || number(given[2], &elapsed) < 0 ||
+        (given[1] != Py_None && number(given[1], &lifetime) < 0))
+        return NULL;
+    Py_ssize_t index = given[3] == NULL ? 0 : PyLong_AsSsize_t(given[3]);
+    if (PyErr_Occurred())
+        return NULL;
+    PyObject *item = PySequence_GetItem(self->allocated ? self->allocated : Py_None, index);
+    if (item == NULL)
+        return NULL;
+    Py_DECREF(item); /* it stays among those that are allocated */
+    Pages *live = pages_from(item);
+    if (live == NULL)
+        return NULL;
+    double before = count_of(live);
+    if (given[1] != Py_None && elapsed > 0) {
+        double settled = pages / elapsed * lifetime;
+        double kept = lifetime > 0 ? exp(-elapsed / lifetime) : 0.0;
+        freed = before + pages - (settled + (before - settled) * kept);
+    }
+    double got = take_frames(self, most(0.0, pages - most(0.0, freed)), live);
+    while (pages - got > ALL_HAD) {
+        double step = take_free(self, least(pages - got, spare_of(self)), live);
+        double back = give_back(self, live, least(most(0.0, freed), count_of(live)));
+        if (step + back <= NONE_MISSING) {
+            step = take_frames(self, pages - got, live);
+            if (step <= NONE_MISSING)
+                return told(got);
+        }
+        got += step;
+        freed -= back;
+    }
+    give_back(self, live, most(0.0, freed));
+    return told(got);
+}
+
+/* ------------------------------------------------------------------ what policies do, and others */
+
+static PyObject *
+Pool_take_frames(Pool *self, PyObject *const *args, Py_ssize_t count)
+{
+    double pages = 0.0;
+    Pages *to;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "pages, and where they go, expected");
+        return NULL;
+    }
+    if (!whole(self) || number(args[0], &pages) < 0 || (to = pages_from(args[1])) == NULL)
+        return NULL;
+    return told(take_frames(self, pages, to));
+}
+
+static PyObject *
+Pool_drop(Pool *self, PyObject *const *args, Py_ssize_t count)
+{
+    double pages = 0.0;
+    Pages *cache;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "cache, and pages of it, expected");
+        return NULL;
+    }
+    if (!whole(self) || (cache = pages_from(args[0])) == NULL || number(args[1], &pages) < 0)
+        return NULL;
+    return told(drop(self, cache, pages));
+}
+
+static PyObject *
+Pool_evict(Pool *self, PyObject *arg)
+{
+    double pages = 0.0;
+    return !whole(self) || number(arg, &pages) < 0 ? NULL : told(evict(self, pages));
+}
+
+static PyObject *
+Pool_fill(Pool *self, PyObject *arg)
+{
+    double pages = 0.0;
+    return !whole(self) || number(arg, &pages) < 0 ? NULL : told(fill(self, pages));
+}
+
+static PyObject *
+Pool_forget_to(Pool *self, PyObject *arg)
+{
+    double pages = 0.0;
+    if (!whole(self) || number(arg, &pages) < 0)
+        return NULL;
+    forget_to(self, pages);
+    Py_RETURN_NONE;
+}
+
+/* ------------------------------------------------------------------ the type */
+
+static void
+Pool_dealloc(Pool *self)
+{
+    Py_XDECREF(self->cache);
+    Py_XDECREF(self->free_stale);
+    Py_XDECREF(self->free_zero);
+    Py_XDECREF(self->hinted);
+    Py_XDECREF(self->hinted_zero);
+    Py_XDECREF(self->loose_stale);
+    Py_XDECREF(self->loose_zero);
+    Py_XDECREF(self->allocated);
+    Py_XDECREF(self->readers);
+    Py_XDECREF(self->replacement);
+    Py_XDECREF(self->writers);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+/* Pages, or what reads them; `at` is where that stands in the pool. */
+static PyObject *
+Pool_get_part(Pool *self, void *at)
+{
+    PyObject *part = *(PyObject **)((char *)self + (size_t)at);
+    if (part == NULL)
+        PyErr_SetString(PyExc_AttributeError, "a part of this memory is missing");
+    return Py_XNewRef(part);
+}
+
+static int
+Pool_set_pages(Pool *self, PyObject *value, void *at)
+{
+    if (value == NULL || pages_from(value) == NULL) {
+        if (value == NULL)
+            PyErr_SetString(PyExc_AttributeError, "pages cannot be deleted");
+        return -1;
+    }
+    PyObject **pages = (PyObject **)((char *)self + (size_t)at);
+    Py_XSETREF(*pages, Py_NewRef(value));
+    return 0;
+}
+
+static int
+Pool_set_readers(Pool *self, PyObject *value, void *closure)
+{
+    (void)closure;
+    if (value == NULL)
+        PyErr_SetString(PyExc_AttributeError, "readers cannot be deleted");
+    if (value == NULL || are_readers(value) < 0)
+        return -1;
+    Py_XSETREF(self->readers, Py_NewRef(value));
+    return 0;
+}
+
+/* A sum over the pool; `of` is the function that tells it. */
+typedef struct {
+    double (*of)(const Pool *);
+} Sum;
+
+static PyObject *
+Pool_sum(Pool *self, void *sum)
+{
+    return whole(self) ? PyFloat_FromDouble(((const Sum *)sum)->of(self)) : NULL;
+}
+
+static const Sum sum_free = {free_of}, sum_spare = {spare_of}, sum_resident = {resident_of},
+                 sum_cold = {cold_of}, sum_room = {room_of};
+
+#define PAGES(name)                                                                                \
+    {#name, (getter)Pool_get_part, (setter)Pool_set_pages, NULL, (void *)offsetof(Pool, name)}
+#define SUM(name) {#name, (getter)Pool_sum, NULL, NULL, (void *)&sum_##name}
+
+static PyGetSetDef Pool_getset[] = {
+    PAGES(cache),
+    PAGES(free_stale),
+    PAGES(free_zero),
+    PAGES(hinted),
+    PAGES(hinted_zero),
+    PAGES(loose_stale),
+    PAGES(loose_zero),
+    {"readers", (getter)Pool_get_part, (setter)Pool_set_readers, NULL,
+     (void *)offsetof(Pool, readers)},
+    SUM(free),
+    SUM(spare),
+    SUM(resident),
+    SUM(cold),
+    SUM(room),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef Pool_members[] = {
+    {"_hintable", T_DOUBLE, offsetof(Pool, hintable), 0, NULL},
+    {"min_free", T_DOUBLE, offsetof(Pool, min_free), 0, NULL},
+    {"allocated", T_OBJECT_EX, offsetof(Pool, allocated), 0, NULL},
+    {"replacement", T_OBJECT_EX, offsetof(Pool, replacement), 0, NULL},
+    {"writers", T_OBJECT_EX, offsetof(Pool, writers), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyMethodDef Pool_methods[] = {
+    {"write", METHOD(Pool_write), METH_FASTCALL, NULL},
+    {"read", METHOD(Pool_read), METH_O, NULL},
+    {"stretch", METHOD(Pool_stretch), METH_O, NULL},
+    {"allocate", METHOD(Pool_allocate), NAMED, NULL},
+    {"take_frames", METHOD(Pool_take_frames), METH_FASTCALL, NULL},
+    {"drop", METHOD(Pool_drop), METH_FASTCALL, NULL},
+    {"evict", METHOD(Pool_evict), METH_O, NULL},
+    {"fill", METHOD(Pool_fill), METH_O, NULL},
+    {"forget_to", METHOD(Pool_forget_to), METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject PoolType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "dcsim.model.pool.Pool",
+    .tp_basicsize = sizeof(Pool),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = (destructor)Pool_dealloc,
+    .tp_members = Pool_members,
+    .tp_getset = Pool_getset,
+    .tp_methods = Pool_methods,
+};
+
+static PyStructSequence_Field outcome_fields[] = {
+    {"misses", NULL},
+    {"brought", NULL},
+    {"recycled", NULL},
+    {NULL, NULL},
+};
+
+static PyStructSequence_Desc outcome = {
+    .name = "dcsim.model.pool.ReadOutcome",
+    .fields = outcome_fields,
+    .n_in_sequence = 3,
+};
+
+int
+add_pool(PyObject *module)
+{
+    ReadOutcomeType = PyStructSequence_NewType(&outcome);
+    if (ReadOutcomeType == NULL || PyModule_AddType(module, ReadOutcomeType) < 0)
+        return -1;
+    return PyModule_AddType(module, &PoolType);
+}

@@ -1,0 +1,34 @@
+/* Sets of file pages that are read, and many of them that share a cache. */
+#ifndef DCSIM_READERS_H
+#define DCSIM_READERS_H
+
+#include "touch.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *classes; /* a tuple of TouchClass */
+    double remembered;
+    double at, total; /* what was resident when last asked, and at how many touches */
+    long read_ahead;
+} ReadSet;
+
+/* A tuple of sets, or -1 with an exception set. */
+int are_readers(PyObject *sets);
+
+double reader_miss(const ReadSet *self, double touches);
+int reader_sweeps(const ReadSet *self);
+
+double readers_resident(PyObject *readers);
+int readers_proportional(PyObject *readers, const double *touches);
+void readers_forget(PyObject *readers, double pages, int swept_first);
+/* Put down the misses of each; return the share of the touches that has room. `scratch` holds two
+ * numbers for each reader. */
+double readers_misses(PyObject *readers, const double *touches, double room, int tight,
+                      double *misses, double *scratch);
+
+/* A stretch of reads, as many of each set as `reads`, a list or tuple of numbers, says. */
+PyObject *stretch_of(PyObject *readers, PyObject *reads, double room, int tight);
+/* Newly allocated numbers, one for each of `count` readers, and `more` numbers after them. */
+double *numbers_from(PyObject *sequence, Py_ssize_t count, Py_ssize_t more);
+
+#endif
