@@ -19,6 +19,7 @@ int add_sending(PyObject *module);
 int add_readers(PyObject *module);
 int add_routing(PyObject *module);
 int add_pool(PyObject *module);
+int add_work(PyObject *module);
 int add_fabric(PyObject *module);
 
 #define NAMED (METH_FASTCALL | METH_KEYWORDS)

@@ -19,7 +19,7 @@ PyInit__kernel(void)
     if (PyModule_AddStringConstant(module, "sources", SOURCES) < 0 || add_touch(module) < 0 ||
         add_scan(module) < 0 || add_transport(module) < 0 || add_sending(module) < 0 ||
         add_readers(module) < 0 || add_routing(module) < 0 || add_pool(module) < 0 ||
-        add_fabric(module) < 0) {
+        add_work(module) < 0 || add_fabric(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }

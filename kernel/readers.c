@@ -250,7 +250,7 @@ numbers_from(PyObject *sequence, Py_ssize_t count, Py_ssize_t more)
 {
     if ((!PyList_Check(sequence) && !PyTuple_Check(sequence)) ||
         PySequence_Fast_GET_SIZE(sequence) != count) {
-        PyErr_SetString(PyExc_ValueError, "a number for each reader expected");
+        PyErr_SetString(PyExc_ValueError, "a number for each expected");
         return NULL;
     }
     double *numbers = PyMem_Malloc((size_t)(count + more) * sizeof(double) + 1);

@@ -28,7 +28,7 @@ double readers_misses(PyObject *readers, const double *touches, double room, int
 
 /* A stretch of reads, as many of each set as `reads`, a list or tuple of numbers, says. */
 PyObject *stretch_of(PyObject *readers, PyObject *reads, double room, int tight);
-/* Newly allocated numbers, one for each of `count` readers, and `more` numbers after them. */
+/* Newly allocated numbers, one for each of `count` in a list or tuple, and `more` numbers after them. */
 double *numbers_from(PyObject *sequence, Py_ssize_t count, Py_ssize_t more);
 
 #endif

@@ -6,6 +6,7 @@ import copy
 import importlib
 import pickle
 import sys
+from collections.abc import Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -23,9 +24,9 @@ pytestmark = pytest.mark.skipif(kernel.compiled is None, reason="no compiled ker
 PARTS = ("touch", "readers", "pool", "guard", "scan", "transport", "sending", "memory")
 
 
-def reference() -> dict[str, ModuleType]:
-    """Return the modules of memory as they are where nothing is compiled."""
-    names = {part: f"dcsim.model.{part}" for part in PARTS}
+def reference(parts: Sequence[str] = PARTS) -> dict[str, ModuleType]:
+    """Return modules as they are where nothing is compiled: those of memory, if not others."""
+    names = {part: f"dcsim.model.{part}" for part in parts}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "compiled", None)
         for part, name in names.items():

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dcsim.model.activity import DEGREES, NO_HOLDS, Activity, Pace, cpu_share
+from dcsim.model.activity import DEGREES, NO_HOLDS, Activity, Pace
 from dcsim.model.memory import Memory
 from dcsim.model.readers import Stretch
 from dcsim.units import PAGE
@@ -144,20 +144,16 @@ class Pacing:
         steady = math.inf
         for memory in memories:
             if memory.room > NEXT_TO_NOTHING * memory.pages:
-                for i, reader, rate in zip(guest.profile.reads, memory.readers, rates, strict=True):
-                    miss = reader.miss()
+                misses = [reader.miss() for reader in memory.readers]
+                able = self._rates_at(self._able, self._stalls_at(misses))
+                each = zip(guest.profile.reads, memory.readers, rates, misses, strict=True)
+                for i, reader, rate, miss in each:
                     if rate * miss >= NEGLIGIBLE_MISSES:
-                        coarser = 1.0 if self._lags(i, rate, miss) else COARSER
-                        steady = min(steady, reader.steady_for(rate, miss, coarser * change))
+                        lags = min(rate, able[i]) < guest.demands[i] * guest.level
+                        most = change if lags else COARSER * change
+                        steady = min(steady, reader.steady_for(rate, miss, most))
         time = min(LONGEST_S, max(SHORTEST_GROWTH_S, steady))
         return [rate * time for rate in rates]
-
-    def _lags(self, i: int, rate: float, miss: float) -> bool:
-        """Whether reads are fewer than is wanted, now or with this chance of a miss."""
-        level, demand, activity = self._guest.level, self._guest.demands[i], self._activities[i]
-        stall_s = self._stall(activity, miss)
-        able = activity.pace(demand, level=level, share=self._able, stall_s=stall_s)
-        return min(rate, able) < demand * level
 
     def note_reads(self, reads: Sequence[float]) -> None:
         """Note that so many pages of each set were read."""
@@ -165,29 +161,20 @@ class Pacing:
 
     def _work_out_needs(self, slowness: float) -> None:
         """Work out what CPU it could use, with what its misses and others let it wait."""
-        guest, vcpus = self._guest, self._guest.vcpus
+        guest = self._guest
         stalls = self._base_stalls = self._stalls_at(self._base_misses)
         if self._misses is not self._base_misses:
             stalls = self._stalls_at(self._misses)
         for held in self._holds.values():
             stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
         self._stalls = stalls
-        self._bases = self._rates_at(1.0, self._base_stalls)
-        demand = self._used(self._bases)
-        self._base_share = cpu_share(vcpus=vcpus, demand=demand)
-        if self._base_share < 1:
-            self._bases = self._rates_at(self._base_share, self._base_stalls)
-        if slowness != 1.0 or stalls != self._base_stalls:
-            demand = self._used(self._rates_at(1 / slowness, stalls), slowness)
-        self._own_share = cpu_share(vcpus=vcpus, demand=demand)
-        self._policy_share = cpu_share(vcpus=vcpus, demand=demand + guest.policy_threads)
-        running = 1 - guest.throttle
-        if running < 1:
-            vcpus *= running
-            demand = self._used(self._rates_at(running / slowness, stalls), slowness)
-        wanted = demand + guest.policy_threads
-        self._share = running * cpu_share(vcpus=vcpus, demand=wanted)
-        self._cores = min(vcpus, wanted)
+        (
+            self._bases, self._base_share, self._own_share, self._policy_share,
+            self._share, self._cores,
+        ) = guest.profile.work.needs(
+            guest.demands, guest.level, stalls, self._base_stalls, vcpus=guest.vcpus,
+            slowness=slowness, threads=guest.policy_threads, throttle=guest.throttle,
+        )  # fmt: skip
 
     def _take_cpu(self, slowness: float) -> None:
         """Go at the rates that the host's share of its CPU allows."""
@@ -247,32 +234,15 @@ class Pacing:
 
     def _stalls_at(self, misses: Sequence[float]) -> list[float]:
         """Return each activity's mean stall a page at full service, given its readers' misses."""
-        if not self._guest.profile.reads:
-            return self._guest.profile.no_stalls
-        stalls = [0.0] * len(self._activities)
-        for i, activity in enumerate(self._activities):
-            if activity.do == "read":
-                stalls[i] = self._stall(activity, misses[activity.index])
-        return stalls
-
-    def _stall(self, activity: Activity, miss: float) -> float:
-        """Return a read's mean stall at full service, given its chance of a miss."""
-        reader = self._guest.memory.readers[activity.index]
-        return miss * self._latency / (reader.read_ahead if reader.sequential else 1)
+        guest = self._guest
+        if not guest.profile.reads:
+            return guest.profile.no_stalls
+        return guest.profile.work.stalls(guest.memory.readers, misses, self._latency)
 
     def _rates_at(self, share: float, stalls: Sequence[float]) -> Sequence[float]:
         """Return the pages per second of each activity with this share of its CPU."""
-        level, demands = self._guest.level, self._guest.demands
-        rates = tuple([
-            activity.pace(demand, level=level, share=share, stall_s=stall)
-            for activity, demand, stall in zip(self._activities, demands, stalls, strict=True)
-        ])  # fmt: skip
-        return demands if rates == demands else rates  # kept once
-
-    def _used(self, rates: Sequence[float], slowness: float = 1.0) -> float:
-        """Return the CPU that these rates take, where work takes `slowness` times as long."""
-        pairs = zip(self._activities, rates, strict=True)
-        return sum([rate * activity.work_s * slowness for activity, rate in pairs])
+        guest = self._guest
+        return guest.profile.work.rates(guest.demands, guest.level, share, stalls)
 
     # ------------------------------------------------------------------ write faults
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dcsim.model.work import Work
+
 if TYPE_CHECKING:
     from dcsim.model.activity import Activity
     from dcsim.model.diskcopy import LocalDisk
@@ -25,6 +27,8 @@ class Profile:
 
     Attributes
     ----------
+    work
+        What the activities come to together.
     weights
         Share of each activity in the guest's progress; they sum to 1.
     all_done, no_stalls
@@ -54,6 +58,7 @@ class Profile:
     because: str
     local_disk: LocalDisk | None = None
     huge_pages: HugePageSettings | None = None
+    work: Work = field(init=False, repr=False, compare=False)
     weights: tuple[float, ...] = field(init=False)
     all_done: list[float] = field(init=False)
     no_stalls: list[float] = field(init=False)
@@ -71,6 +76,7 @@ class Profile:
         total = sum([activity.weight for activity in self.activities])
         does = [activity.do for activity in self.activities]
         derive = object.__setattr__
+        derive(self, "work", Work(self.activities))
         derive(self, "weights", tuple([a.weight / total for a in self.activities]))
         derive(self, "all_done", [1.0] * len(does))
         derive(self, "no_stalls", [0.0] * len(does))
