@@ -25,7 +25,7 @@ typedef struct Crossing {
 struct Flow {
     PyObject_HEAD
     PyObject *links, *shares, *kind, *listener, *waiter;
-    double cap, weight, rate, was, heard, sent;
+    double cap, weight, rate, was, heard, sent, strayed;
     double level, since, of_kind, left, margin, beyond, until, at;
     Crossing *crossed;
     const void *fabric; /* for comparison alone */
@@ -232,10 +232,12 @@ queue_completion(Fabric *self, Flow *flow, double at)
 static inline void
 account(Flow *flow, double now)
 {
-    double size = flow->rate * (now - flow->since);
+    double elapsed = now - flow->since, size = flow->rate * elapsed;
 
     if (flow->left < size)
         size = flow->left;
+    if (flow->listener != Py_None)
+        flow->strayed += size - flow->heard * elapsed;
     flow->since = now;
     if (size > 0) {
         flow->sent += size;
@@ -782,7 +784,10 @@ fabric_set_cap(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     cap = numbers[0];
     now = numbers[1];
-    flow->heard = flow->rate;
+    if (flow->heard != flow->rate) {
+        account(flow, now);
+        flow->heard = flow->rate;
+    }
     if (cap == flow->cap || fabs(cap - flow->cap) <= TOLERANCE * least(cap, flow->cap))
         Py_RETURN_FALSE;
     flow->cap = cap;
@@ -939,6 +944,20 @@ fabric_account(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     account(flow, now);
     return PyFloat_FromDouble(flow->sent);
+}
+
+static PyObject *
+fabric_astray(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    double now, strayed;
+    Flow *flow = flow_and_numbers(self, args, nargs, &now, 1);
+
+    if (flow == NULL)
+        return NULL;
+    account(flow, now);
+    strayed = flow->strayed;
+    flow->strayed = 0.0;
+    return PyFloat_FromDouble(strayed);
 }
 
 static PyObject *
@@ -1147,6 +1166,7 @@ static PyMemberDef flow_members[] = {
     {"rate", T_DOUBLE, offsetof(Flow, rate), READONLY, NULL},
     {"was", T_DOUBLE, offsetof(Flow, was), READONLY, NULL},
     {"heard", T_DOUBLE, offsetof(Flow, heard), READONLY, NULL},
+    {"strayed", T_DOUBLE, offsetof(Flow, strayed), READONLY, NULL},
     {"sent", T_DOUBLE, offsetof(Flow, sent), READONLY, NULL},
     {"left", T_DOUBLE, offsetof(Flow, left), READONLY, NULL},
     {"bottleneck", T_INT, offsetof(Flow, bottleneck), READONLY, NULL},
@@ -1270,7 +1290,7 @@ fabric_dealloc(Fabric *self)
 
 static PyMethodDef fabric_methods[] = {
     FAST(open), FAST(close), FAST(set_cap), FAST(set_kind), FAST(set_capacity), FAST(settle),
-    FAST(send), FAST(set_left), FAST(stop), FAST(account), FAST(left), FAST(complete),
+    FAST(send), FAST(set_left), FAST(stop), FAST(account), FAST(astray), FAST(left), FAST(complete),
     FAST(narrowest),
     {"finish", (PyCFunction)fabric_finish, METH_O, NULL},
     {"next", (PyCFunction)fabric_next, METH_NOARGS, NULL},

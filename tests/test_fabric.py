@@ -72,6 +72,8 @@ class Books:
             fabric.set_left(flow, min(size, 20.0), 0.3 * (n % 3), n % 4, now)
         elif what == "stop":
             fabric.stop(flow, now)
+        elif what == "astray":
+            self.heard.append(fabric.astray(flow, now))
         elif what == "close":
             self.heard.append(fabric.close(flow, now))
 
@@ -85,7 +87,7 @@ class Books:
         flows = [
             (
                 flow.rate, flow.was, flow.heard, flow.bottleneck, flow.cap, flow.weight, flow.kind,
-                flow.sent,
+                flow.sent, flow.strayed,
             )
             for flow in self.opened
         ]  # fmt: skip
@@ -114,7 +116,7 @@ def states(fabric: Fabric, history: list[tuple[Any, ...]], every: int = 1) -> It
 
 STEPS = (
     "open", "open", "open", "split", "close", "cap", "capacity", "kind", "send", "send", "left",
-    "stop", "settle", "complete",
+    "stop", "settle", "complete", "astray",
 )  # fmt: skip
 sizes = st.one_of(st.just(math.inf), st.just(0.0), st.floats(0, 20), st.integers(0, 6).map(float))
 paths = st.one_of(

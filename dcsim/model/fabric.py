@@ -58,14 +58,14 @@ class Flow:
     listener, waiter
         Who is to be told of another rate, and what is waiting for the bytes to be sent; the fabric
         only looks whether there is one.
-    heard
-        The rate that the listener knows of.
+    heard, strayed
+        The rate that the listener knows of, and bytes sent beyond it; less than 0: short of it.
     """
 
     __slots__ = (
         "_at", "_beyond", "_changed", "_crossed", "_level", "_margin", "_number", "_of_kind",
         "_since", "_until", "bottleneck", "cap", "heard", "kind", "left", "links", "listener",
-        "rate", "sent", "shares", "waiter", "was", "weight",
+        "rate", "sent", "shares", "strayed", "waiter", "was", "weight",
     )  # fmt: skip
 
     def __init__(
@@ -84,7 +84,7 @@ class Flow:
         self.kind = kind
         self.listener = listener
         self.waiter: object = None
-        self.rate = self.was = self.heard = self.sent = 0.0
+        self.rate = self.was = self.heard = self.sent = self.strayed = 0.0
         self.bottleneck = AT_CAP
         self._crossed: tuple[tuple[_Link, float], ...] = ()
         self._number = -1  # in the order of opening; -1: not open
@@ -245,7 +245,9 @@ class Fabric:
         They are not where the change concerns nobody else: the flow has its new rate at once. Who
         asks knows the rate.
         """
-        flow.heard = flow.rate
+        if flow.heard != flow.rate:
+            self.account(flow, now)
+            flow.heard = flow.rate
         if cap == flow.cap or abs(cap - flow.cap) <= TOLERANCE * min(cap, flow.cap):
             return False
         flow.cap = cap
@@ -477,15 +479,24 @@ class Fabric:
 
     def account(self, flow: Flow, now: float) -> float:
         """Count what a flow has sent up to now; return its total in bytes."""
-        size = flow.rate * (now - flow._since)
+        elapsed = now - flow._since
+        size = flow.rate * elapsed
         if flow.left < size:
             size = flow.left
+        if flow.listener is not None:
+            flow.strayed += size - flow.heard * elapsed
         flow._since = now
         if size > 0:
             flow.sent += size
             flow._of_kind += size
             flow.left -= size
         return flow.sent
+
+    def astray(self, flow: Flow, now: float) -> float:
+        """Return what a flow has sent beyond what its listener knew of, since it last asked."""
+        self.account(flow, now)
+        strayed, flow.strayed = flow.strayed, 0.0
+        return strayed
 
     def left(self, flow: Flow, now: float) -> float:
         """Return the bytes that a flow has still to send."""

@@ -219,6 +219,10 @@ class Network:
         """Count what a flow has sent up to now; return its total in bytes."""
         return self._fabric.account(flow, self.env.now)
 
+    def astray(self, flow: Flow) -> float:
+        """Return what a flow has sent beyond what its listener knew of, since it last asked."""
+        return self._fabric.astray(flow, self.env.now)
+
     def finish(self) -> None:
         """Count everything up to now, as at the end of a run."""
         self._fabric.finish(self.env.now)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from dcsim.model.fabric import UNSENT
-from dcsim.model.fairshare import TOLERANCE
 from dcsim.model.memory import WRITEBACK_AGE_S
 from dcsim.units import PAGE
 
@@ -33,7 +31,7 @@ class Traffic:
     """
 
     __slots__ = (
-        "_aging", "_counted", "_flush", "_granted", "_guest", "_missing", "_refault", "_sends",
+        "_aging", "_flush", "_granted", "_guest", "_missing", "_promised", "_refault", "_sends",
         "_waited", "_writeback", "written_bytes",
     )  # fmt: skip
 
@@ -46,8 +44,8 @@ class Traffic:
         self._aging: list[list[tuple[float, Pages]]] = []
         self._sends: dict[int, Flow] = {}  # of each activity that does
         self._waited: list[Flow] = []  # those of them all that set a pace: refaults, then sends
-        self._granted: list[float] = []
-        self._counted: list[float] = []  # bytes that they had sent at the last look
+        self._granted: list[float] = []  # their rates
+        self._promised: list[float] = []  # what the guest is to reckon with
         self.written_bytes = 0.0
 
     def open(self) -> None:
@@ -66,7 +64,6 @@ class Traffic:
         }
         self._waited = [] if self._refault is None else [self._refault]
         self._waited += self._sends.values()
-        self._counted = [0.0] * len(self._waited)
 
     def close(self) -> None:
         """Close all of it."""
@@ -112,22 +109,25 @@ class Traffic:
         for i, flow in self._sends.items():
             network.set_cap(flow, rates[i] * PAGE)
         self._granted = [flow.rate for flow in self._waited]
-        return self._served(self._granted)
+        self._promised = self._served(self._granted)
+        return self._promised
 
     def had(self, elapsed: float) -> list[float]:
         """Return what was served and sent on average since the last look, as `ask` does.
 
         Others that came and went meanwhile have changed what was granted, by less than the guest
-        is told of. What its flows have sent is exact.
+        is told of.
         """
-        rates = []
-        for i, (flow, granted) in enumerate(zip(self._waited, self._granted, strict=True)):
-            total = self._guest.network.account(flow)
-            size = total - self._counted[i]
-            self._counted[i] = total
-            as_granted = abs(size - granted * elapsed) <= UNSENT + TOLERANCE * size
-            rates.append(granted if as_granted else size / elapsed)
-        return self._served(rates)
+        waited = self._waited
+        if not [True for flow in waited if flow.strayed or flow.rate != flow.heard]:
+            return self._promised
+        network = self._guest.network
+        return self._served(
+            [
+                granted + network.astray(flow) / elapsed
+                for flow, granted in zip(waited, self._granted, strict=True)
+            ]
+        )
 
     def _served(self, rates: Sequence[float]) -> list[float]:
         """Return the share of misses that is served at these rates, and what is sent."""
