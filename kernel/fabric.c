@@ -464,8 +464,10 @@ fill(Fabric *self, double now)
                 return -1;
         }
         self->fresh.used = 0;
-        if (!self->rising)
+        if (!self->rising) {
             keep_roomy(self);
+            self->caps.used = 0;
+        }
         while (self->levels.used) {
             level = next_level(&self->links[self->levels.items[0].link]);
             if (level <= self->levels.items[0].level)

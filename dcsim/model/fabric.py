@@ -362,6 +362,7 @@ class Fabric:
             if not self._rising:  # only a link with room to spare makes others rise
                 levels = [(level, i) for level, i in levels if links[i].next() < math.inf]
                 heapify(levels)
+                caps.clear()
             while levels:
                 soonest, index = levels[0]
                 level = links[index].next()
