@@ -153,6 +153,8 @@ class Network:
         Its listener is told of what others bring about, not of that.
         """
         before = flow.rate
+        if cap == flow.cap and before == flow.heard:
+            return
         if self._fabric.set_cap(flow, cap, self.env.now):
             self._settle_soon()
         elif flow.rate != before:
@@ -262,7 +264,7 @@ class Network:
         for flow in moved or ():
             self._note(flow, flow.rate - flow.was)
         # A listener may look at any flow, so all rates are in place before the first is told.
-        for listener in dict.fromkeys([flow.listener for flow in told]):
+        for listener in dict.fromkeys([flow.listener for flow in told]):  # each of them once
             listener()
         if self._check and not self._settling:  # else a listener asked for more
             wrong = violations(self.flows, self.capacity)
