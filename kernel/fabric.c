@@ -6,6 +6,7 @@
 
 #define AT_CAP (-1)
 #define RISING (-2)
+#define RISES (-1.0) /* the level of a flow that does */
 #define TOLERANCE 1e-9
 #define ROUNDING 1e-12
 #define UNSENT 1e-3
@@ -14,19 +15,21 @@
 
 typedef struct Flow Flow;
 
-/* A flow on one of its links, in the list of all flows on that link in the order of opening. */
+/* A flow on one of its links, in the list of all flows on that link in the order of opening. The level
+ * is the flow's, here for who goes through the list; held is whether this link holds it. */
 typedef struct Crossing {
-    Flow *flow;
-    struct Crossing *previous, *next;
+    struct Crossing *next, *previous;
+    double level;
+    int held, link;
     double share;
-    int link;
+    Flow *flow;
 } Crossing;
 
 struct Flow {
     PyObject_HEAD
     PyObject *links, *shares, *kind, *listener, *waiter;
     double cap, weight, rate, was, heard, sent, strayed;
-    double level, since, of_kind, left, margin, beyond, until, at;
+    double since, of_kind, left, margin, beyond, until, at;
     Crossing *crossed;
     const void *fabric; /* for comparison alone */
     Flow *previous, *next;
@@ -356,12 +359,13 @@ rise(Fabric *self, Flow *flow)
     if (flow->bottleneck != AT_CAP)
         self->links[flow->bottleneck].held--;
     flow->bottleneck = RISING;
-    flow->level = -1.0;
     flow->was = rate;
     for (i = 0; i < flow->count; i++) {
         Crossing *crossing = &flow->crossed[i];
         Link *link = &self->links[crossing->link];
 
+        crossing->level = RISES;
+        crossing->held = 0;
         link->rising++;
         link->weight += weight * crossing->share;
         link->load = link->rising < link->flows ? link->load - rate * crossing->share : 0.0;
@@ -391,11 +395,12 @@ stop(Fabric *self, Flow *flow, double level, int bottleneck, double now)
     }
     self->rising--;
     flow->bottleneck = bottleneck;
-    flow->level = level;
     for (i = 0; i < flow->count; i++) {
         Crossing *crossing = &flow->crossed[i];
         Link *link = &self->links[crossing->link];
 
+        crossing->level = level;
+        crossing->held = crossing->link == bottleneck;
         link->load += rate * crossing->share;
         link->rising--;
         link->weight = link->rising ? link->weight - weight * crossing->share : 0.0;
@@ -429,13 +434,13 @@ fill_link(Fabric *self, int index, double level, double now)
 
     if (link->held && (roomy(link) || level < link->level * (1 - ROUNDING))) {
         for (each = link->first; each != NULL; each = each->next)
-            if (each->flow->bottleneck == index)
+            if (each->held)
                 rise(self, each->flow);
         return;
     }
     bound = level * (1 + ROUNDING);
     for (each = link->first; each != NULL; each = each->next)
-        if (each->flow->level > bound) {
+        if (each->level > bound) {
             rise(self, each->flow);
             higher = 1;
         }
@@ -443,7 +448,7 @@ fill_link(Fabric *self, int index, double level, double now)
         return;
     link->level = level = link->held ? least(level, link->level) : level;
     for (each = link->first; each != NULL; each = each->next)
-        if (each->flow->bottleneck == RISING)
+        if (each->level == RISES)
             stop(self, each->flow, level, index, now);
 }
 
@@ -806,9 +811,9 @@ fabric_set_cap(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
         Link *link = &self->links[flow->crossed[i].link];
 
         link->load = link->load - flow->rate * share + cap * share;
+        flow->crossed[i].level = cap / flow->weight;
     }
     flow->rate = flow->heard = cap;
-    flow->level = cap / flow->weight;
     if (waits(flow))
         plan(self, flow, now);
     Py_RETURN_FALSE;
