@@ -321,6 +321,36 @@ def test_who_gets_all_is_told_at_once() -> None:
     assert told == [90.0, 90.5]
 
 
+def test_what_nobody_was_told_is_in_the_books() -> None:
+    """What a flow sent beyond what its listener knew of, or short of it, is known to the byte."""
+    net = network(100.0, slack=0.1)
+    flow = net.open(along(0), kind="refault", on_rate=lambda: None)
+    for until, capacity in [(1.0, 96.0), (2.0, 92.0), (4.0, 98.0)]:
+        net.env.run(until=until)
+        net.set_capacity(0, capacity)
+    net.env.run(until=5.0)
+    assert net.astray(flow) == pytest.approx(-4.0 - 2 * 8.0 - 2.0)
+    assert net.astray(flow) == 0.0
+    net.env.run(until=6.0)
+    assert net.astray(flow) == pytest.approx(-2.0)
+    net.set_cap(flow, 1e9)  # who asks sees the rate
+    net.env.run(until=7.0)
+    assert (flow.heard, net.astray(flow)) == (98.0, 0.0)
+    net.set_capacity(0, 50.0)  # which is told
+    net.env.run(until=8.0)
+    assert (flow.heard, net.astray(flow)) == (50.0, 0.0)
+    assert net.account(flow) == pytest.approx(100 + 96 + 2 * 92 + 3 * 98 + 50)
+
+
+def test_who_listens_to_several_flows_is_told_once() -> None:
+    """All rates are in place when a listener is told: one look sees them all."""
+    lab = Lab([10.0])
+    for _ in range(3):
+        lab.net.open(along(0), kind="refault", on_rate=lab.listen)
+    settle(lab.net)
+    assert lab.told == 1
+
+
 def test_a_listener_may_ask_for_more() -> None:
     """What a listener changes is solved at the same instant too."""
     net = network(10.0)

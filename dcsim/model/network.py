@@ -158,8 +158,10 @@ class Network:
         if self._fabric.set_cap(flow, cap, self.env.now):
             self._settle_soon()
         elif flow.rate != before:
-            self._note(flow, flow.rate - before)
-            self._arm(self._fabric.next(), self.env.now)
+            if self._record is not None:
+                self._note(flow, flow.rate - before)
+            if flow.waiter is not None:
+                self._arm(self._fabric.next(), self.env.now)
 
     def set_kind(self, flow: Flow, kind: str) -> None:
         """Count what the flow sends from now on as another kind."""
