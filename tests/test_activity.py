@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.model.activity import Activity, Pace, Tally, attribute, cpu_share
+from dcsim.model.activity import Activity, Losses, Pace, Tally, attribute, cpu_share
+from dcsim.model.hinting import Policy
+from dcsim.model.profile import Profile
 from dcsim.records.tables import CAUSES
 
 seconds = st.floats(0, 1)
@@ -150,3 +152,45 @@ def test_a_tally_keeps_only_what_was_added() -> None:
     tally = Tally[str]()
     tally["cpu"] += 2.0
     assert (tally["cpu"], tally["network"], dict(tally)) == (2.0, 0.0, {"cpu": 2.0})
+
+
+# ----------------------------------------------------------------------- losses
+
+
+def profile(*activities: Activity) -> Profile:
+    return Profile(
+        group="g", workload="w", activities=activities,
+        policy=Policy("none", zero_pages=False, steps=()), migratable="live", because="",
+    )  # fmt: skip
+
+
+def test_a_loss_has_the_weight_of_its_activity_and_the_cause_of_what_took_it() -> None:
+    """Each in turn takes of what the ones before have left: the pace, absent pages, faults."""
+    does = profile(
+        Activity("write", work_s=1e-3, weight=3.0), Activity("allocate", work_s=1e-3, weight=1.0)
+    )
+    paces = [Pace(rate=50.0, base=100.0, causes={"throttle": 1e-3}), Pace(rate=9.0, base=9.0)]
+    losses = Losses()
+    done = losses.count(does, paces, elapsed=8.0, there=[0.5, 1.0], kept=[0.5, 0.25])
+    assert done == 0.75 * 0.125 + 0.25 * 0.25
+    assert losses.causes == {"throttle": 3.0, "post_copy": 1.5, "write_fault": 0.75, "memory": 1.5}
+    assert sum(losses.causes.values()) == 8.0 * (1 - done)
+    assert losses.degraded_s == {0.1: 8.0, 0.5: 8.0}
+
+
+def test_what_lost_nothing_leaves_nothing() -> None:
+    """An interval at full speed is done in full, and nothing is put down to anybody."""
+    does, losses = profile(Activity("write", work_s=1e-3)), Losses()
+    assert losses.count(does, [Pace(rate=5.0, base=5.0)], 8.0, there=[1.0], kept=[1.0]) == 1.0
+    assert (losses.causes, losses.degraded_s) == ({}, {})
+
+
+def test_a_profile_knows_the_places_of_what_is_done() -> None:
+    """In the order of the memory's sets: who reads, who writes, who takes memory as it goes."""
+    does = profile(
+        Activity("write", 1e-3), Activity("read", 1e-3), Activity("send", 1e-3),
+        Activity("write", 1e-3, to="cache", index=1), Activity("allocate", 1e-3),
+    )  # fmt: skip
+    assert (does.reads, does.writes, does.takes) == ((1,), (0, 3), (3, 4))
+    assert (does.no_reads, does.no_writes) == ([0.0], [0.0, 0.0])
+    assert (does.all_done, does.no_stalls) == ([1.0] * 5, [0.0] * 5)

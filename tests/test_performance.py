@@ -26,15 +26,17 @@ FULL_BOUNDS = {"events": 36, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5,
 STRAINED_BOUNDS = {"events": 58, "settles": 8.5, "solves": 7.5, "looks": 54}
 BYTES_BOUNDS = {"summary": 3_200, "full": 15_000}
 """Of memory that each further migration of a run needs, by what is recorded."""
+REST_BYTES = 1_300
+"""Of memory for each further guest, its plan included, while nothing happens to it."""
 LINEAR = 1.1
 """A migration on a network of twice the hosts may take so much more."""
 
 Count = Callable[[Scenario], dict[str, float]]
 
 
-def plain(*, k: int) -> Scenario:
-    """An evacuation of the yardstick, bytes over bandwidth: five guests leave every other host."""
-    return evacuation(k=k, vms=5, sources=k**3 // 8, cap=2, seed=1, dirty=(0.005, 0.03))
+def plain(*, k: int, vms: int = 5) -> Scenario:
+    """An evacuation of the yardstick, bytes over bandwidth: guests leave every other host."""
+    return evacuation(k=k, vms=vms, sources=k**3 // 8, cap=2, seed=1, dirty=(0.005, 0.03))
 
 
 def full(*, racks: int) -> Scenario:
@@ -118,6 +120,19 @@ def peak_bytes(scenario: Scenario) -> int:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return peak
+
+
+def test_a_guest_at_rest_is_small():
+    """It is what it has for itself; what its group has in common is there once."""
+    held = {}
+    for vms in (100, 400):
+        scenario = plain(k=4, vms=vms)
+        tracemalloc.start()
+        world = _Run(prepare(scenario), check=False)
+        held[len(world.guests)], _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    (few, less), (many, more) = held.items()
+    assert (more - less) / (many - few) <= REST_BYTES
 
 
 def test_memory_follows_what_is_recorded():

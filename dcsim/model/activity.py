@@ -11,7 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from dcsim.model.profile import Profile
 
 Of = TypeVar("Of")
 
@@ -127,3 +130,59 @@ class Tally(dict[Of, float]):
     def __missing__(self, of: Of) -> float:
         """Return 0, and keep nothing."""
         return 0.0
+
+
+class Losses:
+    """What a guest lost of its work while it was slow.
+
+    Attributes
+    ----------
+    causes
+        Seconds of work lost, by cause.
+    degraded_s
+        Seconds in which more than a share of the work was lost, by that share.
+    """
+
+    __slots__ = ("causes", "degraded_s")
+
+    def __init__(self) -> None:
+        self.causes = Tally[str]()
+        self.degraded_s = Tally[float]()
+
+    def count(
+        self,
+        profile: Profile,
+        paces: Sequence[Pace],
+        elapsed: float,
+        there: Sequence[float],
+        kept: Sequence[float],
+    ) -> float:
+        """Count what an interval lost; return the share of its work that was done.
+
+        Parameters
+        ----------
+        profile, paces
+            The activities, and how each went.
+        elapsed
+            The interval.
+        there, kept
+            Share of each activity for which its pages were there; of that, which it got done.
+        """
+        lost, progress = Tally[str](), 0.0
+        for i, (activity, pace) in enumerate(zip(profile.activities, paces, strict=True)):
+            weight, own, done = profile.weights[i], there[i], kept[i]
+            paced = pace.rate / pace.base if pace.rate < pace.base else 1.0
+            if paced < 1.0:
+                attribute(weight * elapsed * (1 - paced), pace.causes, lost)
+            if own < 1.0:
+                lost["post_copy"] += weight * elapsed * paced * (1 - own)
+            if done < 1.0:
+                cause = "memory" if activity.do == "allocate" else "write_fault"
+                lost[cause] += weight * elapsed * paced * own * (1 - done)
+            progress += weight * paced * own * done
+        for cause, seconds in lost.items():
+            self.causes[cause] += seconds
+        for degree in DEGREES:
+            if 1 - progress > degree:
+                self.degraded_s[degree] += elapsed
+        return progress

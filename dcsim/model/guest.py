@@ -13,7 +13,7 @@ from typing import Protocol
 
 import simpy
 
-from dcsim.model.activity import DEGREES, NO_HOLDS, Activity, Tally, attribute
+from dcsim.model.activity import NO_HOLDS, Activity, Losses, Tally
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
 from dcsim.model.memory import Memory
@@ -103,8 +103,8 @@ class Guest:
     """
 
     __slots__ = (
-        "_contents", "_degraded_s", "_levels", "_look_at", "_lost", "_lost_still_s",
-        "_memory", "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
+        "_contents", "_levels", "_look_at", "_losses", "_lost_still_s", "_memory",
+        "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
         "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
         "memory_bytes", "missed_pages", "moves", "name", "network", "paces", "pacing",
         "policy_threads", "profile", "read_pages", "refault_pages", "running", "storage", "stream",
@@ -159,9 +159,8 @@ class Guest:
         self.refault_pages = self.undisturbed_refault_pages = 0.0
         self._contents = contents
         self._memory: Memory | None = None
-        self._lost: Tally[str] | None = None
         self._lost_still_s = 0.0
-        self._degraded_s: Tally[float] | None = None
+        self._losses: Losses | None = None  # where it was slow, or stood still for a failure
         self._levels = levels
         self._record = record
         self._phases = Phases(self, record_phase) if record_phase is not None else None
@@ -188,14 +187,14 @@ class Guest:
     @property
     def lost(self) -> Tally[str]:
         """Seconds of work lost, by cause."""
-        lost = Tally(self._lost or ())
+        lost = Tally(() if self._losses is None else self._losses.causes)
         if self._lost_still_s > 0:
             lost["blackout"] += self._lost_still_s
         return lost
 
     def degraded_s(self, degree: float) -> float:
         """Return for how long more than this share of its work was lost, one of `DEGREES`."""
-        slow_s = self._degraded_s[degree] if self._degraded_s is not None else 0.0
+        slow_s = 0.0 if self._losses is None else self._losses.degraded_s[degree]
         return self.blackout_s + slow_s
 
     @property
@@ -359,7 +358,7 @@ class Guest:
         if self._pause_cause == "blackout":
             self._lost_still_s += lost
         else:
-            self._lose(self._pause_cause, lost)
+            self._slowed().causes[self._pause_cause] += lost
         if self._record is not None:
             self._record(self.name, end_s - elapsed, end_s, 0.0)
 
@@ -400,7 +399,14 @@ class Guest:
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
         if lags or there is not profile.all_done or kept is not profile.all_done:
-            self._count_losses(end_s, elapsed, there, kept)
+            progress = self._slowed().count(profile, self.paces, elapsed, there, kept)
+            if self._record is not None and progress < 1 - 1e-6:
+                self._record(self.name, end_s - elapsed, end_s, progress)
+
+    def _slowed(self) -> Losses:
+        if self._losses is None:
+            self._losses = Losses()
+        return self._losses
 
     def _take(self, done: list[float], kept: list[float], elapsed: float) -> list[float]:
         """Write files and allocate, one after another; return the share that each gets done."""
@@ -496,46 +502,3 @@ class Guest:
                     index=activity.index,
                 )
         self.undisturbed_refault_pages += memory.read(reads).brought
-
-    # ------------------------------------------------------------------ what it lost
-
-    def _count_losses(
-        self, end_s: float, elapsed: float, there: Sequence[float], kept: Sequence[float]
-    ) -> None:
-        """Count what an interval lost: of what was asked, what its pace, and these, took away.
-
-        Parameters
-        ----------
-        end_s, elapsed
-            The interval.
-        there, kept
-            Share of each activity for which its pages were there; of that, which it got done.
-        """
-        profile, progress = self.profile, 0.0
-        lost = Tally[str]()
-        for i, pace in enumerate(self.paces):
-            weight, own, done = profile.weights[i], there[i], kept[i]
-            paced = pace.rate / pace.base if pace.rate < pace.base else 1.0
-            if paced < 1.0:
-                attribute(weight * elapsed * (1 - paced), pace.causes, lost)
-            if own < 1.0:
-                lost["post_copy"] += weight * elapsed * paced * (1 - own)
-            if done < 1.0:
-                cause = "memory" if profile.activities[i].do == "allocate" else "write_fault"
-                lost[cause] += weight * elapsed * paced * own * (1 - done)
-            progress += weight * paced * own * done
-        for cause, seconds in lost.items():
-            self._lose(cause, seconds)
-        for degree in DEGREES:
-            if 1 - progress > degree:
-                if self._degraded_s is None:
-                    self._degraded_s = Tally()
-                self._degraded_s[degree] += elapsed
-        if self._record is not None and progress < 1 - 1e-6:
-            self._record(self.name, end_s - elapsed, end_s, progress)
-
-    def _lose(self, cause: str, seconds: float) -> None:
-        """Put so much work that was lost down to a cause."""
-        if self._lost is None:
-            self._lost = Tally()
-        self._lost[cause] += seconds
