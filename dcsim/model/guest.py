@@ -344,15 +344,15 @@ class Guest:
             self.huge.pass_time(elapsed)
         sent = self.stream.collect() if self.stream is not None else 0.0
         if self.running:
-            self.pacing.settle(elapsed)
+            if self.traffic is not None:
+                self.pacing.settle(self.traffic.had(elapsed))
             self._run(now, elapsed, sent, FAULT_PARTS)
         else:
             self._wait(now, elapsed, sent)
 
     def _wait(self, end_s: float, elapsed: float, sent: float) -> None:
         """Let it stand still for an interval, its pages sent or come meanwhile."""
-        if self.stream is not None or self.absent is not None:
-            self._note(self.profile.no_writes, self.profile.no_reads, 0.0, sent)
+        self._note(self.profile.no_writes, self.profile.no_reads, 0.0, sent)
         self.blackout_s += elapsed
         lost = elapsed * self._busy()
         if self._pause_cause == "blackout":
@@ -382,18 +382,17 @@ class Guest:
             done = [pages * part for pages, part in zip(done, there, strict=True)]
         if profile.takes:
             kept = self._take(done, kept, elapsed)
-        writes = [done[i] * kept[i] for i in profile.writes]
-        for pages in writes:
+        writes = []
+        for i in profile.writes:
+            pages = done[i] * kept[i]
+            writes.append(pages)
             self.written_pages += pages
         recycled = 0.0
         reads = profile.no_reads
         if profile.reads:
             reads = [done[i] for i in profile.reads]
-            for pages in reads:
-                self.read_pages += pages
             recycled = self._read(reads)
-        if stream is not None or absent is not None:
-            self._note(writes, reads, recycled, sent)
+        self._note(writes, reads, recycled, sent)
         if profile.reports and absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
         if self.undisturbed is not None:
@@ -422,6 +421,8 @@ class Guest:
 
     def _read(self, touches: list[float]) -> float:
         """Read files; return how many cache frames were filled anew."""
+        for pages in touches:
+            self.read_pages += pages
         outcome = self.memory.read(touches)
         self.pacing.note_reads(touches)
         self.missed_pages += sum(outcome.misses)
@@ -456,12 +457,12 @@ class Guest:
 
     def _busy(self) -> float:
         """Return the share of its work that it has to do now; all, if it never has any."""
-        idle = [i for i, pace in enumerate(self.paces) if pace.base <= 0]
-        if not idle:
-            return 1.0
-        weights = [activity.weight for activity in self.profile.activities]
-        busy = sum([weight for i, weight in enumerate(weights) if i not in idle])
-        return busy / sum(weights)
+        busy = total = 0.0
+        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
+            total += activity.weight
+            if pace.base > 0:
+                busy += activity.weight
+        return busy / total if total > 0 else 1.0
 
     def _allocate(self, activity: Activity, wanted: float, elapsed: float) -> float:
         """Allocate; return the share of the pages that could be had."""

@@ -105,12 +105,10 @@ class Pacing:
         if granted != self._granted:
             self._set_paces(granted)
 
-    def settle(self, elapsed: float) -> None:
+    def settle(self, had: Sequence[float]) -> None:
         """Set the paces to what storage and network let them be since the last look."""
-        if self._guest.traffic is not None:
-            had = self._guest.traffic.had(elapsed)
-            if had != self._granted:
-                self._set_paces(had)
+        if had != self._granted:
+            self._set_paces(had)
 
     def _stand_still(self) -> None:
         """Do nothing, and ask for nothing."""
