@@ -87,8 +87,10 @@ class Host:
         """Let a guest go."""
         del self.guests[guest]
         self._take(-guest.memory_bytes)
-        self._roughly -= self._demand.pop(guest, 0.0)
-        self._share_cpu()
+        wanted = self._demand.pop(guest, 0.0)
+        if wanted > 0:
+            self._roughly -= wanted
+            self._share_cpu()
 
     def _take(self, size: float) -> None:
         self.used_bytes += size
