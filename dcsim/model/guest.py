@@ -103,7 +103,7 @@ class Guest:
     """
 
     __slots__ = (
-        "_contents", "_levels", "_look_at", "_losses", "_lost_still_s", "_memory",
+        "_busy", "_contents", "_levels", "_look_at", "_losses", "_lost_still_s", "_memory",
         "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
         "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
         "memory_bytes", "missed_pages", "moves", "name", "network", "paces", "pacing",
@@ -165,6 +165,7 @@ class Guest:
         self._record = record
         self._phases = Phases(self, record_phase) if record_phase is not None else None
         self._pause_cause = "restart"
+        self._busy = 1.0
         self._starved = False
         self._since = math.inf
         self._look_at = math.inf
@@ -223,7 +224,9 @@ class Guest:
         self._since = self.env.now
         if self.profile.reports:
             self.memory.report()
-        if not self.host.failed:
+        if self.host.failed:
+            self.pause(cause="restart")
+        else:
             self.resume()
 
     def _follow_load(self, start_s: float) -> Generator[simpy.Event]:
@@ -242,6 +245,7 @@ class Guest:
         """Stop all it does; what it loses is put down to `cause`."""
         self.pass_time()
         self.running = False
+        self._busy = self._share_busy()
         self._pause_cause = cause
         if self.traffic is not None:
             self.traffic.close()
@@ -354,7 +358,7 @@ class Guest:
         """Let it stand still for an interval, its pages sent or come meanwhile."""
         self._note(self.profile.no_writes, self.profile.no_reads, 0.0, sent)
         self.blackout_s += elapsed
-        lost = elapsed * self._busy()
+        lost = elapsed * self._busy
         if self._pause_cause == "blackout":
             self._lost_still_s += lost
         else:
@@ -455,7 +459,7 @@ class Guest:
             arrived=self._bytes(sent),
         )
 
-    def _busy(self) -> float:
+    def _share_busy(self) -> float:
         """Return the share of its work that it has to do now; all, if it never has any."""
         busy = total = 0.0
         for activity, pace in zip(self.profile.activities, self.paces, strict=True):

@@ -59,7 +59,7 @@ class Pacing:
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
-        self.paces = [Pace() for _ in guest.profile.activities]
+        self.paces = tuple([Pace() for _ in guest.profile.activities])
         self._guest = guest
         self._activities = guest.profile.activities
         self._tolerance = tolerance
