@@ -685,19 +685,19 @@ static PyObject *
 sets_of(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;
-    if (count < 1 || count > 2 || !PyList_Check(args[0]) ||
+    if (count < 1 || count > 2 || !PyTuple_Check(args[0]) ||
         (count == 2 && (!PyTuple_Check(args[1]) ||
-                        PyTuple_GET_SIZE(args[1]) > PyList_GET_SIZE(args[0])))) {
-        PyErr_SetString(PyExc_TypeError, "a list of counts, and a tuple of what is zero, expected");
+                        PyTuple_GET_SIZE(args[1]) > PyTuple_GET_SIZE(args[0])))) {
+        PyErr_SetString(PyExc_TypeError, "a tuple of counts, and one of what is zero, expected");
         return NULL;
     }
     Py_ssize_t told = count == 2 ? PyTuple_GET_SIZE(args[1]) : 0;
-    PyObject *sets = PyTuple_New(PyList_GET_SIZE(args[0]));
+    PyObject *sets = PyTuple_New(PyTuple_GET_SIZE(args[0]));
     for (Py_ssize_t i = 0; sets != NULL && i < PyTuple_GET_SIZE(sets); i++) {
         double pages = 0.0;
         char zero;
         PyObject *item = NULL;
-        if (number(PyList_GET_ITEM(args[0], i), &pages) == 0 &&
+        if (number(PyTuple_GET_ITEM(args[0], i), &pages) == 0 &&
             truth(i < told ? PyTuple_GET_ITEM(args[1], i) : NULL, &zero) == 0)
             item = (PyObject *)pages_of(pages, zero);
         if (item == NULL)

@@ -18,7 +18,7 @@ from dcsim.scenario.columns import COLUMNS
 from dcsim.scenario.spec import GuestGroup, Scenario
 from dcsim.scenario.validation import validate
 from dcsim.simulation.prepared import Preparation, prepare
-from dcsim.units import PAGE, GiB, MiB
+from dcsim.units import GiB, MiB
 from tests.worlds import Data, guest, leaf_spine, reader, scenario, writer
 
 NAMES = ["first", "second", "third"]
@@ -111,8 +111,11 @@ def test_each_share_of_memory_changes_something(share: str) -> None:
     shares = [0.05, 0.1, 0.15]
     guests = prepare(Scenario.model_validate(in_columns(guests=[group(**{name: shares})])
         | {"operation": {"kind": "drain", "hosts": "rack0/*"}})).guests  # fmt: skip
-    pages = guests[0].contents.memory_bytes / PAGE
-    assert [each.contents.makeup[share] for each in guests] == [own * pages for own in shares]
+    kinds = {share, share.replace("free", "loose")}
+    memories = [each.contents.memory() for each in guests]
+    counts = [sum(getattr(memory, kind).count for kind in kinds) for memory in memories]
+    pages = guests[0].contents.pages
+    assert counts == pytest.approx([own * pages for own in shares])
 
 
 def test_guests_are_counted_and_called_by_their_columns() -> None:
@@ -156,8 +159,7 @@ def test_guests_that_are_alike_share_what_they_are() -> None:
     ).guests
     assert len({(each.vcpus, each.demands) for each in guests}) == 100
     assert len({id(each.profile) for each in guests}) == 1
-    assert len({id(each.contents.makeup) for each in guests}) == 1
-    assert len({id(each.contents.writers) for each in guests}) == 1
+    assert len({id(each.contents) for each in guests}) == 1
 
 
 @pytest.mark.parametrize("by", ["spread", "first-fit", "random"])

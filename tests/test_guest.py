@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 import simpy
 
+from dcsim.model.makeup import Makeup
 from dcsim.model.pacing import Pacing
 from dcsim.records.tables import CAUSES
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
-from dcsim.simulation.groups import Contents
 from dcsim.units import PAGE, GiB, MiB
 from tests.worlds import (
     FLUID,
@@ -602,19 +602,19 @@ def test_rates_that_are_kept_are_those_that_would_be_set_anew(
 def test_a_guest_that_nothing_happens_to_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty guests that stay and write make no more events than one, and no memory to look at."""
     events: list[int] = []
-    schedule, made = simpy.Environment.schedule, Contents.memory
+    schedule, made = simpy.Environment.schedule, Makeup.memory
     asked: list[float] = []
 
     def count(self: simpy.Environment, *args: object, **options: object) -> None:
         events[-1] += 1
         schedule(self, *args, **options)  # type: ignore[arg-type]
 
-    def note(self: Contents) -> object:
+    def note(self: Makeup) -> object:
         asked.append(self.memory_bytes)
         return made(self)
 
     monkeypatch.setattr(simpy.Environment, "schedule", count)
-    monkeypatch.setattr(Contents, "memory", note)
+    monkeypatch.setattr(Makeup, "memory", note)
     for staying in (1, 50):
         events.append(0)
         still = guest(writer(1.0 * MiB, 0.1), name="still", count=staying, memory=64.0 * MiB)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from dcsim.errors import InvariantError
 from dcsim.model.host import Host
 from dcsim.model.invariants import check_guest, check_host, check_memory
+from dcsim.model.makeup import makeup_of
 from dcsim.model.memory import Memory
 from dcsim.records.result import Result
 from dcsim.records.steps import JOINED
@@ -440,7 +441,8 @@ def test_policies_are_compared_under_the_same_chances(data: Data, hinting: str) 
 
 def memory() -> Memory:
     """Return a memory of 100 pages, half of them free."""
-    return Memory(pages=100.0, free_zero=50.0, free_stale=0.0, cache=20.0, kernel=0.0)
+    parts = {"free_zero": 50.0, "free_stale": 0.0, "cache": 20.0, "kernel": 0.0}
+    return makeup_of(pages=100.0, **parts).memory()
 
 
 def test_a_sound_memory_passes() -> None:
@@ -470,10 +472,10 @@ def test_more_resident_than_cached_is_found() -> None:
     """Readers cannot remember more than there are frames of cache."""
     from dcsim.model.touch import TouchClass
 
-    spoilt = Memory(
+    spoilt = makeup_of(
         pages=100.0, free_zero=50.0, free_stale=0.0, cache=20.0, kernel=0.0,
         readers=[((TouchClass(40.0, 1.0),), 1, 1.0)],
-    )  # fmt: skip
+    ).memory()  # fmt: skip
     check_memory(spoilt, "guest")
     spoilt.readers[0].remembered = 1e9
     with pytest.raises(InvariantError, match="resident"):

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 import dcsim.model
 from dcsim import kernel
-from dcsim.model import memory, readers, sending, touch, transport
+from dcsim.model import makeup, memory, readers, sending, touch, transport
 from dcsim.model.scan import Scan
 
 pytestmark = pytest.mark.skipif(kernel.compiled is None, reason="no compiled kernel")
 
-PARTS = ("touch", "readers", "pool", "guard", "scan", "transport", "sending", "memory")
+PARTS = ("touch", "readers", "pool", "guard", "scan", "transport", "sending", "memory", "makeup")
 
 
 def reference(parts: Sequence[str] = PARTS) -> dict[str, ModuleType]:
@@ -37,7 +37,7 @@ def reference(parts: Sequence[str] = PARTS) -> dict[str, ModuleType]:
 
 PURE = reference()
 COMPILED: dict[str, Any] = {
-    "touch": touch, "memory": memory, "transport": transport, "sending": sending,
+    "touch": touch, "makeup": makeup, "transport": transport, "sending": sending,
 }  # fmt: skip
 
 shares = st.one_of(st.sampled_from([0.0, 1e-9, 0.5, 1.0, 3.0]), st.floats(0.0, 2.0))
@@ -164,30 +164,34 @@ ORDER = ("kernel", "cache", "anonymous", "free-stale", "free-zero", "kernel-high
 def make(modules: dict[str, Any], *, replacement: str, order: tuple[str, ...]) -> Any:
     """Return a memory with two writers and three readers, its cache too small for them."""
     classes_of = modules["touch"].classes_of
-    return modules["memory"].Memory(
-        pages=10_000.0,
-        free_zero=1_500.0,
-        free_stale=1_000.0,
-        cache=4_000.0,
-        kernel=500.0,
-        anonymous_zero=300.0,
-        kernel_high=100.0,
-        writers=[
-            (classes_of(pages=900.0, kind="hot-cold"), "anonymous"),
-            (classes_of(pages=400.0, kind="sequential"), "cache"),
-        ],
-        readers=[
-            (classes_of(pages=3_000.0, kind="zipf"), 8, 50.0),
-            (classes_of(pages=2_000.0, kind="hot-cold"), 1, 20.0),
-            (classes_of(pages=2_500.0, kind="sequential"), 32, 30.0),
-        ],
-        allocators=2,
-        min_free=200.0,
-        hintable=0.6,
-        hintable_zero=0.9,
-        replacement=replacement,
-        order=order,
-        init_on_alloc=order == (),
+    return (
+        modules["makeup"]
+        .makeup_of(
+            pages=10_000.0,
+            free_zero=1_500.0,
+            free_stale=1_000.0,
+            cache=4_000.0,
+            kernel=500.0,
+            anonymous_zero=300.0,
+            kernel_high=100.0,
+            writers=[
+                (classes_of(pages=900.0, kind="hot-cold"), "anonymous"),
+                (classes_of(pages=400.0, kind="sequential"), "cache"),
+            ],
+            readers=[
+                (classes_of(pages=3_000.0, kind="zipf"), 8, 50.0),
+                (classes_of(pages=2_000.0, kind="hot-cold"), 1, 20.0),
+                (classes_of(pages=2_500.0, kind="sequential"), 32, 30.0),
+            ],
+            allocators=2,
+            min_free=200.0,
+            hintable=0.6,
+            hintable_zero=0.9,
+            replacement=replacement,
+            order=order,
+            init_on_alloc=order == (),
+        )
+        .memory()
     )
 
 
@@ -385,11 +389,11 @@ def test_a_stream_has_one_history(
 A_SET = touch.Pages(10.0)
 A_CLASS = touch.TouchClass(10.0, 1.0)
 A_READER = readers.ReadSet((A_CLASS,))
-A_MEMORY = memory.Memory(
+A_MEMORY = makeup.makeup_of(
     pages=100.0, free_zero=50.0, free_stale=0.0, cache=20.0, kernel=10.0,
     writers=[((A_CLASS,), "anonymous")],
     readers=[((A_CLASS,), 1, 1.0)],
-)  # fmt: skip
+).memory()  # fmt: skip
 A_TRANSPORT = transport.Transport(4104, 9, 4104, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1e9, 1e9)
 
 
@@ -416,9 +420,9 @@ def scan_of(**parts: Any) -> Scan:
         (readers.ReadSet, ([A_CLASS],)),
         (A_READER.resident, ("few",)),
         (A_READER.steady_for, (1.0, 2.0)),
-        (touch.sets_of, ((10.0,),)),
-        (touch.sets_of, (["1"],)),
-        (touch.sets_of, ([10.0], (True, True))),
+        (touch.sets_of, ([10.0],)),
+        (touch.sets_of, (("1",),)),
+        (touch.sets_of, ((10.0,), (True, True))),
         (touch.copies_of, ([A_SET],)),
         (touch.copies_of, ((None,),)),
         (lambda: scan_of(sets=[A_SET]), ()),

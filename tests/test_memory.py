@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.model.invariants import check_memory
+from dcsim.model.makeup import makeup_of
 from dcsim.model.memory import WHOLE_AFTER_DEFLATE, Memory
 from dcsim.model.pool import WHOLE_AFTER_DROP
 from dcsim.model.readers import ReadSet
@@ -40,7 +41,7 @@ def make(**sizes: Any) -> Memory:
     kinds = ("free_zero", "free_stale", "cache", "kernel")
     given_sizes = {kind: float(sizes.pop(kind, 0.0)) for kind in kinds}
     pages = sizes.pop("pages", sum(given_sizes.values()) + sizes.get("anonymous_zero", 0.0))
-    memory = Memory(pages=pages, **given_sizes, **sizes)
+    memory = makeup_of(pages=pages, **given_sizes, **sizes).memory()
     check_memory(memory, "guest")
     return memory
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dcsim.model.activity import Activity
+from dcsim.model.makeup import makeup_of
 from dcsim.model.memory import Memory
 from dcsim.model.postcopy import Absent
 from dcsim.model.touch import Pages, classes_of
@@ -87,11 +88,11 @@ def test_pages_written_on_the_way_come_first() -> None:
 
 def memory(**changes: object) -> Memory:
     """A memory of 10,000 pages, half of them written and a tenth read, all absent but a quarter."""
-    made = Memory(
+    made = makeup_of(
         pages=10_000, free_zero=0, free_stale=1000, cache=2000, kernel=500,
         writers=[(classes_of(pages=5000, kind="uniform"), "anonymous")],
         readers=[(classes_of(pages=1000, kind="hot-cold"), 1, 10.0)],
-    )  # fmt: skip
+    ).memory()  # fmt: skip
     made.scan.start(per_chunk=False)
     for pages in made.sets:
         pages.pending *= 0.75

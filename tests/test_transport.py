@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from dcsim.model.deltas import DeltaCache
-from dcsim.model.memory import Memory
+from dcsim.model.makeup import makeup_of
 from dcsim.model.touch import TouchClass
 from dcsim.scenario.spec import Migration, Scenario
 from dcsim.scenario.transport import COMPRESSION
@@ -251,10 +251,10 @@ def test_the_cache_finds_as_many_pages_as_qemus(slots: int) -> None:
     pages, rate, rounds = 1024, 0.7, 60
     rng = np.random.default_rng(slots)
     owner, age = np.full(slots, -1), np.zeros(slots)
-    memory = Memory(
+    memory = makeup_of(
         pages=pages, free_zero=0, free_stale=0, cache=0, kernel=0,
         writers=[((TouchClass(pages, 1.0),), "anonymous")],
-    )  # fmt: skip
+    ).memory()  # fmt: skip
     frames = memory.writers[0].classes[0].frames
     law = DeltaCache(memory, slots)
     found = expected = 0.0

@@ -9,17 +9,18 @@ and as policies take and return them; their number never changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING
 
-from dcsim.model.pool import FIELDS, Pool, WriteClass, WriteSet
+from dcsim.model.pool import Pool, WriteClass, WriteSet
 from dcsim.model.readers import ReadSet
-from dcsim.model.scan import Place, Scan, in_order
-from dcsim.model.touch import Pages, TouchClass, copies_of, sets_of
+from dcsim.model.scan import Scan, in_order
+from dcsim.model.touch import Pages, copies_of, sets_of
+
+if TYPE_CHECKING:
+    from dcsim.model.makeup import Makeup
 
 WRITEBACK_AGE_S = 30.0
 """Age at which the kernel writes a dirty page back: vm.dirty_expire_centisecs = 3000 [C.7]."""
-
 
 LOW_WATERMARK = 0.5
 """The zones' low watermarks in share of all that the kernel keeps free, which is their high ones
@@ -32,8 +33,6 @@ WHOLE_AFTER_DEFLATE = 0.12
 MiB: 0.10 to 0.13 measured [M.9]."""
 ZERO = (False, True, False, True, False, False, False, True, True, True, False, True)
 """Whether the sets of every memory hold only zeros, in the order in which they are listed."""
-SLACK = 1e-9
-"""Rounding, in share of the memory."""
 
 
 class Memory(Pool):
@@ -41,99 +40,27 @@ class Memory(Pool):
 
     Parameters
     ----------
-    pages
-        All of them.
-    free_zero, free_stale, cache, kernel, anonymous_zero
-        Pages of each kind at first; what the write sets and these leave is anonymous.
-    writers, readers
-        Sizes of what is written and read; writers' pages come out of anonymous memory or the cache.
-    allocators
-        How many activities allocate.
-    min_free
-        Pages that the kernel keeps free.
-    hintable, hintable_zero
-        Share of the free pages that lie in whole free blocks of 4 MiB: of those with old contents,
-        and of those that are zero.
-    replacement
-        ``lru``: one list. ``two-list``: pages that are only swept through go before all others, as
-        with the kernel's active and inactive lists [C.7].
-    kernel_high
-        Of the kernel's pages, those that lie apart: the memory map, at the end of memory.
-    order
-        Contents in the order of addresses; empty: all mixed evenly.
-    init_on_alloc
-        Whether the kernel zeroes pages when they are allocated.
-
-    Raises
-    ------
-    ValueError
-        If the parts are more than the whole.
+    makeup
+        What it is made of at first.
     """
 
     __slots__ = (
-        "anonymous", "anonymous_zero", "ballooned", "ballooned_zero", "init_on_alloc", "kernel",
-        "kernel_high", "oom_pages", "order", "pages", "scan", "sets",
+        "_makeup", "anonymous", "anonymous_zero", "ballooned", "ballooned_zero", "kernel",
+        "kernel_high", "oom_pages", "pages", "scan", "sets",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        *,
-        pages: float,
-        free_zero: float,
-        free_stale: float,
-        cache: float,
-        kernel: float,
-        anonymous_zero: float = 0.0,
-        writers: Sequence[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]]] = (),
-        readers: Sequence[tuple[tuple[TouchClass, ...], int, float]] = (),
-        allocators: int = 1,
-        min_free: float = 0.0,
-        hintable: float = 1.0,
-        hintable_zero: float = 1.0,
-        replacement: Literal["lru", "two-list"] = "lru",
-        kernel_high: float = 0.0,
-        order: Sequence[Place] = (),
-        init_on_alloc: bool = False,
-    ) -> None:
-        self.pages = pages
-        self.min_free = min_free
-        self.replacement = replacement
-        self.init_on_alloc = init_on_alloc
-        self.order = order
-        self._hintable = hintable
-        written = {"anonymous": 0.0, "cache": 0.0}
-        sizes = [0.0] * allocators
-        for classes, to in writers:
-            own = [touch.pages for touch in classes]
-            written[to] += sum(own)
-            sizes += own
-        cached = max(cache, written["cache"])
-        rest = pages - free_zero - free_stale - cached - kernel - anonymous_zero
-        if rest < written["anonymous"] - SLACK * pages:
-            raise ValueError(f"the parts of a memory are more than its {pages:.0f} pages")
-        sets = sets_of(
-            [
-                (1 - hintable) * free_stale, (1 - hintable_zero) * free_zero,
-                hintable * free_stale, hintable_zero * free_zero,
-                cached - written["cache"], kernel - kernel_high,
-                max(0.0, rest - written["anonymous"]), anonymous_zero,
-                0.0, 0.0, 0.0, 0.0, kernel_high, *sizes,
-            ],
-            ZERO,
-        )  # fmt: skip
-        self._lay_out(sets, writers, allocators)
-        self.readers = tuple([ReadSet(classes, ahead) for classes, ahead, _ in readers])
-        if readers:
-            self._remember([rate for _, _, rate in readers])
+    def __init__(self, makeup: Makeup) -> None:
         self.oom_pages = 0.0
+        self._make(makeup, sets_of(makeup.counts, ZERO))
 
-    def _lay_out(
-        self,
-        sets: tuple[Pages, ...],
-        writers: Sequence[tuple[Sequence[TouchClass], Literal["anonymous", "cache"]]],
-        allocators: int,
-    ) -> None:
+    def _make(self, makeup: Makeup, sets: tuple[Pages, ...]) -> None:
         """Name the sets, and lay them out for a scan."""
+        self._makeup = makeup
+        self.pages = makeup.pages
+        self.min_free = makeup.min_free
+        self.replacement = makeup.replacement
+        self._hintable = makeup.hintable
+        self.readers = tuple([ReadSet(*reader) for reader in makeup.readers])
         self.sets = sets
         (
             self.loose_stale, self.loose_zero, self.free_stale, self.free_zero,
@@ -141,51 +68,24 @@ class Memory(Pool):
             self.ballooned, self.ballooned_zero, self.hinted, self.hinted_zero,
             self.kernel_high, *others,
         ) = sets  # fmt: skip
-        self.allocated = tuple(others[:allocators])
-        frames = iter(others[allocators:])
+        self.allocated = tuple(others[: makeup.allocators])
+        frames = iter(others[makeup.allocators :])
         self.writers = tuple(
             [
                 WriteSet(tuple([WriteClass(touch, next(frames)) for touch in classes]), to)
-                for classes, to in writers
+                for classes, to in makeup.writers
             ]
         )
-        self.scan = Scan(self, in_order(self, self.order))
+        self.scan = Scan(self, in_order(self, makeup.order))
 
     def copy(self) -> Memory:
         """Return another like it, whose scan is where one begins."""
         other = Memory.__new__(Memory)
-        other.pages = self.pages
-        other.min_free = self.min_free
-        other.replacement = self.replacement
-        other.init_on_alloc = self.init_on_alloc
-        other.order = self.order
-        other._hintable = self._hintable
         other.oom_pages = self.oom_pages
-        writers = [([part.touch for part in classes], to) for classes, to in self.writers]
-        other._lay_out(copies_of(self.sets), writers, len(self.allocated))
-        other.readers = tuple(
-            [ReadSet(r.classes, r.read_ahead, r.remembered) for r in self.readers]
-        )
+        other._make(self._makeup, copies_of(self.sets))
+        for reader, mine in zip(other.readers, self.readers, strict=True):
+            reader.remembered = mine.remembered
         return other
-
-    def __getstate__(self) -> list[Any]:
-        """Return its parts, to be copied or pickled."""
-        return [getattr(self, name) for name in PARTS]
-
-    def __setstate__(self, parts: list[Any]) -> None:
-        """Be made of these parts."""
-        for name, part in zip(PARTS, parts, strict=True):
-            setattr(self, name, part)
-
-    def _remember(self, rates: Sequence[float]) -> None:
-        """Start with the residency that long reading at these rates leaves in the cache."""
-        sizes = [sum(c.pages for c in reader.classes) for reader in self.readers]
-        longest = max(
-            (n / rate for n, rate in zip(sizes, rates, strict=True) if rate > 0), default=0.0
-        )
-        for reader, rate in zip(self.readers, rates, strict=True):
-            reader.remembered = 1e3 * rate * longest
-        self.forget_to(self.cache.count)
 
     # ------------------------------------------------------------------ sums
 
@@ -266,7 +166,7 @@ class Memory(Pool):
 
         Where the kernel zeroes what it allocates, they are written by that, and zero [M.9].
         """
-        zeroed = self.init_on_alloc
+        zeroed = self._makeup.init_on_alloc
         taken = self.free_zero.move(pages, self.hinted_zero, written=zeroed)
         to = self.hinted_zero if zeroed else self.hinted
         return taken + self.free_stale.move(pages - taken, to, written=zeroed)
@@ -323,7 +223,3 @@ class Memory(Pool):
                 for written in writer.classes:
                     written.frames.move(written.frames.count, self.free_zero)
         self.forget_to(0.0)
-
-
-PARTS = (*FIELDS, *Memory.__slots__)
-"""What a memory is made of."""

@@ -10,7 +10,6 @@ look, so that rates and sizes may change at any moment.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
@@ -330,7 +329,7 @@ class Pages:
 
 
 @twin
-def sets_of(counts: Sequence[float], zero: Sequence[bool] = ()) -> tuple[Pages, ...]:
+def sets_of(counts: tuple[float, ...], zero: tuple[bool, ...] = ()) -> tuple[Pages, ...]:
     """Return sets of so many pages; the first ones may be told to hold only zeros."""
     pairs = zip_longest(counts, zero, fillvalue=False)
     return tuple([Pages(count, zero=flag) for count, flag in pairs])

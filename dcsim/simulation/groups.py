@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from dcsim.model.activity import Activity
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.hinting import Policy
 from dcsim.model.hugepages import Settings as HugePageSettings
-from dcsim.model.memory import Memory
+from dcsim.model.makeup import Makeup, makeup_of
 from dcsim.model.profile import Profile
 from dcsim.model.touch import TouchClass, classes_of
 from dcsim.rng import Streams
@@ -20,33 +20,6 @@ from dcsim.scenario.columns import Own, owns
 from dcsim.scenario.workload import Shares
 from dcsim.simulation.plain import plain
 from dcsim.units import PAGE
-
-Makeup = dict[str, Any]
-"""What memory is made of, in pages, as `Memory` takes it."""
-Writers = tuple[tuple[tuple[TouchClass, ...], Literal["anonymous", "cache"]], ...]
-Reader = tuple[tuple[TouchClass, ...], int, float]
-
-
-class Contents(NamedTuple):
-    """What guests have in memory at first, and which of it is written and read."""
-
-    memory_bytes: float
-    makeup: Makeup
-    writers: Writers
-    readers: tuple[Reader, ...]
-    allocators: int
-    replacement: Literal["lru", "two-list"]
-
-    def memory(self) -> Memory:
-        """Return such a memory."""
-        return Memory(
-            pages=self.memory_bytes / PAGE,
-            writers=self.writers,
-            readers=self.readers,
-            allocators=self.allocators,
-            replacement=self.replacement,
-            **self.makeup,
-        )
 
 
 class GuestPlan(NamedTuple):
@@ -59,7 +32,7 @@ class GuestPlan(NamedTuple):
     profile: Profile
     vcpus: float
     demands: tuple[float, ...]
-    contents: Contents
+    contents: Makeup
     host: int
     start_s: float
     levels: tuple[tuple[float, float], ...]
@@ -106,8 +79,7 @@ class Group:
             local_disk=plain(LocalDisk, group.local_disk),
             huge_pages=plain(HugePageSettings, group.huge_pages),
         )
-        self._contents: dict[tuple[Any, ...], list[Contents]] = {}
-        self._memories: dict[tuple[Any, ...], tuple[Sequence[Makeup], Writers]] = {}
+        self._contents: dict[tuple[Any, ...], list[Makeup]] = {}
 
     @property
     def drawn(self) -> bool:
@@ -138,45 +110,42 @@ class Group:
                 name, self._profile, own.vcpus, demands, contents[drawn], host, start, levels
             )
 
-    def _contents_of(self, own: Own, demands: tuple[float, ...]) -> list[Contents]:
-        """Return what a guest's memory may hold at first; what it reads follows its demands."""
-        memory = (own.memory, own.shares, own.sets)
-        key = (*memory, demands) if self._profile.reads else memory
+    def _contents_of(self, own: Own, demands: tuple[float, ...]) -> list[Makeup]:
+        """Return what a guest's memory may hold at first; its readers' demands fill its cache."""
+        key: tuple[Any, ...] = (own.memory, own.shares, own.sets)
+        if self._profile.reads:
+            pairs = zip(self._profile.activities, demands, strict=True)
+            key += tuple([demand for activity, demand in pairs if activity.do == "read"])
         if key not in self._contents:
-            pages = own.memory / PAGE
-            if memory not in self._memories:
-                self._memories[memory] = self._memory(pages, own.shares, own.sets)
-            makeups, writers = self._memories[memory]
-            readers = tuple(self._readers(pages, own.sets, demands))
-            allocators = len([a for a in self._profile.activities if a.do == "allocate"])
-            replacement = self.group.workload.replacement
-            self._contents[key] = [
-                Contents(own.memory, makeup, writers, readers, allocators, replacement)
-                for makeup in makeups
-            ]
+            samples = [sample.shares for sample in self.group.makeups] or [own.shares]
+            self._contents[key] = [self._makeup(own, sample, demands) for sample in samples]
         return self._contents[key]
 
-    def _memory(
-        self, pages: float, shares: Shares, sets: tuple[float, ...]
-    ) -> tuple[Sequence[Makeup], Writers]:
-        """Return what memory of so many pages may be made of, and which of it is written to."""
-        work = self.group.workload
-        samples = [sample.shares for sample in self.group.makeups] or [shares]
-        writers = tuple(
-            (self._touched(extent, item.pattern, pages), item.to)
-            for item, extent in zip(work.activities, sets, strict=True)
-            if item.do == "write"
-        )
-        return [_makeup(work, sample, pages) for sample in samples], writers
-
-    def _readers(
-        self, pages: float, sets: tuple[float, ...], demands: Sequence[float]
-    ) -> Iterator[Reader]:
-        activities = self.group.workload.activities
-        for item, extent, demand in zip(activities, sets, demands, strict=True):
-            if item.do == "read":
+    def _makeup(self, own: Own, sample: Shares, demands: tuple[float, ...]) -> Makeup:
+        """Return what memory is made of, in pages, and what of it is written and read."""
+        work, pages = self.group.workload, own.memory / PAGE
+        writers, readers = [], []
+        for item, extent, demand in zip(work.activities, own.sets, demands, strict=True):
+            if item.do == "write":
+                writers.append((self._touched(extent, item.pattern, pages), item.to))
+            elif item.do == "read":
                 speed = item.workers / item.work if demand == math.inf else demand
-                yield self._touched(extent, item.pattern, pages), item.read_ahead, speed
+                touched = self._touched(extent, item.pattern, pages)
+                readers.append((touched, item.read_ahead, speed))
+        return makeup_of(
+            pages=pages,
+            **{name: share * pages for name, share in sample._asdict().items()},
+            writers=writers,
+            readers=readers,
+            allocators=len([a for a in self._profile.activities if a.do == "allocate"]),
+            min_free=work.min_free * pages,
+            hintable=work.hintable,
+            hintable_zero=work.hintable if work.hintable_zero is None else work.hintable_zero,
+            replacement=work.replacement,
+            kernel_high=work.kernel_high * pages,
+            order=work.order,
+            init_on_alloc=work.init_on_alloc,
+        )
 
     def _touched(
         self, extent: float, pattern: spec.Pattern, pages: float
@@ -209,19 +178,6 @@ def _activities(items: list[spec.Activity]) -> Iterator[Activity]:
             peer=item.peer,
         )
         count[item.do] += 1
-
-
-def _makeup(work: spec.Workload, sample: Shares, pages: float) -> Makeup:
-    """Return what memory is made of, in pages."""
-    return {
-        **{name: share * pages for name, share in sample._asdict().items()},
-        "min_free": work.min_free * pages,
-        "hintable": work.hintable,
-        "hintable_zero": work.hintable if work.hintable_zero is None else work.hintable_zero,
-        "kernel_high": work.kernel_high * pages,
-        "order": tuple(work.order),
-        "init_on_alloc": work.init_on_alloc,
-    }
 
 
 def _noisy_levels(

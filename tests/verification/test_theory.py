@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dcsim.model.fairshare import violations
-from dcsim.model.memory import Memory
+from dcsim.model.makeup import makeup_of
 from dcsim.model.network import Network
 from dcsim.model.routing import Routes
 from dcsim.model.touch import Pages, TouchClass, classes_of
@@ -296,7 +296,8 @@ def test_che_against_an_exact_list(alpha: float, share: float, cache: int) -> No
         (classes_of(pages=10_000.0, kind="zipf", alpha=alpha), 1, share),
         (classes_of(pages=6000.0, kind="hot-cold"), 1, 1 - share),
     )
-    memory = Memory(pages=cache, free_zero=0, free_stale=0, cache=cache, kernel=0, readers=readers)
+    parts = {"free_zero": 0, "free_stale": 0, "kernel": 0}
+    memory = makeup_of(pages=cache, cache=cache, readers=readers, **parts).memory()
     twin = TwinCache(cache)
     twin.read(np.arange(16_000))
     twin.read(mixed_reads(rng, alpha, share, 100_000)[0])
@@ -320,7 +321,8 @@ def test_a_drop_and_the_refill_against_an_exact_list(left: int) -> None:
         (classes_of(pages=10_000.0, kind="zipf", alpha=0.9), 1, 0.5),
         (classes_of(pages=6000.0, kind="hot-cold"), 1, 0.5),
     )
-    memory = Memory(pages=8000, free_zero=0, free_stale=0, cache=8000, kernel=0, readers=readers)
+    parts = {"free_zero": 0, "free_stale": 0, "kernel": 0}
+    memory = makeup_of(pages=8000, cache=8000, readers=readers, **parts).memory()
     twin = TwinCache(8000)
     twin.read(np.arange(16_000))
     twin.read(mixed_reads(rng, 0.9, 0.5, 100_000)[0])
