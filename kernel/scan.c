@@ -356,10 +356,13 @@ Scan_advance(Scan *self, PyObject *const *args, Py_ssize_t count, PyObject *kwna
     if (arguments(args, count, kwnames, names, 3, 3, given) < 0 ||
         number(given[1], &recycled) < 0 || number(given[2], &sent) < 0)
         return NULL;
-    PyObject *writes = given[0];
+    PyObject *writes = PySequence_Fast(given[0], "the touches of each write set expected");
+    if (writes == NULL)
+        return NULL;
     Py_ssize_t n = COUNT(self->writers);
-    if (!PyList_Check(writes) || PyList_GET_SIZE(writes) != n) {
-        PyErr_SetString(PyExc_ValueError, "a list of the touches of each write set expected");
+    if (PySequence_Fast_GET_SIZE(writes) != n) {
+        PyErr_SetString(PyExc_ValueError, "the touches of each write set expected");
+        Py_DECREF(writes);
         return NULL;
     }
     double waiting = sent > 0 ? pending_of(here(self)) : 0.0, share = share_of(sent, waiting);
@@ -371,7 +374,7 @@ Scan_advance(Scan *self, PyObject *const *args, Py_ssize_t count, PyObject *kwna
     for (Py_ssize_t i = 0; told != NULL && i < n; i++) {
         double touches = 0.0, faults = 0.0;
         PyObject *item = NULL;
-        if (number(PyList_GET_ITEM(writes, i), &touches) == 0 &&
+        if (number(PySequence_Fast_GET_ITEM(writes, i), &touches) == 0 &&
             advance_written(self, CLASSES(self, i), touches, share, &faults) == 0)
             item = PyFloat_FromDouble(faults);
         if (item != NULL)
@@ -379,6 +382,7 @@ Scan_advance(Scan *self, PyObject *const *args, Py_ssize_t count, PyObject *kwna
         else
             Py_CLEAR(told);
     }
+    Py_DECREF(writes);
     if (told == NULL)
         return NULL;
     if (share > 0)

@@ -440,6 +440,7 @@ def scan_of(**parts: Any) -> Scan:
         (A_MEMORY.scan.lay_out, ([A_MEMORY.sets],)),
         (A_MEMORY.scan.start, ()),
         (lambda: A_MEMORY.scan.advance(writes=["1"], recycled=0.0, sent=0.0), ()),
+        (lambda: A_MEMORY.scan.advance(writes=1.0, recycled=0.0, sent=0.0), ()),
         (A_MEMORY.scan.faults, ("1", 1.0)),
         (transport.Transport, (1.0,)),
         (A_TRANSPORT.takes, ((1.0, 2.0), 1.0)),
