@@ -4,13 +4,16 @@
 
 static const double PAGE = 4096.0;
 
+enum { KINDS = 4 }; /* as many as there are MIGRATION_KINDS */
+
 typedef struct {
     PyObject_HEAD
     Scan *scan;
     Transport *transport;
     double wire, window;
     double page_bytes, zero_share, delta_share, scan_shown, idle_s, counted;
-    double sent, sent_now, sent_before, raw, normal, zero, deltas;
+    double sent, before, by_kind[KINDS], raw, normal, zero, deltas;
+    int kind;
     char zero_pages;
 } Sending;
 
@@ -107,6 +110,29 @@ Sending_go_on(Sending *self, PyObject *const *args, Py_ssize_t count, PyObject *
 }
 
 static PyObject *
+Sending_count_as(Sending *self, PyObject *arg)
+{
+    long kind = PyLong_AsLong(arg);
+    if (kind == -1 && PyErr_Occurred())
+        return NULL;
+    if (kind < 0 || kind >= KINDS) {
+        PyErr_SetString(PyExc_IndexError, "there is no such kind");
+        return NULL;
+    }
+    self->kind = (int)kind;
+    self->before = self->sent - self->by_kind[kind];
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Sending_by_kind(Sending *self, void *closure)
+{
+    (void)closure;
+    const double *kind = self->by_kind;
+    return Py_BuildValue("(dddd)", kind[0], kind[1], kind[2], kind[3]);
+}
+
+static PyObject *
 Sending_count(Sending *self, PyObject *arg)
 {
     double total = 0.0;
@@ -116,8 +142,8 @@ Sending_count(Sending *self, PyObject *arg)
     if (sent <= 0)
         return PyFloat_FromDouble(0.0);
     self->counted += sent;
-    self->sent_now += sent;
-    self->sent = self->sent_before + self->sent_now;
+    self->by_kind[self->kind] += sent;
+    self->sent = self->before + self->by_kind[self->kind];
     if (self->raw > 0) {
         double raw = least(self->raw, sent);
         self->raw -= raw;
@@ -138,8 +164,6 @@ static PyMemberDef Sending_members[] = {
     {"zero_pages", T_BOOL, offsetof(Sending, zero_pages), READONLY, NULL},
     {"page_bytes", T_DOUBLE, offsetof(Sending, page_bytes), 0, NULL},
     {"sent", T_DOUBLE, offsetof(Sending, sent), 0, NULL},
-    {"sent_now", T_DOUBLE, offsetof(Sending, sent_now), 0, NULL},
-    {"sent_before", T_DOUBLE, offsetof(Sending, sent_before), 0, NULL},
     {"raw", T_DOUBLE, offsetof(Sending, raw), 0, NULL},
     {"normal", T_DOUBLE, offsetof(Sending, normal), 0, NULL},
     {"zero", T_DOUBLE, offsetof(Sending, zero), 0, NULL},
@@ -147,9 +171,15 @@ static PyMemberDef Sending_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef Sending_getset[] = {
+    {"by_kind", (getter)Sending_by_kind, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMethodDef Sending_methods[] = {
     {"plan", METHOD(Sending_plan), NAMED, NULL},
     {"go_on", METHOD(Sending_go_on), NAMED, NULL},
+    {"count_as", METHOD(Sending_count_as), METH_O, NULL},
     {"count", METHOD(Sending_count), METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -163,6 +193,7 @@ static PyTypeObject SendingType = {
     .tp_init = (initproc)Sending_init,
     .tp_dealloc = (destructor)Sending_dealloc,
     .tp_members = Sending_members,
+    .tp_getset = Sending_getset,
     .tp_methods = Sending_methods,
 };
 

@@ -18,6 +18,7 @@ import dcsim.model
 from dcsim import kernel
 from dcsim.model import makeup, memory, readers, sending, touch, transport
 from dcsim.model.scan import Scan
+from dcsim.records.tables import MIGRATION_KINDS
 
 pytestmark = pytest.mark.skipif(kernel.compiled is None, reason="no compiled kernel")
 
@@ -287,7 +288,7 @@ transports = st.fixed_dictionaries(
     }
 ).map(lambda numbers: numbers | {"delta": min(numbers["delta"], numbers["whole"])})
 SENDING_STATE = (
-    "page_bytes", "sent", "sent_now", "sent_before", "raw", "normal", "zero", "deltas", "wire",
+    "page_bytes", "sent", "by_kind", "raw", "normal", "zero", "deltas", "wire",
     "window", "zero_pages",
 )  # fmt: skip
 
@@ -334,9 +335,6 @@ def sending_history(
         pages = stream.count(total)
         return pages, made.scan.advance(writes=[300.0 * b, 50.0 * a], recycled=10.0, sent=pages)
 
-    def other_kind(a: float) -> None:
-        stream.sent_now, stream.sent_before = a, stream.sent - a
-
     for kind, a, b, flag in steps:
         done = {
             "plan": lambda a=a, b=b: stream.plan(
@@ -344,7 +342,7 @@ def sending_history(
             ),
             "send": lambda a=a, b=b: sent(a, b),
             "raw": lambda a=a: setattr(stream, "raw", stream.raw + 1000.0 * a),
-            "kind": lambda a=a: other_kind(1e4 * a),
+            "kind": lambda a=a: stream.count_as(int(2 * a) % 4),
             "go on": lambda flag=flag: stream.go_on(hide=flag),
             "sync": lambda: made.scan.sync(),
             "start": lambda flag=flag: made.scan.start(per_chunk=flag, guard=flag),
@@ -447,6 +445,7 @@ def scan_of(**parts: Any) -> Scan:
         (A_TRANSPORT.work_s, ([1.0, 2.0, 3.0, 4.0], 1.0)),
         (A_TRANSPORT.scan_s, ("1",)),
         (sending.Sending, (A_MEMORY.scan, None)),
+        (sending.Sending.__new__(sending.Sending).count_as, ("1",)),
         (A_MEMORY.read, (["1"],)),
         (A_MEMORY.write, (0, "1")),
         (A_MEMORY.write, (0,)),
@@ -490,6 +489,9 @@ def test_what_was_never_made_sends_nothing() -> None:
             call()
     with pytest.raises(AttributeError):
         empty.scan  # noqa: B018
+    assert len(empty.by_kind) == len(MIGRATION_KINDS)
+    with pytest.raises(IndexError):
+        empty.count_as(len(MIGRATION_KINDS))
 
 
 def test_a_memory_is_whole() -> None:

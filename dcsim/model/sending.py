@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from dcsim.kernel import twin
+from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Sending:
     ----------
     page_bytes
         What a page is on the wire, on average of the region at the cursor.
-    sent, sent_now, sent_before
-        Bytes sent: all, those of the present kind, and those of others.
+    sent
+        Bytes sent.
     raw
         Bytes under way that are not pages.
     normal, zero, deltas
@@ -51,9 +52,9 @@ class Sending:
     """
 
     __slots__ = (
-        "_counted", "_delta_share", "_idle_s", "_scan_shown", "_zero_share",
-        "deltas", "normal", "page_bytes", "raw", "scan", "sent", "sent_before", "sent_now",
-        "transport", "window", "wire", "zero", "zero_pages",
+        "_before", "_by_kind", "_counted", "_delta_share", "_idle_s", "_kind", "_scan_shown",
+        "_zero_share", "deltas", "normal", "page_bytes", "raw", "scan", "sent", "transport",
+        "window", "wire", "zero", "zero_pages",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +66,9 @@ class Sending:
         self.window = window
         self.zero_pages = zero_pages
         self.page_bytes = float(PAGE)
-        self.sent = self.sent_now = self.sent_before = self.raw = 0.0
+        self.sent = self._before = self.raw = 0.0
+        self._kind = 0
+        self._by_kind = [0.0] * len(MIGRATION_KINDS)
         self.normal = self.zero = self.deltas = 0.0
         self._zero_share = self._delta_share = 0.0
         self._scan_shown = 1.0
@@ -129,14 +132,24 @@ class Sending:
         self._scan_shown = 1 - hidden_s / scan_s if scan_s > 0 else 1.0
         return True
 
+    def count_as(self, kind: int) -> None:
+        """Count what is sent from now on as this of `MIGRATION_KINDS`; at first it is the first."""
+        self._kind = kind
+        self._before = self.sent - self._by_kind[kind]
+
+    @property
+    def by_kind(self) -> tuple[float, ...]:
+        """Bytes sent of each of `MIGRATION_KINDS`."""
+        return tuple(self._by_kind)
+
     def count(self, total: float) -> float:
         """Count what was sent, given the bytes since it began; return the pages that are new."""
         sent = total - self._counted
         if sent <= 0:
             return 0.0
         self._counted += sent
-        self.sent_now += sent
-        self.sent = self.sent_before + self.sent_now
+        self._by_kind[self._kind] += sent
+        self.sent = self._before + self._by_kind[self._kind]
         if self.raw > 0:
             raw = min(self.raw, sent)
             self.raw -= raw

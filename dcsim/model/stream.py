@@ -31,6 +31,7 @@ from dcsim.model.transport import (
     threads_busy,
     transport_of,
 )
+from dcsim.records.tables import MIGRATION_KINDS
 from dcsim.units import PAGE
 
 REPLAN = 1e-3
@@ -98,8 +99,8 @@ class Stream(Sending):
     """
 
     __slots__ = (
-        "_cache", "_capped", "_fits_s", "_guest", "_limited", "_marks", "_network", "_sent_of",
-        "_stop_s", "cores", "flow",
+        "_cache", "_capped", "_fits_s", "_guest", "_limited", "_marks", "_network", "_stop_s",
+        "cores", "flow",
     )  # fmt: skip
 
     def __init__(self, network: Network, guest: Guest, path: Path, settings: Settings) -> None:
@@ -110,7 +111,6 @@ class Stream(Sending):
         self._guest = guest
         self._capped = min(settings.effective_bandwidth, wire)
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
-        self._sent_of: dict[str, float] = {}
         self._cache: DeltaCache | None = None
         if settings.xbzrle is not None:
             self._cache = DeltaCache(guest.memory, settings.xbzrle.cache / PAGE)
@@ -207,15 +207,13 @@ class Stream(Sending):
 
     def _count_as(self, kind: str) -> None:
         """Count what is sent from now on as this kind."""
-        self._sent_of[self.flow.kind] = self.sent_now
         self._network.set_kind(self.flow, kind)
-        self.sent_now = self._sent_of.get(kind, 0.0)
-        self.sent_before = self.sent - self.sent_now
+        self.count_as(MIGRATION_KINDS.index(kind))
 
     @property
     def sent_of(self) -> dict[str, float]:
         """Bytes sent, by kind."""
-        return {**self._sent_of, self.flow.kind: self.sent_now}
+        return dict(zip(MIGRATION_KINDS, self.by_kind, strict=True))
 
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
