@@ -44,7 +44,7 @@ def guest(**given):
 
 def migration(**given):
     """Return something that looks like a migration to those who write it down."""
-    sent_of = {"first pass": 0.1, "re-sent": 0.2, "switch-over": 0.3, "post-copy": 0.4}
+    sent = (0.1, 0.2, 0.3, 0.4)
     looks = {
         "guest": guest(),
         "source": Thing(name="rack0/host0"),
@@ -56,7 +56,7 @@ def migration(**given):
         "watch": thing("downtime_limit"),
         "settings": thing("announce"),
         "disk": thing("copied_bytes mirrored_bytes"),
-        "stream": thing("normal deltas zero", sent_of=sent_of),
+        "stream": thing("normal deltas zero", by_kind=sent),
         "hints": thing("fetched_bytes skipped mapped ballooned dropped interactions"),
         "world": Thing(env=Thing(now=77.0)),
     }

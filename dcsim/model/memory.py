@@ -9,6 +9,7 @@ and as policies take and return them; their number never changes.
 from __future__ import annotations
 
 import math
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from dcsim.model.pool import Pool, WriteClass, WriteSet
@@ -60,7 +61,7 @@ class Memory(Pool):
         self.min_free = makeup.min_free
         self.replacement = makeup.replacement
         self._hintable = makeup.hintable
-        self.readers = tuple([ReadSet(*reader) for reader in makeup.readers])
+        self.readers = tuple(starmap(ReadSet, makeup.readers))
         self.sets = sets
         (
             self.loose_stale, self.loose_zero, self.free_stale, self.free_zero,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dcsim.model.activity import DEGREES
 from dcsim.records.recorder import Cell
 from dcsim.records.summary import LIVE
-from dcsim.records.tables import CAUSES
+from dcsim.records.tables import CAUSES, MIGRATION_KINDS
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = tuple[Cell, ...]
 
+_NOTHING_SENT = (0.0,) * len(MIGRATION_KINDS)
 _AFTER_ROUNDS = {"switch-over": 1, "post-copy": 2}
 _NOTHING_LOST = dict.fromkeys(CAUSES, 0.0)
 
@@ -76,7 +77,7 @@ def migration_row(migration: Migration) -> Row:
     stream, disk = migration.stream, migration.disk
     ahead = not math.isnan(migration.ahead_at)
     reached = migration.outcome in LIVE or ahead
-    sent_of = {} if stream is None else stream.sent_of
+    sent = _NOTHING_SENT if stream is None else stream.by_kind
     left = 0.0
     if not migration.outcome.startswith("completed"):
         left = guest.memory_bytes if stream is None else guest.memory.scan.pending * PAGE
@@ -103,10 +104,7 @@ def migration_row(migration: Migration) -> Row:
         migration.rounds,
         guest.memory_bytes,
         migration.sent_bytes,
-        sent_of.get("first pass", 0.0),
-        sent_of.get("re-sent", 0.0),
-        sent_of.get("switch-over", 0.0),
-        sent_of.get("post-copy", 0.0),
+        *sent,
         hints.fetched_bytes,
         0.0 if disk is None else disk.copied_bytes,
         0.0 if disk is None else disk.mirrored_bytes,

@@ -210,11 +210,6 @@ class Stream(Sending):
         self._network.set_kind(self.flow, kind)
         self.count_as(MIGRATION_KINDS.index(kind))
 
-    @property
-    def sent_of(self) -> dict[str, float]:
-        """Bytes sent, by kind."""
-        return dict(zip(MIGRATION_KINDS, self.by_kind, strict=True))
-
     def bandwidth(self) -> float:
         """Return the bytes per second of the last window."""
         now, window = self._guest.env.now, self.window
