@@ -26,7 +26,7 @@ FULL_BOUNDS = {"events": 36, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5,
 STRAINED_BOUNDS = {"events": 58, "settles": 8.5, "solves": 7.5, "looks": 54}
 BYTES_BOUNDS = {"summary": 3_200, "full": 14_500}
 """Of memory that each further migration of a run needs, by what is recorded."""
-REST_BYTES = 1_300
+REST_BYTES = 1_400
 """Of memory for each further guest, its plan included, while nothing happens to it."""
 LINEAR = 1.1
 """A migration on a network of twice the hosts may take so much more."""
