@@ -83,9 +83,9 @@ class Lab:
         self.sent: dict[tuple[int, str], float] = defaultdict(float)
         self.told = 0
 
-    def note(self, link: int, kind: str, time: float, rate: float) -> None:
+    def note(self, of: tuple[int, str], time: float, rate: float) -> None:
         assert rate >= 0
-        self.rated[link, kind].append((time, rate))
+        self.rated[of].append((time, rate))
 
     def listen(self) -> None:
         self.told += 1

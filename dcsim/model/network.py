@@ -25,7 +25,7 @@ SETTLE_PRIORITY = 9
 """After everything else that happens at the same instant."""
 
 RateListener = Callable[[], None]
-RateRecord = Callable[[int, str, float, float], None]
+RateRecord = Callable[[tuple[int, str], float, float], None]
 
 Fabric: type[fabric.Fabric] = getattr(kernel.compiled, "Fabric", fabric.Fabric)
 
@@ -44,7 +44,7 @@ class Network:
     slack
         Relative change of a rate that listeners need not hear of.
     record
-        Called as ``record(link, kind, time, rate)`` when the rate of a kind on a link changes, or
+        Called as ``record((link, kind), time, rate)`` when the rate of a kind on a link changes, or
         None.
     check
         Verify the max-min conditions after each solve (slow).
@@ -240,11 +240,13 @@ class Network:
         """Record that the flow's kind uses so much more or less of its links."""
         if self._record is None or change == 0:
             return
+        rates, kind, now = self._kind_rate, flow.kind, self.env.now
+        least = 1e-6 + ROUNDING * abs(change)
         for link, share in zip(flow.links, flow.shares or WHOLE, strict=False):
-            key = (link, flow.kind)
-            rate = self._kind_rate.get(key, 0.0) + change * share
-            self._kind_rate[key] = rate = rate if rate > 1e-6 + ROUNDING * abs(change) else 0.0
-            self._record(link, flow.kind, self.env.now, rate)
+            of = (link, kind)
+            rate = rates.get(of, 0.0) + change * share
+            rates[of] = rate = rate if rate > least else 0.0
+            self._record(of, now, rate)
 
     # ------------------------------------------------------------------ settling
 

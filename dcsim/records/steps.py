@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 JOINED: Final = 0.01
@@ -18,22 +17,8 @@ _GAP_S: Final = 1e-9  # stretches so far apart follow each other: what is betwee
 Key = TypeVar("Key", bound=Hashable)
 
 
-@dataclass(slots=True)
-class _Stretch:
-    """A time during which a value stayed about the same."""
-
-    from_s: float
-    to_s: float
-    low: float
-    high: float
-    integral: float
-
-    @property
-    def mean(self) -> float:
-        """The mean over time; a value that did not change at all is told bit for bit."""
-        elapsed = self.to_s - self.from_s
-        mean = self.integral / elapsed if elapsed > 0 else self.low
-        return min(max(mean, self.low), self.high)
+_Stretch = tuple[float, float, float, float, float]
+"""A time during which a value stayed about the same: from, to, lowest, highest, integral."""
 
 
 class Steps(Generic[Key]):
@@ -51,35 +36,45 @@ class Steps(Generic[Key]):
 
     def turn(self, key: Key, time_s: float, value: float) -> None:
         """Let the value be this from now on; of several at one instant the last counts."""
-        since_s, before = self._now.get(key, (time_s, value))
-        if since_s < time_s:
-            self.hold(key, since_s, time_s, before)
+        now = self._now.get(key)
+        if now is not None and now[0] < time_s:
+            self.hold(key, now[0], time_s, now[1])
         self._now[key] = time_s, value
 
     def hold(self, key: Key, from_s: float, to_s: float, value: float) -> None:
         """Let the value have been this between two times, of which the first is never earlier."""
+        integral = value * (to_s - from_s)
         stretch = self._open.get(key)
-        if stretch is not None and from_s - stretch.to_s <= _GAP_S:
-            low, high = min(stretch.low, value), max(stretch.high, value)
-            if low == high or high - low < JOINED * high:
-                stretch.low, stretch.high, stretch.to_s = low, high, to_s
-                stretch.integral += value * (to_s - from_s)
-                return
         if stretch is not None:
+            began_s, ended_s, low, high, before = stretch
+            low, high = value if value < low else low, value if value > high else high
+            joined = low == high or high - low < JOINED * high
+            if joined and from_s - ended_s <= _GAP_S:
+                self._open[key] = began_s, to_s, low, high, before + integral
+                return
             self._close(key, stretch)
-        self._open[key] = _Stretch(from_s, to_s, value, value, value * (to_s - from_s))
+        self._open[key] = from_s, to_s, value, value, integral
 
     def finish(self, end_s: float) -> Iterator[tuple[Key, float, float, float]]:
-        """Let all end, and yield (key, from, to, mean value) in the order in which they began."""
+        """Let all end; return (key, from, to, mean value) of each, in the order they began in."""
         for key, (since_s, value) in self._now.items():
             self.hold(key, since_s, end_s, value)
         for key, stretch in self._open.items():
             self._close(key, stretch)
-        for i in sorted(range(len(self._keys)), key=self._from.__getitem__):
-            yield self._keys[i], self._from[i], self._to[i], self._mean[i]
+        order = sorted(range(len(self._keys)), key=self._from.__getitem__)
+        return zip(
+            map(self._keys.__getitem__, order),
+            map(self._from.__getitem__, order),
+            map(self._to.__getitem__, order),
+            map(self._mean.__getitem__, order),
+            strict=True,
+        )
 
     def _close(self, key: Key, stretch: _Stretch) -> None:
+        from_s, to_s, low, high, integral = stretch
         self._keys.append(key)
-        self._from.append(stretch.from_s)
-        self._to.append(stretch.to_s)
-        self._mean.append(stretch.mean)
+        self._from.append(from_s)
+        self._to.append(to_s)
+        # A value that did not change at all is told bit for bit.
+        changed = low < high and from_s < to_s
+        self._mean.append(min(max(integral / (to_s - from_s), low), high) if changed else low)

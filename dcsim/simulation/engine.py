@@ -128,7 +128,7 @@ class _Run:
             capacity,
             weights=prepared.weights,
             slack=prepared.tolerance,
-            record=self._link_rate if recorder.keeps("link_rates") else None,
+            record=self.rates.turn if recorder.keeps("link_rates") else None,
             check=check,
         )
         storage = Storage(
@@ -256,9 +256,6 @@ class _Run:
         vars(self).clear()
 
     # ------------------------------------------------------------------ records
-
-    def _link_rate(self, link: int, kind: str, time_s: float, rate: float) -> None:
-        self.rates.turn((link, kind), time_s, rate)
 
     def _phase(self, **row: float | str) -> None:
         self.recorder.add("phases", **row)
