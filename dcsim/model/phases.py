@@ -54,5 +54,5 @@ class Phases:
             "read_pages": guest.read_pages,
             "missed_pages": guest.missed_pages,
             "written_pages": guest.written_pages,
-            "lost_work_s": sum([lost[cause] for cause in CAUSES]),
+            "lost_work_s": sum([lost[cause] for cause in CAUSES if cause in lost], 0.0),
         }
