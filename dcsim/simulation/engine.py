@@ -250,6 +250,8 @@ class _Run:
 
     def end(self) -> None:
         """Cut what refers to each other, or the whole world would stay until it is searched for."""
+        for flow in self.network.flows:
+            self.network.close(flow)
         for guest in self.guests:
             guest.part()
         vars(self.env).clear()
