@@ -112,9 +112,9 @@ def test_each_share_of_memory_changes_something(share: str) -> None:
     guests = prepare(Scenario.model_validate(in_columns(guests=[group(**{name: shares})])
         | {"operation": {"kind": "drain", "hosts": "rack0/*"}})).guests  # fmt: skip
     kinds = {share, share.replace("free", "loose")}
-    memories = [each.contents.memory() for each in guests]
+    memories = [each.makeup.memory() for each in guests]
     counts = [sum(getattr(memory, kind).count for kind in kinds) for memory in memories]
-    pages = guests[0].contents.pages
+    pages = guests[0].makeup.pages
     assert counts == pytest.approx([own * pages for own in shares])
 
 
@@ -159,7 +159,7 @@ def test_guests_that_are_alike_share_what_they_are() -> None:
     ).guests
     assert len({(each.vcpus, each.demands) for each in guests}) == 100
     assert len({id(each.profile) for each in guests}) == 1
-    assert len({id(each.contents) for each in guests}) == 1
+    assert len({id(each.makeup) for each in guests}) == 1
 
 
 @pytest.mark.parametrize("by", ["spread", "first-fit", "random"])

@@ -431,8 +431,8 @@ def test_policies_are_compared_under_the_same_chances(data: Data, hinting: str) 
     """Another policy leaves every guest's host, make-up and load what they were."""
     other = world(data | {"hinting": hinting})
     for a, b in zip(world(data).prepared.guests, other.prepared.guests, strict=True):
-        assert (a.name, a.host, a.contents, a.start_s, a.levels) == (
-            b.name, b.host, b.contents, b.start_s, b.levels,
+        assert (a.name, a.host, a.makeup, a.start_s, a.levels) == (
+            b.name, b.host, b.makeup, b.start_s, b.levels,
         )  # fmt: skip
 
 

@@ -60,14 +60,14 @@ def test_sizes_become_pages() -> None:
         )
     )
     plan = prepared(data).guests[0]
-    contents = plan.contents
-    assert contents.memory_bytes == PAGES * PAGE
-    assert contents.min_free == pytest.approx(0.01 * PAGES)
-    sizes = [sum(c.pages for c in classes) for classes, _ in contents.writers]
+    made = plan.makeup
+    assert made.memory_bytes == PAGES * PAGE
+    assert made.min_free == pytest.approx(0.01 * PAGES)
+    sizes = [sum(c.pages for c in classes) for classes, _ in made.writers]
     assert sizes == pytest.approx([0.25 * PAGES, 64 * MiB / PAGE])
     assert plan.demands == (2048.0, math.inf, 1024.0)
-    assert contents.readers[0][1] == 8
-    memory = contents.memory()
+    assert made.readers[0][1] == 8
+    memory = made.memory()
     assert memory.cache.count == pytest.approx(0.2 * PAGES)
     assert sum(pages.count for pages in memory.sets) == pytest.approx(PAGES)
 
@@ -214,7 +214,7 @@ def drawn(**changes: object) -> Data:
 def chances(plan: Prepared, group: str) -> list[tuple[object, ...]]:
     """Return what was drawn for the guests of a group."""
     mine = [g for g in plan.guests if g.profile.group == group]
-    return [(g.name, g.contents, g.start_s, g.levels, g.host) for g in mine]
+    return [(g.name, g.makeup, g.start_s, g.levels, g.host) for g in mine]
 
 
 def test_everything_random_is_listed() -> None:
@@ -322,7 +322,7 @@ def test_another_group_changes_no_draw() -> None:
 def test_guests_and_seeds_and_replicates_differ() -> None:
     """Each guest has draws of its own, and so has each seed and each replicate."""
     plan = prepared(drawn())
-    assert len({(g.contents, g.start_s, g.levels) for g in plan.guests}) == 8
+    assert len({(g.makeup, g.start_s, g.levels) for g in plan.guests}) == 8
     assert chances(prepared(drawn(seed=2)), "a") != chances(plan, "a")
     assert chances(prepared(drawn(), replicate=1), "a") != chances(plan, "a")
 

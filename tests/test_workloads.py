@@ -107,7 +107,7 @@ def test_workloads_fit_small_and_large_guests(name: str, memory: str) -> None:
         """
     )
     (plan,) = prepare(scenario).guests
-    kinds = [pages.count for pages in plan.contents.memory().sets]
+    kinds = [pages.count for pages in plan.makeup.memory().sets]
     assert sum(kinds) == pytest.approx(scenario.guests[0].memory / PAGE, rel=1e-9)
     assert min(kinds) >= 0
 

@@ -16,6 +16,7 @@ import simpy
 from dcsim.model.activity import NO_HOLDS, Activity, Losses, Tally
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
+from dcsim.model.makeup import Makeup
 from dcsim.model.memory import Memory
 from dcsim.model.network import Network
 from dcsim.model.pacing import Pacing
@@ -31,17 +32,6 @@ FAULT_PARTS = 64
 """Parts of an interval that are told apart where write faults slow a guest unevenly."""
 
 ProgressRecord = Callable[[str, float, float, float], None]
-
-
-class Contents(Protocol):
-    """What a guest is made of at first."""
-
-    @property
-    def memory_bytes(self) -> float:
-        """The size of its memory."""
-
-    def memory(self) -> Memory:
-        """Return its memory, made anew."""
 
 
 class Sender(Protocol):
@@ -75,7 +65,7 @@ class Guest:
         Its vCPUs.
     demands
         Pages per second that are asked of each of its activities at load level 1.
-    contents
+    makeup
         What it is made of at first; that is made when it is first needed.
     levels
         Steps ``(time, level)`` of its load, times increasing.
@@ -103,7 +93,7 @@ class Guest:
     """
 
     __slots__ = (
-        "_busy", "_contents", "_levels", "_look_at", "_losses", "_lost_still_s", "_memory",
+        "_busy", "_levels", "_look_at", "_losses", "_lost_still_s", "_makeup", "_memory",
         "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
         "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
         "memory_bytes", "missed_pages", "moves", "name", "network", "paces", "pacing",
@@ -122,7 +112,7 @@ class Guest:
         profile: Profile,
         vcpus: float,
         demands: Sequence[float],
-        contents: Contents,
+        makeup: Makeup,
         levels: tuple[tuple[float, float], ...] = (),
         tolerance: float = 0.05,
         record: ProgressRecord | None = None,
@@ -135,7 +125,7 @@ class Guest:
         self.profile = profile
         self.vcpus = vcpus
         self.demands = demands
-        self.memory_bytes = contents.memory_bytes
+        self.memory_bytes = makeup.memory_bytes
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = False
@@ -149,7 +139,7 @@ class Guest:
         self.balloon_gives_back = True
         self.huge: HugePages | None = None
         if profile.huge_pages is not None:
-            self.huge = HugePages(profile.huge_pages, contents.memory_bytes / PAGE)
+            self.huge = HugePages(profile.huge_pages, makeup.memory_bytes / PAGE)
         self.traffic = Traffic(self) if profile.uses_network else None
         self.pacing = Pacing(self, tolerance=tolerance)
         self.paces = self.pacing.paces
@@ -157,7 +147,7 @@ class Guest:
         self.moves = 0
         self.read_pages = self.missed_pages = self.written_pages = 0.0
         self.refault_pages = self.undisturbed_refault_pages = 0.0
-        self._contents = contents
+        self._makeup = makeup
         self._memory: Memory | None = None
         self._lost_still_s = 0.0
         self._losses: Losses | None = None  # where it was slow, or stood still for a failure
@@ -174,7 +164,7 @@ class Guest:
     def memory(self) -> Memory:
         """What it is made of now."""
         if self._memory is None:
-            self._memory = self._contents.memory()
+            self._memory = self._makeup.memory()
         return self._memory
 
     def forget(self) -> None:

@@ -160,7 +160,7 @@ class _Run:
                 profile=plan.profile,
                 vcpus=plan.vcpus,
                 demands=plan.demands,
-                contents=plan.contents,
+                makeup=plan.makeup,
                 levels=plan.levels,
                 tolerance=prepared.tolerance,
                 record=slowdown,

@@ -32,7 +32,7 @@ class GuestPlan(NamedTuple):
     profile: Profile
     vcpus: float
     demands: tuple[float, ...]
-    contents: Makeup
+    makeup: Makeup
     host: int
     start_s: float
     levels: tuple[tuple[float, float], ...]
@@ -79,7 +79,7 @@ class Group:
             local_disk=plain(LocalDisk, group.local_disk),
             huge_pages=plain(HugePageSettings, group.huge_pages),
         )
-        self._contents: dict[tuple[Any, ...], list[Makeup]] = {}
+        self._makeups: dict[tuple[Any, ...], list[Makeup]] = {}
 
     @property
     def drawn(self) -> bool:
@@ -99,27 +99,27 @@ class Group:
             if own.rates is not rates:
                 rates = own.rates
                 demands = tuple([math.inf if rate == "max" else rate / PAGE for rate in rates])
-            contents = self._contents_of(own, demands)
-            if len(contents) > 1:
-                drawn = int(streams.stream("guest", name, "makeup").integers(len(contents)))
+            makeups = self._makeups_of(own, demands)
+            if len(makeups) > 1:
+                drawn = int(streams.stream("guest", name, "makeup").integers(len(makeups)))
             if group.arrive > 0:
                 start = float(streams.stream("guest", name, "arrival").uniform(0, group.arrive))
             if load.noise > 0:
                 levels = _noisy_levels(load, name, streams, horizon_s)
             yield GuestPlan(
-                name, self._profile, own.vcpus, demands, contents[drawn], host, start, levels
+                name, self._profile, own.vcpus, demands, makeups[drawn], host, start, levels
             )
 
-    def _contents_of(self, own: Own, demands: tuple[float, ...]) -> list[Makeup]:
+    def _makeups_of(self, own: Own, demands: tuple[float, ...]) -> list[Makeup]:
         """Return what a guest's memory may hold at first; its readers' demands fill its cache."""
         key: tuple[Any, ...] = (own.memory, own.shares, own.sets)
         if self._profile.reads:
             pairs = zip(self._profile.activities, demands, strict=True)
             key += tuple([demand for activity, demand in pairs if activity.do == "read"])
-        if key not in self._contents:
+        if key not in self._makeups:
             samples = [sample.shares for sample in self.group.makeups] or [own.shares]
-            self._contents[key] = [self._makeup(own, sample, demands) for sample in samples]
-        return self._contents[key]
+            self._makeups[key] = [self._makeup(own, sample, demands) for sample in samples]
+        return self._makeups[key]
 
     def _makeup(self, own: Own, sample: Shares, demands: tuple[float, ...]) -> Makeup:
         """Return what memory is made of, in pages, and what of it is written and read."""
