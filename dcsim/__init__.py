@@ -78,8 +78,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: importing dcsim costs next to nothing."""
     if name in _HOMES:
-        with no_collection():  # modules stay
-            return getattr(import_module(_HOMES[name]), name)
+        with no_collection(stays=True):
+            found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return found
     raise AttributeError(f"module 'dcsim' has no attribute {name!r}")
 
 

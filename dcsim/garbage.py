@@ -12,8 +12,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_collection() -> Iterator[None]:
+def no_collection(*, stays: bool = False) -> Iterator[None]:
     """Look for no garbage meanwhile; whoever has switched the search off, finds it so.
+
+    Parameters
+    ----------
+    stays
+        Whether what is made meanwhile stays: then all that there is counts as old at once, where
+        only a full search looks, rather than after two searches that find it alive.
 
     Examples
     --------
@@ -27,5 +33,8 @@ def no_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        if stays and not gc.get_freeze_count():  # what others have frozen stays so
+            gc.freeze()
+            gc.unfreeze()  # to the old ones
         if enabled:
             gc.enable()

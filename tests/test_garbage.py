@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import dcsim
 from dcsim import load, prepare, run
 from dcsim.garbage import no_collection
 from dcsim.scenario.spec import Scenario
@@ -71,3 +72,34 @@ def test_a_world_goes_with_its_run(record: str) -> None:
     gc.disable()
     run(prepared)
     assert gc.collect() < len(prepared.guests)
+
+
+def test_what_stays_is_old_at_once() -> None:
+    """The next search of what is young does not look at it; a full one does."""
+    gc.enable()
+    with no_collection(stays=True):
+        cycle: list[object] = []
+        cycle.append(cycle)
+        del cycle
+    assert gc.get_count()[0] < 100
+    assert gc.get_freeze_count() == 0
+    assert gc.collect(1) == 0
+    assert gc.collect() >= 1
+
+
+def test_what_others_have_frozen_stays_frozen() -> None:
+    """As servers do before they fork."""
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with no_collection(stays=True):
+            pass
+        assert gc.get_freeze_count() == frozen
+    finally:
+        gc.unfreeze()
+
+
+def test_a_public_name_is_loaded_once() -> None:
+    """So that its later uses cost nothing, and leave the search for garbage alone."""
+    assert dcsim.run is run
+    assert vars(dcsim)["run"] is run
