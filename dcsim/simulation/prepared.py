@@ -37,7 +37,7 @@ from dcsim.simulation.plain import (
 
 MOST_SCENARIOS: Final = 16
 """The most scenarios whose next replications are prepared for."""
-MOST_KEPT: Final = 10_000
+MOST_KEPT: Final = 20_000
 """The most guests and hosts of all of them."""
 
 
