@@ -19,7 +19,7 @@ from dcsim.model.guest import Guest
 from dcsim.model.network import Network
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation.engine import _Run
-from dcsim.simulation.prepared import prepare
+from dcsim.simulation.prepared import Preparation, prepare
 
 PLAIN_BOUNDS = {"events": 5.4, "settles": 1.1, "solves": 0.9, "flows_solved": 3.2, "looks": 3}
 FULL_BOUNDS = {"events": 36, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5, "looks": 32}
@@ -128,7 +128,7 @@ def test_a_guest_at_rest_is_small():
     for vms in (100, 400):
         scenario = plain(k=4, vms=vms)
         tracemalloc.start()
-        world = _Run(prepare(scenario), check=False)
+        world = _Run(Preparation(scenario).prepared(), check=False)
         held[len(world.guests)], _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     (few, less), (many, more) = held.items()
