@@ -8,12 +8,16 @@
 #define TIGHT 1e-6
 #define NONE_MISSING 1e-9
 #define ALL_HAD 1e-6
+#define NEGLIGIBLE_MISSES 1.0
+#define NEXT_TO_NOTHING 1e-6
+#define SHORTEST_GROWTH_S 0.1
 
 typedef struct {
     PyObject_HEAD
     Pages *cache, *free_stale, *free_zero, *hinted, *hinted_zero, *loose_stale, *loose_zero;
     PyObject *allocated, *readers, *replacement, *writers;
-    double hintable, min_free;
+    Stretch *ahead; /* NULL for None */
+    double hintable, min_free, pages;
 } Pool;
 
 static PyTypeObject *ReadOutcomeType;
@@ -265,6 +269,8 @@ Pool_read(Pool *self, PyObject *touched)
         return NULL;
     double *all = touches + count, *misses = all + count, *scratch = misses + count;
     double brought = 0.0, recycled = 0.0;
+    if (self->ahead != NULL && self->ahead->readers == self->readers)
+        stretch_note(self->ahead, touches);
     int steps = steps_of(self, touches);
     for (Py_ssize_t i = 0; i < count; i++) {
         all[i] = 0.0;
@@ -292,12 +298,98 @@ Pool_read(Pool *self, PyObject *touched)
 }
 
 static PyObject *
-Pool_stretch(Pool *self, PyObject *reads)
+Pool_look_ahead(Pool *self, PyObject *reads)
 {
     if (!whole(self))
         return NULL;
     double room = room_of(self);
-    return stretch_of(self->readers, reads, room, is_tight(self, room));
+    Stretch *ahead = stretch_of(self->readers, reads, room, is_tight(self, room));
+    if (ahead == NULL)
+        return NULL;
+    Py_XSETREF(self->ahead, ahead);
+    return Py_NewRef(ahead->misses);
+}
+
+static PyObject *
+Pool_on_course(Pool *self, void *closure)
+{
+    (void)closure;
+    if (!whole(self))
+        return NULL;
+    return PyBool_FromLong(self->ahead != NULL && stretch_goes_on(self->ahead, room_of(self)));
+}
+
+#define READER(self, i) ((const ReadSet *)PyTuple_GET_ITEM((self)->readers, i))
+
+static PyObject *
+Pool_steady_for(Pool *self, PyObject *const *args, Py_ssize_t given)
+{
+    if (given != 2) {
+        PyErr_SetString(PyExc_TypeError, "rates, and the changes that matter, expected");
+        return NULL;
+    }
+    if (!whole(self))
+        return NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(self->readers);
+    double *rates = numbers_from(args[0], count, 0), wait = Py_HUGE_VAL;
+    double *changes = rates == NULL ? NULL : numbers_from(args[1], count, 0);
+    if (changes != NULL && room_of(self) > NEXT_TO_NOTHING * self->pages)
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const ReadSet *reader = READER(self, i);
+            double miss = reader_miss(reader, reader->remembered);
+            if (rates[i] * miss >= NEGLIGIBLE_MISSES)
+                wait = least(wait, reader_steady_for(reader, rates[i], miss, changes[i]));
+        }
+    PyMem_Free(rates);
+    PyMem_Free(changes);
+    return told(wait);
+}
+
+/* For how long reads at these rates may go on as `ahead` has them. */
+static double
+paced_for(const Pool *self, const double *rates, double tolerance, int sending)
+{
+    const Stretch *ahead = self->ahead;
+    Py_ssize_t count = PyTuple_GET_SIZE(self->readers);
+    double wait = Py_HUGE_VAL, missed = 0.0, room = room_of(self);
+    for (Py_ssize_t i = 0; i < count; i++)
+        missed += rates[i] * ahead->chances[i];
+    if (missed < NEGLIGIBLE_MISSES || room <= NEXT_TO_NOTHING * self->pages)
+        return wait;
+    if (sending) {
+        double slack = tolerance * (room + count_of(self->cache) / 10);
+        wait = most(SHORTEST_GROWTH_S, slack / missed);
+    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (rates[i] > 0) {
+            wait = least(wait, (ahead->reads[i] - ahead->done[i]) / rates[i]);
+            if (sending)
+                wait = least(wait, reader_steady_for(READER(self, i), rates[i],
+                                                     ahead->chances[i], tolerance));
+        }
+    return wait;
+}
+
+static PyObject *
+Pool_paced_for(Pool *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+{
+    static const char *const names[] = {"rates", "tolerance", "sending"};
+    PyObject *given[3];
+    double tolerance = 0.0;
+    char sending;
+    if (arguments(args, count, kwnames, names, 3, 3, given) < 0 || !whole(self) ||
+        number(given[1], &tolerance) < 0 || truth(given[2], &sending) < 0)
+        return NULL;
+    if (self->ahead == NULL || self->ahead->readers != self->readers) {
+        PyErr_SetString(PyExc_AssertionError, "nobody looks ahead");
+        return NULL;
+    }
+    double *rates = numbers_from(given[0], PyTuple_GET_SIZE(self->readers), 0);
+    if (rates == NULL)
+        return NULL;
+    double wait = paced_for(self, rates, tolerance, sending);
+    PyMem_Free(rates);
+    return told(wait);
 }
 
 static PyObject *
@@ -412,6 +504,7 @@ Pool_dealloc(Pool *self)
     Py_XDECREF(self->readers);
     Py_XDECREF(self->replacement);
     Py_XDECREF(self->writers);
+    Py_XDECREF(self->ahead);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
@@ -450,6 +543,25 @@ Pool_set_readers(Pool *self, PyObject *value, void *closure)
     return 0;
 }
 
+static PyObject *
+Pool_get_ahead(Pool *self, void *closure)
+{
+    (void)closure;
+    return Py_NewRef(self->ahead == NULL ? Py_None : (PyObject *)self->ahead);
+}
+
+static int
+Pool_set_ahead(Pool *self, PyObject *value, void *closure)
+{
+    (void)closure;
+    if (value != Py_None) {
+        PyErr_SetString(PyExc_TypeError, "None expected: look_ahead makes others");
+        return -1;
+    }
+    Py_CLEAR(self->ahead);
+    return 0;
+}
+
 /* A sum over the pool; `of` is the function that tells it. */
 typedef struct {
     double (*of)(const Pool *);
@@ -483,12 +595,15 @@ static PyGetSetDef Pool_getset[] = {
     SUM(resident),
     SUM(cold),
     SUM(room),
+    {"on_course", (getter)Pool_on_course, NULL, NULL, NULL},
+    {"ahead", (getter)Pool_get_ahead, (setter)Pool_set_ahead, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef Pool_members[] = {
     {"_hintable", T_DOUBLE, offsetof(Pool, hintable), 0, NULL},
     {"min_free", T_DOUBLE, offsetof(Pool, min_free), 0, NULL},
+    {"pages", T_DOUBLE, offsetof(Pool, pages), 0, NULL},
     {"allocated", T_OBJECT_EX, offsetof(Pool, allocated), 0, NULL},
     {"replacement", T_OBJECT_EX, offsetof(Pool, replacement), 0, NULL},
     {"writers", T_OBJECT_EX, offsetof(Pool, writers), 0, NULL},
@@ -498,7 +613,9 @@ static PyMemberDef Pool_members[] = {
 static PyMethodDef Pool_methods[] = {
     {"write", METHOD(Pool_write), METH_FASTCALL, NULL},
     {"read", METHOD(Pool_read), METH_O, NULL},
-    {"stretch", METHOD(Pool_stretch), METH_O, NULL},
+    {"look_ahead", METHOD(Pool_look_ahead), METH_O, NULL},
+    {"steady_for", METHOD(Pool_steady_for), METH_FASTCALL, NULL},
+    {"paced_for", METHOD(Pool_paced_for), NAMED, NULL},
     {"allocate", METHOD(Pool_allocate), NAMED, NULL},
     {"take_frames", METHOD(Pool_take_frames), METH_FASTCALL, NULL},
     {"drop", METHOD(Pool_drop), METH_FASTCALL, NULL},

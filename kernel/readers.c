@@ -70,7 +70,7 @@ reader_curve(const ReadSet *self, double touches, double *rise_to)
     return resident;
 }
 
-static double
+double
 reader_steady_for(const ReadSet *self, double rate, double miss, double tolerance)
 {
     double wait = Py_HUGE_VAL, falling = 0.0;
@@ -406,16 +406,9 @@ readers_misses(PyObject *readers, const double *touches, double room, int tight,
 #define STRAYED 0.1
 #define ROUNDING 1e-9
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *readers, *misses;
-    double *reads, *start; /* of each reader */
-    double room, starts_with, ends_with;
-} Stretch;
+PyTypeObject StretchType;
 
-static PyTypeObject StretchType;
-
-PyObject *
+Stretch *
 stretch_of(PyObject *readers, PyObject *reads, double room, int tight)
 {
     Py_ssize_t count = COUNT(readers);
@@ -424,25 +417,28 @@ stretch_of(PyObject *readers, PyObject *reads, double room, int tight)
         return NULL;
     self->readers = Py_NewRef(readers);
     self->misses = PyList_New(count);
-    self->reads = numbers_from(reads, count, 4 * count);
+    self->reads = numbers_from(reads, count, 6 * count);
     if (self->misses == NULL || self->reads == NULL) {
         Py_DECREF(self);
         return NULL;
     }
     self->start = self->reads + count;
+    self->done = self->start + count;
     self->room = room;
     self->starts_with = self->ends_with = 0.0;
-    double *missed = self->start + count;
+    self->chances = self->done + count;
+    double *missed = self->chances + count;
     readers_misses(readers, self->reads, room, tight, missed, missed + count);
     for (Py_ssize_t i = 0; i < count; i++) {
         ReadSet *reader = READER(readers, i);
         double read = self->reads[i], remembered = self->start[i] = reader->remembered;
-        double miss = read > 0 ? missed[i] / read : reader_miss(reader, remembered);
-        PyList_SET_ITEM(self->misses, i, PyFloat_FromDouble(miss));
+        self->done[i] = 0.0;
+        self->chances[i] = read > 0 ? missed[i] / read : reader_miss(reader, remembered);
+        PyList_SET_ITEM(self->misses, i, PyFloat_FromDouble(self->chances[i]));
         self->ends_with += reader_resident(reader, remembered + read);
         self->starts_with += reader_resident(reader, remembered);
     }
-    return (PyObject *)self;
+    return self;
 }
 
 static void
@@ -454,37 +450,61 @@ Stretch_dealloc(Stretch *self)
     PyObject_Free(self);
 }
 
-static PyObject *
-Stretch_goes_on(Stretch *self, PyObject *const *args, Py_ssize_t given)
+void
+stretch_note(Stretch *self, const double *touches)
 {
-    Py_ssize_t count = COUNT(self->readers);
-    double room = 0.0;
-    if (given != 2) {
-        PyErr_SetString(PyExc_TypeError, "what was read, and the room, expected");
-        return NULL;
-    }
-    if (number(args[1], &room) < 0)
-        return NULL;
-    double *done = numbers_from(args[0], count, 0);
-    if (done == NULL)
-        return NULL;
-    int on = 1;
-    for (Py_ssize_t i = 0; on && i < count; i++) {
-        double start = self->start[i], reads = self->reads[i], made = done[i];
-        double slack = ROUNDING * (start + reads);
+    for (Py_ssize_t i = 0; i < COUNT(self->readers); i++)
+        self->done[i] += touches[i];
+}
+
+static int
+is_through(const Stretch *self)
+{
+    for (Py_ssize_t i = 0; i < COUNT(self->readers); i++)
+        if (self->done[i] >= self->reads[i] - ROUNDING * (self->start[i] + self->reads[i]))
+            return 1;
+    return 0;
+}
+
+int
+stretch_goes_on(const Stretch *self, double room)
+{
+    if (is_through(self))
+        return 0;
+    for (Py_ssize_t i = 0; i < COUNT(self->readers); i++) {
+        double start = self->start[i], slack = ROUNDING * (start + self->reads[i]);
         double remembered = READER(self->readers, i)->remembered;
-        on = made < reads - slack && start - slack <= remembered &&
-             remembered <= start + made + slack;
+        if (!(start - slack <= remembered && remembered <= start + self->done[i] + slack))
+            return 0;
     }
-    PyMem_Free(done);
-    if (!on)
-        Py_RETURN_FALSE;
     double resident = readers_resident(self->readers);
     double rest = self->ends_with - resident;
     double expected = self->room - (resident - self->starts_with);
     double strayed = fabs(least(room, rest) - least(expected, rest));
-    return PyBool_FromLong(strayed <= STRAYED * (self->ends_with - self->starts_with));
+    return strayed <= STRAYED * (self->ends_with - self->starts_with);
 }
+
+static PyObject *
+Stretch_left(Stretch *self, PyObject *none)
+{
+    (void)none;
+    PyObject *left = PyList_New(COUNT(self->readers));
+    for (Py_ssize_t i = 0; left != NULL && i < COUNT(self->readers); i++)
+        PyList_SET_ITEM(left, i, PyFloat_FromDouble(self->reads[i] - self->done[i]));
+    return left;
+}
+
+static PyObject *
+Stretch_is_through(Stretch *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(is_through(self));
+}
+
+static PyGetSetDef Stretch_getset[] = {
+    {"is_through", (getter)Stretch_is_through, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
 
 static PyMemberDef Stretch_members[] = {
     {"readers", T_OBJECT_EX, offsetof(Stretch, readers), READONLY, NULL},
@@ -493,17 +513,18 @@ static PyMemberDef Stretch_members[] = {
 };
 
 static PyMethodDef Stretch_methods[] = {
-    {"goes_on", METHOD(Stretch_goes_on), METH_FASTCALL, NULL},
+    {"left", METHOD(Stretch_left), METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-static PyTypeObject StretchType = {
+PyTypeObject StretchType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "dcsim.model.readers.Stretch",
     .tp_basicsize = sizeof(Stretch),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = (destructor)Stretch_dealloc,
     .tp_members = Stretch_members,
+    .tp_getset = Stretch_getset,
     .tp_methods = Stretch_methods,
 };
 

@@ -16,6 +16,7 @@ typedef struct {
 int are_readers(PyObject *sets);
 
 double reader_miss(const ReadSet *self, double touches);
+double reader_steady_for(const ReadSet *self, double rate, double miss, double tolerance);
 int reader_sweeps(const ReadSet *self);
 
 double readers_resident(PyObject *readers);
@@ -26,8 +27,21 @@ void readers_forget(PyObject *readers, double pages, int swept_first);
 double readers_misses(PyObject *readers, const double *touches, double room, int tight,
                       double *misses, double *scratch);
 
-/* A stretch of reads, as many of each set as `reads`, a list or tuple of numbers, says. */
-PyObject *stretch_of(PyObject *readers, PyObject *reads, double room, int tight);
+/* Reads that are paced alike. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *readers, *misses; /* what is told; `chances` are the same */
+    double *reads, *start, *done, *chances; /* of each reader */
+    double room, starts_with, ends_with;
+} Stretch;
+
+extern PyTypeObject StretchType;
+
+/* As many reads of each set as `reads`, a list or tuple of numbers, says. */
+Stretch *stretch_of(PyObject *readers, PyObject *reads, double room, int tight);
+void stretch_note(Stretch *self, const double *touches);
+int stretch_goes_on(const Stretch *self, double room);
+
 /* Newly allocated numbers, one for each of `count` in a list or tuple, and `more` numbers after them. */
 double *numbers_from(PyObject *sequence, Py_ssize_t count, Py_ssize_t more);
 

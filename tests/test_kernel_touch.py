@@ -203,7 +203,11 @@ def happen(made: Any, kind: str, a: float, b: float, flag: bool) -> Any:
         "write": lambda: made.write(index, 900.0 * a),
         "read": lambda: tuple(made.read([800.0 * a, 300.0 * b, 400.0 * a * b])),
         "read alike": lambda: tuple(made.read([0.2 * b * r.remembered for r in made.readers])),
-        "stretch": lambda: made.stretch([800.0 * a, 300.0 * b, 0.0]).misses,
+        "look": lambda: (
+            made.look_ahead([800.0 * a, 300.0 * b, 0.0]),
+            made.steady_for([90.0 * a, 50.0 * b, 10.0], [a, b, 0.1]),
+            made.paced_for([90.0 * a, 50.0 * b, 0.0], b, sending=flag),
+        ),
         "allocate": lambda: made.allocate(
             pages=pages, lifetime_s=b if flag else None, elapsed_s=0.3, index=index
         ),
@@ -230,13 +234,14 @@ def happen(made: Any, kind: str, a: float, b: float, flag: bool) -> Any:
 def memory_history(made: Any, steps: list[tuple[Any, ...]]) -> list[Any]:
     """Return all that is told and all that is so after each step of a memory's history."""
     seen: list[Any] = []
-    stretch, done = made.stretch([300.0, 200.0, 100.0]), [50.0, 40.0, 30.0]
     for step in steps:
         if step[0] == "copy":
             made = made.copy()
         else:
             seen.append((step, happen(made, *step)))
-        seen.append((made.free, made.spare, made.cold, made.room, stretch.goes_on(done, made.room)))
+        seen.append((made.free, made.spare, made.cold, made.room, made.on_course))
+        if made.ahead is not None:
+            seen.append((made.ahead.left(), made.ahead.is_through, made.ahead.misses))
         seen.append((made.resident, made.scan.pending, made.scan.pending_here()))
         seen.extend(state_of(pages) for pages in made.sets)
         seen.extend((reader.remembered, reader.miss()) for reader in made.readers)
@@ -249,7 +254,7 @@ def memory_history(made: Any, steps: list[tuple[Any, ...]]) -> list[Any]:
     steps=st.lists(
         st.tuples(
             st.sampled_from(
-                ["write", "read", "read", "read alike", "stretch", "allocate", "evict", "drop",
+                ["write", "read", "read", "read alike", "look", "allocate", "evict", "drop",
                  "inflate", "deflate", "hold", "tell", "release", "skip", "report", "start",
                  "sync", "next", "faults", "advance", "advance", "copy"]
             ),
@@ -449,8 +454,11 @@ def scan_of(**parts: Any) -> Scan:
         (A_MEMORY.read, (["1"],)),
         (A_MEMORY.write, (0, "1")),
         (A_MEMORY.write, (0,)),
-        (A_MEMORY.stretch, (["1"],)),
-        (A_MEMORY.stretch([1.0]).goes_on, ([1.0],)),
+        (A_MEMORY.look_ahead, (["1"],)),
+        (A_MEMORY.steady_for, ([1.0],)),
+        (A_MEMORY.steady_for, ([1.0], ["1"])),
+        (A_MEMORY.paced_for, ([1.0], "1", True)),
+        (setattr, (A_MEMORY, "ahead", 1.0)),
         (A_MEMORY.take_frames, (1.0, None)),
         (A_MEMORY.drop, (None, 1.0)),
         (A_MEMORY.evict, ("1",)),
@@ -500,6 +508,8 @@ def test_a_memory_is_whole() -> None:
     for ask in (lambda: hollow.cache, lambda: hollow.room, lambda: hollow.read([])):
         with pytest.raises(AttributeError, match="missing"):
             ask()
+    with pytest.raises(AssertionError):
+        A_MEMORY.paced_for([1.0], 0.05, sending=False)
     with pytest.raises(AttributeError, match="deleted"):
         del A_MEMORY.cache
     with pytest.raises(AttributeError, match="deleted"):
@@ -515,7 +525,7 @@ def test_each_reader_and_writer_has_its_number() -> None:
     with pytest.raises(ValueError, match="each"):
         A_MEMORY.read([1.0, 2.0])
     with pytest.raises(ValueError, match="each"):
-        A_MEMORY.stretch([])
+        A_MEMORY.look_ahead([])
     with pytest.raises(ValueError, match="each"):
         A_MEMORY.scan.advance(writes=[], recycled=0.0, sent=0.0)
     with pytest.raises(IndexError):

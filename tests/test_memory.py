@@ -486,7 +486,7 @@ def test_a_stretch_misses_what_its_reads_will() -> None:
     for spare in (1000, 100, 0):
         memory = reading(600, *sets, free_zero=spare)
         reads = [300.0, 150.0]
-        chances = memory.stretch(reads).misses
+        chances = memory.look_ahead(reads)
         outcome = memory.read(reads)
         assert [c * n for c, n in zip(chances, reads, strict=True)] == pytest.approx(outcome.misses)
 
@@ -494,16 +494,44 @@ def test_a_stretch_misses_what_its_reads_will() -> None:
 def test_a_stretch_goes_on_until_its_reads_are_done_or_something_else_happens() -> None:
     """Reading on leaves it as it is; cache that is dropped or frames that come and go do not."""
     memory = reading(600, (UNIFORM, 1, 1.0), free_zero=1000)
-    stretch = memory.stretch([300.0])
+    assert not memory.on_course
+    memory.look_ahead([300.0])
     memory.read([100.0])
-    assert stretch.goes_on([100.0], memory.room)
-    assert not stretch.goes_on([0.0], memory.room)  # who has read it, if not its reader?
-    assert not stretch.goes_on([100.0], 0.0)
+    assert memory.on_course
+    assert memory.ahead.left() == [200.0]
     memory.read([200.0])
-    assert not stretch.goes_on([300.0], memory.room)
-    stretch = memory.stretch([300.0])
+    assert memory.ahead.is_through
+    assert not memory.on_course
+    memory.look_ahead([300.0])
+    memory.readers[0].remembered += 10.0  # who has read it, if not its reader?
+    assert not memory.on_course
+    memory.look_ahead([300.0])
     memory.evict(50.0)
-    assert not stretch.goes_on([0.0], memory.room)
+    assert not memory.on_course
+    memory.look_ahead([300.0])
+    memory.inflate(1e9)
+    assert not memory.on_course
+    assert not memory.ahead.is_through
+
+
+def test_reads_are_looked_at_when_their_stretch_ends_or_what_is_sent_has_changed() -> None:
+    """A cache that nothing comes into is not looked at; while pages are sent, the sooner."""
+    memory = reading(600, (UNIFORM, 1, 1.0), free_zero=1000)
+    memory.look_ahead([300.0])
+    memory.read([100.0])
+    assert memory.paced_for([10.0], 0.05, sending=False) == pytest.approx(20.0)
+    assert memory.paced_for([0.0], 0.05, sending=False) == math.inf
+    assert memory.paced_for([10.0], 0.05, sending=True) < 20.0
+    assert memory.paced_for([10.0], 0.01, sending=True) < memory.paced_for(
+        [10.0], 0.05, sending=True
+    )
+    reader = memory.readers[0]
+    assert memory.steady_for([10.0], [0.1]) == reader.steady_for(10.0, reader.miss(), 0.1)
+    assert memory.steady_for([1.0], [0.1]) == math.inf  # hardly a miss a second
+    memory.inflate(1e9)
+    memory.look_ahead([300.0])
+    assert memory.paced_for([10.0], 0.05, sending=True) == math.inf
+    assert memory.steady_for([10.0], [0.1]) == math.inf
 
 
 def test_a_sweep_is_steady_until_it_is_round() -> None:

@@ -418,7 +418,6 @@ class Guest:
         for pages in touches:
             self.read_pages += pages
         outcome = self.memory.read(touches)
-        self.pacing.note_reads(touches)
         self.missed_pages += sum(outcome.misses)
         self.refault_pages += outcome.brought
         if self.undisturbed is None:

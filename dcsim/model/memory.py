@@ -47,7 +47,7 @@ class Memory(Pool):
 
     __slots__ = (
         "_makeup", "anonymous", "anonymous_zero", "ballooned", "ballooned_zero", "kernel",
-        "kernel_high", "oom_pages", "pages", "scan", "sets",
+        "kernel_high", "oom_pages", "scan", "sets",
     )  # fmt: skip
 
     def __init__(self, makeup: Makeup) -> None:
@@ -62,6 +62,7 @@ class Memory(Pool):
         self.replacement = makeup.replacement
         self._hintable = makeup.hintable
         self.readers = tuple(starmap(ReadSet, makeup.readers))
+        self.ahead = None
         self.sets = sets
         (
             self.loose_stale, self.loose_zero, self.free_stale, self.free_zero,

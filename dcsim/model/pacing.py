@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING
 
 from dcsim.model.activity import DEGREES, NO_HOLDS, Activity, Pace
 from dcsim.model.memory import Memory
-from dcsim.model.readers import Stretch
+from dcsim.model.pool import NEXT_TO_NOTHING, SHORTEST_GROWTH_S
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
 
-SHORTEST_GROWTH_S = 0.1
-NEGLIGIBLE_MISSES = 1.0
-"""Misses a second below which a changing cache is not looked at for its own sake."""
-
-NEXT_TO_NOTHING = 1e-6
-"""Share of the memory that, as room for its cache, is none."""
 COARSER = 2.0
 """How much more a miss rate may change where its misses slow nobody down."""
 LONGEST_S = 1e6
@@ -52,10 +46,9 @@ class Pacing:
     """
 
     __slots__ = (
-        "_able", "_activities", "_ahead", "_base_misses", "_base_share", "_base_stalls", "_bases",
-        "_cores", "_done", "_factor", "_granted", "_guest", "_holds", "_latency", "_misses",
-        "_needs", "_own_share", "_policy_share", "_rates", "_reads", "_share", "_stalls",
-        "_tolerance", "paces",
+        "_able", "_activities", "_base_misses", "_base_share", "_base_stalls", "_bases", "_cores",
+        "_factor", "_granted", "_guest", "_holds", "_latency", "_misses", "_needs", "_own_share",
+        "_policy_share", "_rates", "_share", "_stalls", "_tolerance", "paces",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
@@ -64,9 +57,6 @@ class Pacing:
         self._activities = guest.profile.activities
         self._tolerance = tolerance
         self._misses = self._base_misses = NO_MISSES
-        self._ahead: Sequence[Stretch] = ()
-        self._reads: Sequence[float] = ()
-        self._done = guest.profile.no_reads
         self._needs: tuple[object, ...] | None = None
         self._holds = NO_HOLDS
         self._factor = math.nan
@@ -118,44 +108,39 @@ class Pacing:
         if self._guest.host is not None:
             self._guest.host.demand_cpu(self._guest, 0.0)
 
+    @property
+    def _memories(self) -> tuple[Memory, ...]:
+        """The guest's memory, and the undisturbed one where there is one."""
+        memory, undisturbed = self._guest.memory, self._guest.undisturbed
+        return (memory,) if undisturbed is None else (memory, undisturbed)
+
     def _look_ahead(self) -> None:
         """Note each reader's chance of a miss in its next reads."""
-        guest, undisturbed = self._guest, self._guest.undisturbed
-        memories = [guest.memory] if undisturbed is None else [guest.memory, undisturbed]
-        if len(self._ahead) < len(memories) or not all(
-            [
-                stretch.goes_on(self._done, memory.room)
-                for stretch, memory in zip(self._ahead, memories, strict=True)
-            ]
-        ):
-            reads = self._reads_ahead(memories)
-            self._reads, self._done = reads, [0.0] * len(reads)
-            self._ahead = [memory.stretch(reads) for memory in memories]
-            self._misses, self._base_misses = self._ahead[0].misses, self._ahead[-1].misses
+        memories = self._memories
+        for memory in memories:
+            if not memory.on_course:
+                reads = self._reads_ahead(memories)
+                chances = [memory.look_ahead(reads) for memory in memories]
+                self._misses, self._base_misses = chances[0], chances[-1]
+                return
 
     def _reads_ahead(self, memories: Sequence[Memory]) -> list[float]:
         """Return how many reads of each set are paced alike: as long as no chance changes much."""
-        guest = self._guest
+        guest, ahead = self._guest, memories[0].ahead
         able = self._rates_at(1.0, guest.profile.no_stalls)
         rates = [self.paces[i].rate or able[i] for i in guest.profile.reads]
         change = math.sqrt(self._tolerance / 2)  # as a stretch is paced by its mean
-        steady = math.inf
+        changes = [change] * len(rates)
+        if ahead is not None and ahead.is_through:  # what slowed nobody down does so even less
+            changes = [
+                change if rate < guest.demands[i] * guest.level else COARSER * change
+                for i, rate in zip(guest.profile.reads, rates, strict=True)
+            ]
+        steady = LONGEST_S
         for memory in memories:
-            if memory.room > NEXT_TO_NOTHING * memory.pages:
-                misses = [reader.miss() for reader in memory.readers]
-                able = self._rates_at(self._able, self._stalls_at(misses))
-                each = zip(guest.profile.reads, memory.readers, rates, misses, strict=True)
-                for i, reader, rate, miss in each:
-                    if rate * miss >= NEGLIGIBLE_MISSES:
-                        lags = min(rate, able[i]) < guest.demands[i] * guest.level
-                        most = change if lags else COARSER * change
-                        steady = min(steady, reader.steady_for(rate, miss, most))
-        time = min(LONGEST_S, max(SHORTEST_GROWTH_S, steady))
-        return [rate * time for rate in rates]
-
-    def note_reads(self, reads: Sequence[float]) -> None:
-        """Note that so many pages of each set were read."""
-        self._done = [done + more for done, more in zip(self._done, reads, strict=True)]
+            steady = min(steady, memory.steady_for(rates, changes))
+        steady = max(SHORTEST_GROWTH_S, steady)
+        return [rate * steady for rate in rates]
 
     def _work_out_needs(self, slowness: float) -> None:
         """Work out what CPU it could use, with what its misses and others let it wait."""
@@ -293,50 +278,31 @@ class Pacing:
     def steady_for(self) -> float:
         """Return for how many seconds no rate will move by more than the tolerance."""
         guest = self._guest
-        if not guest.profile.changes:
+        profile, sending = guest.profile, guest.stream is not None
+        if not profile.changes:
             return math.inf
-        wait = self._memory_steady_for(guest.memory, self._misses)
-        if guest.undisturbed is not None:
-            wait = min(wait, self._memory_steady_for(guest.undisturbed, self._base_misses))
-        if guest.huge is not None:
-            wait = min(wait, guest.huge.steady_for(self._tolerance))
+        wait = math.inf if guest.huge is None else guest.huge.steady_for(self._tolerance)
+        rates = [self.paces[i].rate for i in profile.reads]
+        for memory in self._memories:
+            if rates:
+                wait = min(wait, memory.paced_for(rates, self._tolerance, sending=sending))
+            for i in profile.allocates:
+                if self.paces[i].rate > 0:
+                    own = self._growth_steady_for(self._activities[i], self.paces[i].rate, memory)
+                    wait = min(wait, own)
         return wait
 
-    def _memory_steady_for(self, memory: Memory, misses: Sequence[float]) -> float:
-        """Return for how many seconds no miss rate of a memory will, nor memory have run out."""
-        wait = math.inf
-        missed = 0.0
-        reading, allocating = [], []
-        for activity, pace in zip(self._activities, self.paces, strict=True):
-            if pace.rate > 0 and activity.do == "read":
-                reading.append((activity, pace.rate))
-                missed += pace.rate * misses[activity.index]
-            elif pace.rate > 0 and activity.do == "allocate":
-                allocating.append((activity, pace.rate))
-        if missed < NEGLIGIBLE_MISSES and not allocating:
-            return wait
-        room, sending = memory.room, self._guest.stream is not None
+    def _growth_steady_for(self, activity: Activity, rate: float, memory: Memory) -> float:
+        """Return for how many seconds allocating at this rate will not have changed much."""
+        room, tolerance, lifetime = memory.room, self._tolerance, activity.lifetime_s
         tight = room <= NEXT_TO_NOTHING * memory.pages
-        slack = self._tolerance * (room + memory.cache.count / 10)
-        for activity, rate in allocating:
-            live, lifetime = memory.allocated[activity.index].count, activity.lifetime_s
-            growth = abs(rate - live / lifetime) if lifetime else rate
-            short = tight or lifetime is None or rate * lifetime - live > memory.spare
-            if lifetime is not None:
-                if growth <= self._tolerance * rate or not (short or sending):
-                    continue  # what is live has settled, or will without taking from the cache
-                wait = min(wait, max(SHORTEST_GROWTH_S, lifetime / 4))
-            if short:
-                wait = min(wait, max(SHORTEST_GROWTH_S, slack / growth))
-        if missed < NEGLIGIBLE_MISSES or tight:
-            return wait
-        if sending:
-            # frames being filled have to be sent whole, zero ones too
-            wait = min(wait, max(SHORTEST_GROWTH_S, slack / missed))
-        for activity, rate in reading:
-            i = activity.index
-            wait = min(wait, (self._reads[i] - self._done[i]) / rate)
-            if sending:
-                reader, miss = memory.readers[i], misses[i]
-                wait = min(wait, reader.steady_for(rate, miss, self._tolerance))
-        return wait
+        slack = tolerance * (room + memory.cache.count / 10)
+        live = memory.allocated[activity.index].count
+        growth = abs(rate - live / lifetime) if lifetime else rate
+        short = tight or lifetime is None or rate * lifetime - live > memory.spare
+        wait = math.inf
+        if lifetime is not None:
+            if growth <= tolerance * rate or not (short or self._guest.stream is not None):
+                return wait  # what is live has settled, or will without taking from the cache
+            wait = max(SHORTEST_GROWTH_S, lifetime / 4)
+        return min(wait, max(SHORTEST_GROWTH_S, slack / growth)) if short else wait

@@ -34,9 +34,16 @@ NONE_MISSING = 1e-9
 ALL_HAD = 1e-6
 """Pages that are missing, or cannot be had, where none are but for rounding."""
 
+NEGLIGIBLE_MISSES = 1.0
+"""Misses a second below which a changing cache is not looked at for its own sake."""
+NEXT_TO_NOTHING = 1e-6
+"""Share of the memory that, as room for its cache, is none: nothing changes there."""
+SHORTEST_GROWTH_S = 0.1
+"""Least time after which what fills up is looked at again."""
+
 FIELDS = (
     "_hintable", "allocated", "cache", "free_stale", "free_zero", "hinted", "hinted_zero",
-    "loose_stale", "loose_zero", "min_free", "readers", "replacement", "writers",
+    "loose_stale", "loose_zero", "min_free", "pages", "readers", "replacement", "writers",
 )  # fmt: skip
 
 
@@ -88,15 +95,20 @@ class Pool:
         Those of each activity that allocates.
     readers, writers
         What each activity reads, and what each writes.
+    pages
+        All frames there are.
     min_free
         Pages that the kernel keeps free.
     replacement
         ``lru`` or ``two-list``, see `dcsim.model.memory`.
+    ahead
+        The reads that are paced alike, if anybody paces them.
     """
 
-    __slots__ = FIELDS
+    __slots__ = (*FIELDS, "ahead")
 
     _hintable: float
+    ahead: Stretch | None
     allocated: tuple[Pages, ...]
     cache: Pages
     free_stale: Pages
@@ -106,6 +118,7 @@ class Pool:
     loose_stale: Pages
     loose_zero: Pages
     min_free: float
+    pages: float
     readers: tuple[ReadSet, ...]
     replacement: Literal["lru", "two-list"]
     writers: tuple[WriteSet, ...]
@@ -158,6 +171,8 @@ class Pool:
 
     def read(self, touches: Sequence[float]) -> ReadOutcome:
         """Read file pages: so many touches of each read set; misses take frames and fill them."""
+        if self.ahead is not None:
+            self.ahead.note(touches)
         parts = 1
         if not proportional(self.readers, touches):
             # Where shares of the cache shift between readers, no step may turn over much of it.
@@ -196,10 +211,64 @@ class Pool:
                 self.forget_to(self.cache.count)
         return ReadOutcome(misses, filled + extra, filled + extra - fresh)
 
-    def stretch(self, reads: Sequence[float]) -> Stretch:
-        """Return so many reads to come of each read set, paced alike."""
+    def look_ahead(self, reads: Sequence[float]) -> Sequence[float]:
+        """Let so many reads of each set be paced alike; return each reader's chance of a miss."""
         room = self.room
-        return Stretch(self.readers, reads, room, tight=self._is_tight(room))
+        self.ahead = Stretch(self.readers, reads, room, tight=self._is_tight(room))
+        return self.ahead.misses
+
+    @property
+    def on_course(self) -> bool:
+        """Whether reads are to come that are paced alike, and nothing else has happened."""
+        return self.ahead is not None and self.ahead.goes_on(self.room)
+
+    def steady_for(self, rates: Sequence[float], changes: Sequence[float]) -> float:
+        """Return for how many seconds no reader's chance of a miss changes by more than a share.
+
+        Parameters
+        ----------
+        rates
+            Reads per second of each set.
+        changes
+            That share, for each.
+        """
+        wait = math.inf
+        if self.room <= NEXT_TO_NOTHING * self.pages:
+            return wait
+        for reader, rate, change in zip(self.readers, rates, changes, strict=True):
+            miss = reader.miss()
+            if rate * miss >= NEGLIGIBLE_MISSES:
+                wait = min(wait, reader.steady_for(rate, miss, change))
+        return wait
+
+    def paced_for(self, rates: Sequence[float], tolerance: float, *, sending: bool) -> float:
+        """Return for how many seconds reads that look ahead may go on without another look.
+
+        Parameters
+        ----------
+        rates
+            Reads per second of each set.
+        tolerance
+            Relative change that matters while pages are being sent.
+        sending
+            Whether they are: frames that are filled have to be sent whole, zero ones too.
+        """
+        wait, missed, room = math.inf, 0.0, self.room
+        assert self.ahead is not None
+        for rate, miss in zip(rates, self.ahead.misses, strict=True):
+            missed += rate * miss
+        if missed < NEGLIGIBLE_MISSES or room <= NEXT_TO_NOTHING * self.pages:
+            return wait
+        if sending:
+            slack = tolerance * (room + self.cache.count / 10)
+            wait = max(SHORTEST_GROWTH_S, slack / missed)
+        each = zip(self.readers, rates, self.ahead.misses, self.ahead.left(), strict=True)
+        for reader, rate, miss, left in each:
+            if rate > 0:
+                wait = min(wait, left / rate)
+                if sending:
+                    wait = min(wait, reader.steady_for(rate, miss, tolerance))
+        return wait
 
     def fill(self, pages: float) -> float:
         """Fill free frames, then those a hint holds, with file pages; return how many."""

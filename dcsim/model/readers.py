@@ -195,7 +195,7 @@ def misses_of(
 
 
 class Stretch:
-    """Reads to come that are paced alike, by the chance of a miss in all of them.
+    """Reads from now on that are paced alike, by the chance of a miss in all of them.
 
     So the time they take is right in the end, and a stretch may be long.
 
@@ -214,13 +214,16 @@ class Stretch:
         The chance of a miss of each reader.
     """
 
-    __slots__ = ("_ends_with", "_reads", "_room", "_start", "_starts_with", "misses", "readers")
+    __slots__ = (
+        "_done", "_ends_with", "_reads", "_room", "_start", "_starts_with", "misses", "readers",
+    )  # fmt: skip
 
     def __init__(
         self, readers: Sequence[ReadSet], reads: Sequence[float], room: float, *, tight: bool
     ) -> None:
         self.readers = readers
         self._reads = reads
+        self._done = [0.0] * len(reads)
         self._start = [reader.remembered for reader in readers]
         self._room = room
         _, missed = misses_of(readers, reads, room, tight)
@@ -233,14 +236,30 @@ class Stretch:
             self._ends_with += reader.resident(reader.remembered + count)
             self._starts_with += reader.resident()
 
-    def goes_on(self, done: Sequence[float], room: float) -> bool:
-        """Whether only so many of the reads have been done, and nothing else has happened."""
-        each = zip(self.readers, self._start, done, self._reads, strict=True)
-        for reader, start, made, reads in each:
+    def note(self, touches: Sequence[float]) -> None:
+        """Note that so many of the reads of each set were done."""
+        self._done = [done + more for done, more in zip(self._done, touches, strict=True)]
+
+    def left(self) -> list[float]:
+        """Return how many reads of each set are still to come."""
+        return [reads - done for reads, done in zip(self._reads, self._done, strict=True)]
+
+    @property
+    def is_through(self) -> bool:
+        """Whether all reads of some set have been done."""
+        for start, done, reads in zip(self._start, self._done, self._reads, strict=True):
+            if done >= reads - ROUNDING * (start + reads):
+                return True
+        return False
+
+    def goes_on(self, room: float) -> bool:
+        """Whether there are reads to come, and nothing but such reads has happened."""
+        if self.is_through:
+            return False
+        each = zip(self.readers, self._start, self._done, self._reads, strict=True)
+        for reader, start, done, reads in each:
             slack = ROUNDING * (start + reads)
-            if made >= reads - slack or not (
-                start - slack <= reader.remembered <= start + made + slack
-            ):
+            if not start - slack <= reader.remembered <= start + done + slack:
                 return False
         resident = resident_of(self.readers)
         rest = self._ends_with - resident
