@@ -481,18 +481,17 @@ class Guest:
 
     def _pass_undisturbed(self, memory: Memory, elapsed: float) -> None:
         """Let the guest that nothing was taken from do the same, and see what it misses."""
-        reads = self.profile.no_reads.copy()
-        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
-            done = pace.rate * elapsed
-            if activity.to == "cache":
+        profile, paces = self.profile, self.paces
+        for i in profile.takes:
+            activity, done = profile.activities[i], paces[i].rate * elapsed
+            if activity.do == "write":
                 memory.write(activity.index, done)
-            elif activity.do == "read":
-                reads[activity.index] += done
-            elif activity.do == "allocate" and done > 0:
+            elif done > 0:
                 memory.allocate(
                     pages=done,
                     lifetime_s=activity.lifetime_s,
                     elapsed_s=elapsed,
                     index=activity.index,
                 )
+        reads = [paces[i].rate * elapsed for i in profile.reads]
         self.undisturbed_refault_pages += memory.read(reads).brought

@@ -169,16 +169,19 @@ class Pacing:
     def _set_paces(self, granted: Sequence[float]) -> None:
         """Set all paces at these rates, as far as storage and network let them."""
         self._granted = granted
-        able = self._able
-        served, *sent = granted
-        for i, (activity, pace) in enumerate(zip(self._activities, self.paces, strict=True)):
-            pace.rate, pace.base = self._rates[i], self._bases[i]
-            pace.page_s = activity.work_s / able + self._stalls[i]
-            pace.causes = self._causes(i) if pace.rate < pace.base else None
-            if activity.do == "read" and served < 1.0:
-                self._wait_for_storage(i, pace, served)
+        able, sends = self._able, 0
+        each = zip(
+            self._activities, self.paces, self._rates, self._bases, self._stalls, strict=True
+        )
+        for i, (activity, pace, rate, base, stall) in enumerate(each):
+            pace.rate, pace.base, pace.page_s = rate, base, activity.work_s / able + stall
+            pace.causes = self._causes(i) if rate < base else None
+            if activity.do == "read":
+                if granted[0] < 1.0:
+                    self._wait_for_storage(i, pace, granted[0])
             elif activity.do == "send":
-                self._wait_for_network(i, pace, sent.pop(0) / PAGE)
+                sends += 1
+                self._wait_for_network(i, pace, granted[sends] / PAGE)
 
     def _causes(self, i: int) -> dict[str, float]:
         """Return the seconds that each cause adds to a page of an activity."""

@@ -34,9 +34,9 @@ class Profile:
     all_done, no_stalls
         1 for each activity: what it does of its work where nothing takes a part away; and 0: how
         long a page waits where none does.
-    reads, writes, allocates, takes
+    reads, writes, allocates, flushes, takes
         Places of the activities that read, that write, and that allocate, in the order of the
-        memory's sets; of those that take memory as they go: they allocate, or write files.
+        memory's sets; of those that write files; of those that take memory as they go: these two.
     no_reads, no_writes
         0 for each that reads, that writes: the touches of a guest that stands still.
     changes
@@ -65,6 +65,7 @@ class Profile:
     reads: tuple[int, ...] = field(init=False)
     writes: tuple[int, ...] = field(init=False)
     allocates: tuple[int, ...] = field(init=False)
+    flushes: tuple[int, ...] = field(init=False)
     takes: tuple[int, ...] = field(init=False)
     no_reads: list[float] = field(init=False)
     no_writes: list[float] = field(init=False)
@@ -86,6 +87,7 @@ class Profile:
             "reads": [i for i, do in enumerate(does) if do == "read"],
             "writes": [i for i, do in enumerate(does) if do == "write"],
             "allocates": [i for i, do in enumerate(does) if do == "allocate"],
+            "flushes": [i for i, file in enumerate(files) if file],
             "takes": [i for i, do in enumerate(does) if do == "allocate" or files[i]],
         }
         for what, where in places.items():

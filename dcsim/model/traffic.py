@@ -32,7 +32,7 @@ class Traffic:
 
     __slots__ = (
         "_aging", "_flush", "_granted", "_guest", "_missing", "_promised", "_refault", "_sends",
-        "_waited", "_writeback", "written_bytes",
+        "_waited", "_writeback", "_written", "written_bytes",
     )  # fmt: skip
 
     def __init__(self, guest: Guest) -> None:
@@ -46,20 +46,21 @@ class Traffic:
         self._waited: list[Flow] = []  # those of them all that set a pace: refaults, then sends
         self._granted: list[float] = []  # their rates
         self._promised: list[float] = []  # what the guest is to reckon with
+        self._written: list[float] = []  # rates of those that write files
         self.written_bytes = 0.0
 
     def open(self) -> None:
         """Open what the guest needs, on the host where it is."""
         guest, storage = self._guest, self._guest.storage
         assert guest.host is not None
-        node, activities = guest.host.node, guest.profile.activities
-        if guest.profile.reads:
+        node, profile = guest.host.node, guest.profile
+        if profile.reads:
             self._refault = storage.reader(node, guest.name, on_rate=guest.look)
-        if any(activity.to == "cache" for activity in activities):
+        if profile.flushes:
             self._writeback = storage.writer(node, guest.name)
         self._sends = {
             i: storage.sender(node, activity.peer, f"{guest.name}/{i}", on_rate=guest.look)
-            for i, activity in enumerate(activities)
+            for i, activity in enumerate(profile.activities)
             if activity.do == "send"
         }
         self._waited = [] if self._refault is None else [self._refault]
@@ -85,16 +86,18 @@ class Traffic:
 
     def plan(self, rates: Sequence[float], misses: Sequence[float]) -> None:
         """Work out what these rates need: misses, and what write-back may find to write."""
-        memory = self._guest.memory
+        memory, profile = self._guest.memory, self._guest.profile
         self._missing = 0.0
-        self._aging = []
-        for activity, rate in zip(self._guest.profile.activities, rates, strict=True):
-            if activity.do == "read":
-                reader = memory.readers[activity.index]
-                brought = 1 if reader.sequential else reader.read_ahead
-                self._missing += rate * misses[activity.index] * brought * PAGE
-            elif activity.to == "cache":
-                self._aging.append(self._aging_at(activity, rate))
+        for i, reader, miss in zip(profile.reads, memory.readers, misses, strict=True):
+            brought = 1 if reader.sequential else reader.read_ahead
+            self._missing += rates[i] * miss * brought * PAGE
+        written = [rates[i] for i in profile.flushes]
+        if written != self._written:
+            self._written = written
+            self._aging = [
+                self._aging_at(profile.activities[i], rate)
+                for i, rate in zip(profile.flushes, written, strict=True)
+            ]
 
     def ask(self, rates: Sequence[float]) -> list[float]:
         """Ask for what these rates need; return what is served of misses, and what is sent."""
@@ -148,9 +151,10 @@ class Traffic:
         guest = self._guest
         assert guest.host is not None
         pages = sum(
-            _unwritten(self._aging_at(activity, pace.rate))
-            for activity, pace in zip(guest.profile.activities, guest.paces, strict=True)
-            if activity.to == "cache"
+            [
+                _unwritten(self._aging_at(guest.profile.activities[i], guest.paces[i].rate))
+                for i in guest.profile.flushes
+            ]
         )
         path = guest.storage.path(guest.host.node, guest.name, to_host=False)
         if path is not None and pages > 0:
