@@ -14,6 +14,7 @@ typedef struct {
 } Work;
 
 static PyTypeObject WorkType;
+static PyObject *whole; /* 1.0 */
 
 /* ------------------------------------------------------------------ the law */
 
@@ -49,6 +50,13 @@ static double
 cpu_share(double vcpus, double demand)
 {
     return demand > vcpus ? vcpus / demand : 1.0;
+}
+
+/* A share as an object: guests at rest, most of all, have one 1 for all that it is of. */
+static PyObject *
+share_of(double share)
+{
+    return share == 1.0 ? Py_NewRef(whole) : PyFloat_FromDouble(share);
 }
 
 /* Rates as a tuple: the demands themselves where they are equal. */
@@ -247,8 +255,8 @@ Work_needs(Work *self, PyObject *const *args, Py_ssize_t count, PyObject *kwname
         double wanted = demand + threads, share = running * cpu_share(vcpus, wanted);
         PyObject *told_bases = rates_as(given[0], demands, bases, n);
         if (told_bases != NULL)
-            told = Py_BuildValue("(Nddddd)", told_bases, base_share, own_share, policy_share,
-                                 share, least(vcpus, wanted));
+            told = Py_BuildValue("(NNNNNd)", told_bases, share_of(base_share), share_of(own_share),
+                                 share_of(policy_share), share_of(share), least(vcpus, wanted));
     }
     PyMem_Free(demands);
     PyMem_Free(stalls);
@@ -284,5 +292,6 @@ static PyTypeObject WorkType = {
 int
 add_work(PyObject *module)
 {
-    return PyModule_AddType(module, &WorkType);
+    whole = PyFloat_FromDouble(1.0);
+    return whole == NULL ? -1 : PyModule_AddType(module, &WorkType);
 }

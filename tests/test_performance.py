@@ -22,11 +22,11 @@ from dcsim.simulation.engine import _Run
 from dcsim.simulation.prepared import Preparation, prepare
 
 PLAIN_BOUNDS = {"events": 5.4, "settles": 1.1, "solves": 0.9, "flows_solved": 3.2, "looks": 3}
-FULL_BOUNDS = {"events": 36, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5, "looks": 32}
+FULL_BOUNDS = {"events": 33, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5, "looks": 26}
 STRAINED_BOUNDS = {"events": 55, "settles": 7.9, "solves": 6.9, "looks": 49}
 BYTES_BOUNDS = {"summary": 3_200, "full": 14_500}
 """Of memory that each further migration of a run needs, by what is recorded."""
-REST_BYTES = 1_400
+REST_BYTES = 1_300
 """Of memory for each further guest, its plan included, while nothing happens to it."""
 LINEAR = 1.1
 """A migration on a network of twice the hosts may take so much more."""
