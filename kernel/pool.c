@@ -405,11 +405,12 @@ Pool_allocate(Pool *self, PyObject *const *args, Py_ssize_t count, PyObject *kwn
     Py_ssize_t index = given[3] == NULL ? 0 : PyLong_AsSsize_t(given[3]);
     if (PyErr_Occurred())
         return NULL;
-    PyObject *item = PySequence_GetItem(self->allocated ? self->allocated : Py_None, index);
-    if (item == NULL)
+    if (self->allocated == NULL || !PyTuple_Check(self->allocated) || index < 0 ||
+        index >= PyTuple_GET_SIZE(self->allocated)) {
+        PyErr_SetString(PyExc_IndexError, "nobody allocates such pages");
         return NULL;
-    Py_DECREF(item); /* it stays among those that are allocated */
-    Pages *live = pages_from(item);
+    }
+    Pages *live = pages_from(PyTuple_GET_ITEM(self->allocated, index));
     if (live == NULL)
         return NULL;
     double before = count_of(live);

@@ -117,18 +117,18 @@ class Pacing:
     def _look_ahead(self) -> None:
         """Note each reader's chance of a miss in its next reads."""
         memories = self._memories
-        for memory in memories:
-            if not memory.on_course:
-                reads = self._reads_ahead(memories)
-                chances = [memory.look_ahead(reads) for memory in memories]
-                self._misses, self._base_misses = chances[0], chances[-1]
-                return
+        if not all([memory.on_course for memory in memories]):
+            reads = self._reads_ahead(memories)
+            chances = [memory.look_ahead(reads) for memory in memories]
+            self._misses, self._base_misses = chances[0], chances[-1]
 
     def _reads_ahead(self, memories: Sequence[Memory]) -> list[float]:
         """Return how many reads of each set are paced alike: as long as no chance changes much."""
         guest, ahead = self._guest, memories[0].ahead
-        able = self._rates_at(1.0, guest.profile.no_stalls)
-        rates = [self.paces[i].rate or able[i] for i in guest.profile.reads]
+        rates = [self.paces[i].rate for i in guest.profile.reads]
+        if not all(rates):  # it stood still
+            able = self._rates_at(1.0, guest.profile.no_stalls)
+            rates = [self.paces[i].rate or able[i] for i in guest.profile.reads]
         change = math.sqrt(self._tolerance / 2)  # as a stretch is paced by its mean
         changes = [change] * len(rates)
         if ahead is not None and ahead.is_through:  # what slowed nobody down does so even less
