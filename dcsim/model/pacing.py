@@ -18,7 +18,7 @@ from dcsim.units import PAGE
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
 
-COARSER = 2.0
+COARSER = 1.5
 """How much more a miss rate may change where its misses slow nobody down."""
 LONGEST_S = 1e6
 """Time for which reads are paced alike where nothing changes."""
