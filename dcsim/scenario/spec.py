@@ -58,7 +58,7 @@ __all__ = [
 
 _TELLING: Final = frozenset({"about", "sources", "record"})
 
-MODEL_VERSION = 3
+MODEL_VERSION = 4
 """Changes whenever the same scenario comes to mean something else."""
 
 
