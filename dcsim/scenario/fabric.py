@@ -48,8 +48,8 @@ class Storage(Spec):
 class Fabric(Spec):
     """What every topology has."""
 
-    host: Host = Host()
-    storage: Storage = Storage()
+    host: Host = written({})
+    storage: Storage = written({})
     goodput: Annotated[Share, Positive] = Field(
         default=0.94, description="share of a link's rate that carries payload"
     )

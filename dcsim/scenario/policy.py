@@ -67,7 +67,7 @@ class Step(Spec):
         return self
 
 
-class Hinting(Spec, defer_build=False):
+class Hinting(Spec):
     """A hinting policy: data, no code."""
 
     name: str = Field(default="inline", max_length=200)
@@ -86,7 +86,7 @@ class Hinting(Spec, defer_build=False):
         return presets.resolve_hinting(value)
 
 
-class Migration(Spec, defer_build=False):
+class Migration(Spec):
     """How one migration is done. Defaults are QEMU's; `hypervisor` names a set of them."""
 
     hypervisor: str = Field(default="qemu-10", max_length=200)
@@ -183,7 +183,7 @@ class Migration(Spec, defer_build=False):
         return self
 
 
-class Limits(Spec, defer_build=False):
+class Limits(Spec):
     """What an operator allows at once, and for how long. Unset: no limit."""
 
     name: str = Field(default="inline", max_length=200)

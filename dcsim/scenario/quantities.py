@@ -26,9 +26,9 @@ _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"
 _PERCENTAGE = re.compile(rf"{_NUMBER}%")
 
 
-def written(text: str) -> Any:
+def written(default: Any) -> Any:
     """Return a default as a file would write it: it is read like any other value."""
-    return text
+    return default
 
 
 def _is_number(value: Any) -> bool:

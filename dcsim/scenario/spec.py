@@ -106,7 +106,7 @@ class GuestGroup(Spec):
     count: Count = Field(default=1, ge=1, le=1_000_000)
     memory: GuestMemory = Field(default=written("8GiB"))
     vcpus: Count = Field(default=2, ge=1, le=1024)
-    place: Place = Place()
+    place: Place = written({})
     hinting: Hinting | None = Field(default=None, description="default: the scenario's")
     migration: Migration | None = Field(default=None, description="default: the scenario's")
     migratable: Literal["live", "cold", "no"] = "live"
@@ -183,7 +183,7 @@ class Operation(Spec):
     """What every operation has."""
 
     at: Duration = Field(default=0.0, description="when it starts")
-    limits: Limits = Field(default_factory=lambda: Limits.model_validate({}))
+    limits: Limits = written({})
 
 
 class Drain(Operation):
@@ -273,8 +273,8 @@ class Scenario(Spec):
     )
     topology: Topology
     guests: list[GuestGroup] = Field(min_length=1, max_length=100_000)
-    migration: Migration = Field(default_factory=lambda: Migration.model_validate({}))
-    hinting: Hinting = Field(default_factory=lambda: Hinting.model_validate("zero-page"))
+    migration: Migration = written({})
+    hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
     operation: Annotated[Drain | Moves, Field(discriminator="kind")]
     failures: list[Annotated[Failure, Later()]] | None = Field(
         default=None, max_length=10_000, description="hosts and links that fail"

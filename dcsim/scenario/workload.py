@@ -61,7 +61,7 @@ class Activity(Spec):
     set: Annotated[Extent, Positive] = Field(
         default=0.1, description="write, read: the pages it touches"
     )
-    pattern: Pattern = Pattern()
+    pattern: Pattern = written({})
     to: Literal["anonymous", "cache"] = Field(
         default="anonymous", description="write: which pages it writes"
     )
@@ -169,7 +169,7 @@ class Workload(Spec, defer_build=False):
 
     name: str = Field(default="inline", min_length=1, max_length=200)
     about: str = ""
-    memory: Makeup = Makeup()
+    memory: Makeup = written({})
     hintable: Share = Field(default=0.9, description="share of free memory in free 4 MiB blocks")
     hintable_zero: Share | None = Field(
         default=None, description="the same of memory never used alone; unset: as hintable"
@@ -191,7 +191,7 @@ class Workload(Spec, defer_build=False):
         description="which cached page goes first: the one least recently used, or swept pages",
     )
     activities: list[Activity] = Field(default=[], max_length=64)
-    load: Load = Load()
+    load: Load = written({})
     sources: dict[str, str] = Field(default={}, description="where each number comes from")
 
     def overwritten(
