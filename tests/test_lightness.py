@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from dcsim.scenario.rare import RARE
+
 HEAVY = {"jinja2", "loky", "networkx", "numpy", "pandas", "plotly", "pyarrow", "scipy", "simpy"}
 COMMAND = """
 import sys
@@ -41,12 +43,13 @@ def test_importing_dcsim_imports_nothing_heavy():
 
 @pytest.mark.parametrize("scenario", ["quick-start", "rack-drain", "no-such-name"])
 def test_validate_imports_nothing_heavy(scenario):
-    """Neither a valid scenario nor a wrong one needs the engine, tables, plots or a console."""
+    """Neither a valid scenario nor a wrong one needs engine, tables, plots, or parts it has not."""
     text, names = imported(COMMAND, "validate", scenario)
     assert scenario in text
     assert "pydantic" in names
     assert not names & (HEAVY | {"rich"})
     assert not names & {f"dcsim.{part}" for part in ("records", "model", "simulation", "study")}
+    assert not names & {f"dcsim.scenario.{module}" for module in RARE.values()}
     assert {name for name in names if name.startswith("dcsim.cli.")} == {
         f"dcsim.cli.{module}" for module in ("app", "asking", "console")
     }
@@ -65,11 +68,11 @@ def test_parts_that_a_scenario_does_not_have_are_not_built():
 import dcsim, sys
 from dcsim.scenario import spec
 dcsim.load("rack-drain")
-parts = (spec.Migration, spec.LeafSpine, spec.Graph, spec.PostCopy, spec.Multifd, spec.HugePages)
+parts = (spec.Scenario, spec.LeafSpine, spec.Graph, spec.PostCopy, spec.Multifd, spec.HugePages)
 print(*(part.__name__ for part in parts if part.__pydantic_complete__))
 print("imported", *sys.modules)
 """
-    assert imported(code)[0].split() == ["Migration", "LeafSpine"]
+    assert imported(code)[0].split() == ["Scenario", "LeafSpine"]
 
 
 def test_a_run_imports_nothing_it_does_not_need():

@@ -10,21 +10,13 @@ guests fit on the hosts, is left to `dcsim.scenario.checks`.
 import functools
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from dcsim import units
 from dcsim.scenario import columns, library
-from dcsim.scenario.base import Later, Spec, plain, wrong
-from dcsim.scenario.convergence import (
-    AutoConverge,
-    DirtyLimit,
-    DowntimeSteps,
-    PostCopy,
-    Retry,
-    Rung,
-)
+from dcsim.scenario.base import Spec, plain, wrong
 from dcsim.scenario.fabric import (
     Fabric,
     FatTree,
@@ -40,12 +32,23 @@ from dcsim.scenario.fabric import (
     TwoHosts,
     TwoSites,
 )
-from dcsim.scenario.failure import Failure
-from dcsim.scenario.hosted import HugePages, LocalDisk, OptionalHugePages
 from dcsim.scenario.policy import Adapt, Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, GuestMemory, Positive, written
-from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
+from dcsim.scenario.rare import RARE, OneFailure, OptionalHugePages, OptionalLocalDisk, rare
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
+
+if TYPE_CHECKING:
+    from dcsim.scenario.convergence import (
+        AutoConverge,
+        DirtyLimit,
+        DowntimeSteps,
+        PostCopy,
+        Retry,
+        Rung,
+    )
+    from dcsim.scenario.failure import Failure
+    from dcsim.scenario.hosted import HugePages, LocalDisk
+    from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 
 __all__ = [
     "MODEL_VERSION", "Activity", "Adapt", "AutoConverge", "Block", "Compression", "DirtyLimit",
@@ -60,6 +63,13 @@ _TELLING: Final = frozenset({"about", "sources", "record"})
 
 MODEL_VERSION = 4
 """Changes whenever the same scenario comes to mean something else."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part that few scenarios have when it is first asked for."""
+    if name in RARE:
+        return rare(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Place(Spec):
@@ -113,7 +123,7 @@ class GuestGroup(Spec):
     because: Literal["passthrough", "pinned", "local-disk"] | None = Field(
         default=None, description="why it does not move live"
     )
-    local_disk: Annotated[LocalDisk | None, Later()] = Field(
+    local_disk: OptionalLocalDisk = Field(
         default=None, description="copied with migration.block, which lets it move live"
     )
     huge_pages: OptionalHugePages = Field(
@@ -276,7 +286,7 @@ class Scenario(Spec):
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
     operation: Annotated[Drain | Moves, Field(discriminator="kind")]
-    failures: list[Annotated[Failure, Later()]] | None = Field(
+    failures: list[OneFailure] | None = Field(
         default=None, max_length=10_000, description="hosts and links that fail"
     )
     settle: Duration = Field(
