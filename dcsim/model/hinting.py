@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import simpy
@@ -46,8 +45,7 @@ class Adapt(NamedTuple):
     within: float
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step of a policy; the fields are those of `dcsim.scenario.spec.Step`."""
 
     select: tuple[str, ...]
@@ -104,8 +102,7 @@ class Step:
         return (pages - whole) / self.block_pages + whole / max(self.block_pages, FREE_BLOCK)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """A hinting policy: data, no code."""
 
     name: str
@@ -118,12 +115,12 @@ class Policy:
         With post-copy they are off [C.6]: a page that never comes could not be waited for.
         """
         steps = (step for step in self.steps if step.tell not in ("list", "hint", "map"))
-        return replace(self, steps=tuple(steps))
+        return self._replace(steps=tuple(steps))
 
     def with_share(self, step: Step, share: float) -> Policy:
         """Return the same policy with the share of a step that adapts decided."""
-        decided = replace(step, share=share, adapt=None)
-        return replace(self, steps=tuple(decided if s is step else s for s in self.steps))
+        decided = step._replace(share=share, adapt=None)
+        return self._replace(steps=tuple(decided if s is step else s for s in self.steps))
 
 
 def selected(step: Step, memory: Memory) -> tuple[float, float, float]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import simpy
 
@@ -38,17 +38,8 @@ REPLAN = 1e-3
 """Relative change of what is left of a round that is worth a new forecast of its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How migrations are done; the fields are those of `dcsim.scenario.spec.Migration`.
-
-    Attributes
-    ----------
-    transport
-        What pages cost under these settings.
-    effective_bandwidth
-        The cap as it works: each window's quota is overrun to the next flush [M.4].
-    """
+class Asked(NamedTuple):
+    """What is asked of migrations; the fields are those of `dcsim.scenario.spec.Migration`."""
 
     hypervisor: str
     max_bandwidth: float
@@ -76,14 +67,19 @@ class Settings:
     block: Block | None
     post_copy: PostCopy | None
     downtime_steps: DowntimeSteps | None
-    transport: Transport = field(init=False, repr=False, compare=False)
-    effective_bandwidth: float = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "transport", transport_of(self))
-        object.__setattr__(self, "effective_bandwidth", self._bandwidth())
 
-    def _bandwidth(self) -> float:
+class Settings(Asked):
+    """How migrations are done: what is asked, and what it comes to."""
+
+    @cached_property
+    def transport(self) -> Transport:
+        """What pages cost under these settings."""
+        return transport_of(self)
+
+    @cached_property
+    def effective_bandwidth(self) -> float:
+        """The cap as it works: each window's quota is overrun to the next flush [M.4]."""
         quota = self.max_bandwidth * self.window
         flush = self.flush_pages * (PAGE + self.page_header)
         if not 0 < quota < math.inf or flush <= 0:

@@ -7,7 +7,6 @@ is sent in fewer bytes costs less of it. Threads work in parallel. Bytes, second
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dcsim.kernel import twin
@@ -74,8 +73,7 @@ Some = tuple[float, float, float, float]
 
 
 @twin
-@dataclass(frozen=True, slots=True)
-class Transport:
+class Transport(NamedTuple):
     """What pages cost.
 
     Attributes

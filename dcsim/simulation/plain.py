@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any, TypeVar
 
 from dcsim.control.failures import FailurePlan
@@ -53,7 +52,7 @@ def policy_of(hinting: spec.Hinting) -> Policy:
 
 
 def _step(step: spec.Step) -> Step:
-    values = {name: getattr(step, name) for name in Step.__slots__}
+    values = {name: getattr(step, name) for name in Step._fields}
     values["select"] = tuple(step.select)
     if step.adapt is not None:
         values["adapt"] = Adapt(step.adapt.lost_second, step.adapt.within)
@@ -67,8 +66,7 @@ def limit(value: float | None) -> float:
 
 def settings_of(migration: spec.Migration) -> Settings:
     """Return settings as the model has them: a limit that is not set is infinite."""
-    given = [setting.name for setting in fields(Settings) if setting.init]
-    values = {name: getattr(migration, name) for name in given}
+    values = {name: getattr(migration, name) for name in Settings._fields}
     for name in ("max_bandwidth", "max_rounds"):
         values[name] = limit(values[name])
     values["auto_converge"] = plain(AutoConverge, migration.auto_converge)
