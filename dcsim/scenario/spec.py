@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from dcsim import units
 from dcsim.scenario import columns, library
-from dcsim.scenario.base import Spec, plain, wrong
+from dcsim.scenario.base import Later, Spec, plain, wrong
 from dcsim.scenario.fabric import (
     Fabric,
     FatTree,
@@ -285,7 +285,7 @@ class Scenario(Spec):
     guests: list[GuestGroup] = Field(min_length=1, max_length=100_000)
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
-    operation: Annotated[Drain | Moves, Field(discriminator="kind")]
+    operation: Annotated[Drain | Moves, Later()]
     failures: list[OneFailure] | None = Field(
         default=None, max_length=10_000, description="hosts and links that fail"
     )
