@@ -56,6 +56,12 @@ typedef struct {
     Flow *flow;
 } Cap;
 
+/* When a flow has sent what it is to send: the time is the flow's, here for who compares. */
+typedef struct {
+    double at;
+    Flow *flow;
+} Due;
+
 #define VECTOR(Item)                                                                               \
     struct {                                                                                       \
         Item *items;                                                                               \
@@ -72,7 +78,7 @@ typedef struct {
     double slack;
     VECTOR(Flow *) changed; /* strong */
     VECTOR(Flow *) risen;
-    VECTOR(Flow *) due;
+    VECTOR(Due) due;
     VECTOR(Cap) caps;
     VECTOR(Level) levels;
     VECTOR(int) fresh;
@@ -147,9 +153,10 @@ waits(const Flow *flow)
 #define LEVEL_BEFORE(a, b) ((a).level < (b).level || ((a).level == (b).level && (a).link < (b).link))
 #define CAP_BEFORE(a, b)                                                                           \
     ((a).level < (b).level || ((a).level == (b).level && (a).flow->number < (b).flow->number))
-#define DUE_BEFORE(a, b) ((a)->at < (b)->at || ((a)->at == (b)->at && (a)->number < (b)->number))
+#define DUE_BEFORE(a, b)                                                                           \
+    ((a).at < (b).at || ((a).at == (b).at && (a).flow->number < (b).flow->number))
 #define STAYS(items, i) ((void)0)
-#define KNOWS_PLACE(items, i) ((items)[i]->place = (i))
+#define KNOWS_PLACE(items, i) ((items)[i].flow->place = (i))
 
 static int
 push_level(Fabric *self, double level, int link)
@@ -207,26 +214,25 @@ queue_completion(Fabric *self, Flow *flow, double at)
     Py_ssize_t place = flow->place, used;
     Flow *last;
 
+    flow->at = at;
     if (at < INFINITY) {
-        flow->at = at;
-        if (place == NOWHERE) {
+        if (place == NOWHERE)
             place = self->due.used++; /* there is room for all flows */
-            self->due.items[place] = flow;
-        }
-        SIFT_UP(Flow *, self->due.items, place, DUE_BEFORE, KNOWS_PLACE);
-        SIFT_DOWN(Flow *, self->due.items, self->due.used, place, DUE_BEFORE, KNOWS_PLACE);
+        self->due.items[place] = (Due){at, flow};
+        SIFT_UP(Due, self->due.items, place, DUE_BEFORE, KNOWS_PLACE);
+        SIFT_DOWN(Due, self->due.items, self->due.used, place, DUE_BEFORE, KNOWS_PLACE);
         return;
     }
-    flow->at = INFINITY;
     if (place == NOWHERE)
         return;
     flow->place = NOWHERE;
     used = --self->due.used;
     if (place < used) {
-        last = self->due.items[place] = self->due.items[used];
-        SIFT_UP(Flow *, self->due.items, place, DUE_BEFORE, KNOWS_PLACE);
+        last = self->due.items[used].flow;
+        self->due.items[place] = self->due.items[used];
+        SIFT_UP(Due, self->due.items, place, DUE_BEFORE, KNOWS_PLACE);
         place = last->place;
-        SIFT_DOWN(Flow *, self->due.items, self->due.used, place, DUE_BEFORE, KNOWS_PLACE);
+        SIFT_DOWN(Due, self->due.items, self->due.used, place, DUE_BEFORE, KNOWS_PLACE);
     }
 }
 
@@ -628,7 +634,7 @@ read_path(Fabric *self, Flow *flow)
         PyErr_SetString(PyExc_ValueError, "there are not as many shares as links");
         return -1;
     }
-    flow->crossed = PyMem_Calloc((size_t)count + 1, sizeof *flow->crossed);
+    flow->crossed = PyMem_Calloc((size_t)count, sizeof *flow->crossed);
     if (flow->crossed == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -998,7 +1004,7 @@ fabric_finish(Fabric *self, PyObject *time)
 static PyObject *
 fabric_next(Fabric *self, PyObject *Py_UNUSED(ignored))
 {
-    return PyFloat_FromDouble(self->due.used ? self->due.items[0]->at : INFINITY);
+    return PyFloat_FromDouble(self->due.used ? self->due.items[0].at : INFINITY);
 }
 
 static PyObject *
@@ -1018,8 +1024,8 @@ fabric_complete(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     done = PyList_New(0);
     if (done == NULL)
         return NULL;
-    while (self->due.used && self->due.items[0]->at <= until) {
-        Flow *flow = self->due.items[0];
+    while (self->due.used && self->due.items[0].at <= until) {
+        Flow *flow = self->due.items[0].flow;
 
         if (PyList_Append(done, (PyObject *)flow) < 0) {
             Py_DECREF(done);

@@ -26,7 +26,7 @@ KINDS = ("first pass", "re-sent", "refault")
 
 
 def along(*links: int, shares: tuple[float, ...] | None = None) -> Path:
-    return Path(links=links, shares=shares, latency_s=0.0, hops=len(links))
+    return Path(links=links, shares=shares, hops=len(links))
 
 
 def network(*capacity: float, **options: Any) -> Network:

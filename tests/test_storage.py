@@ -50,7 +50,8 @@ def ignore() -> None:
 def test_a_read_waits_for_the_service_and_both_ways(host: int) -> None:
     """Latency is that of the storage, and of the links there and back."""
     storage, _ = world()
-    way = Routes(LEAF_SPINE).route(LEAF_SPINE.storage, host, 0).latency_s
+    routes = Routes(LEAF_SPINE)
+    way = routes.latency_s(routes.route(LEAF_SPINE.storage, host, 0))
     assert way > 0
     assert storage.latency_s(host) == pytest.approx(5e-4 + 2 * way)
     assert storage.latency_s(host) == storage.latency_s(host)

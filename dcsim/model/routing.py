@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from dcsim.errors import SimulationError
 from dcsim.kernel import twin
+from dcsim.model.fairshare import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -34,13 +35,11 @@ class Path(NamedTuple):
     """In the order in which they are crossed, the disk of the storage included."""
     shares: tuple[float, ...] | None
     """Share of the flow on each link; None stands for all of it on each."""
-    latency_s: float
-    """Latency one way; the mean over the flow where it is split."""
     hops: int
     """Links that each byte crosses, the disk not counted."""
 
 
-_NO_PATH: Final = Path(links=(), shares=None, latency_s=0.0, hops=0)
+_NO_PATH: Final = Path(links=(), shares=None, hops=0)
 
 
 class Routes:
@@ -110,20 +109,21 @@ class Routes:
                 path = self._keep(pair, *self._split(source, target))
         return path
 
+    def latency_s(self, path: Path) -> float:
+        """Return the latency of a path one way; the mean over the flow where it is split."""
+        latency, mean = self.network.latency_s, 0.0
+        for link, share in zip(path.links, path.shares or WHOLE, strict=False):
+            mean += latency[link] * share
+        return mean
+
     def _keep(self, name: Hashable, links: _Links, shares: tuple[float, ...] | None) -> Path:
-        latency, disk = self.network.latency_s, self.network.disk
-        if shares is None:
-            crossed, mean = len(links), 0.0
-            for link in links:
-                mean += latency[link]
-        else:
-            # Each byte crosses as many links as any other, so the shares sum to that number.
-            crossed = round(sum(shares))
-            mean = sum(latency[link] * share for link, share in zip(links, shares, strict=True))
-        hops = crossed - (disk in (links[0], links[-1]))
-        if len(self._paths) >= MOST_KEPT:
-            self._paths.clear()
-        path = self._paths[name] = Path(links=links, shares=shares, latency_s=mean, hops=hops)
+        """Return a path, and remember it by a name as long as there is room."""
+        # Each byte crosses as many links as any other, so the shares sum to that number.
+        crossed = len(links) if shares is None else round(sum(shares))
+        hops = crossed - (self.network.disk in (links[0], links[-1]))
+        path = Path(links=links, shares=shares, hops=hops)
+        if len(self._paths) < MOST_KEPT:
+            self._paths[name] = path
         return path
 
     def _walk(self, source: int, target: int, key: int | None) -> _Links:

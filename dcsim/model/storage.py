@@ -45,8 +45,10 @@ class Storage:
     def latency_s(self, host: int) -> float:
         """Return how long a host waits for one page: there, served, and back."""
         if host not in self._latency:
-            way = 0.0 if self._node is None else self._routes.route(self._node, host, 0).latency_s
-            self._latency[host] = self._service_s + 2 * way
+            way_s = 0.0
+            if self._node is not None:
+                way_s = self._routes.latency_s(self._routes.route(self._node, host, 0))
+            self._latency[host] = self._service_s + 2 * way_s
         return self._latency[host]
 
     def path(self, host: int, name: str, *, to_host: bool) -> Path | None:
