@@ -14,6 +14,7 @@ typedef struct {
     int *tail, *head;        /* of each link */
     int *number;             /* of each node among the switches; -1: it is none */
     int *out_at, *out;       /* links to switches: those from node n begin at out[out_at[n]] */
+    int *onto;               /* the number of the switch that each of these leads to */
     int *in_at, *in;         /* links to each node likewise */
     int switches, **hops;    /* from each switch: to hosts of a switch, then to other targets */
     int *queue, *choice, *way; /* room for a search, for choices, and for a way */
@@ -24,8 +25,8 @@ Ways_dealloc(Ways *self)
 {
     for (Py_ssize_t i = 0; self->hops != NULL && i < 2 * self->nodes; i++)
         PyMem_Free(self->hops[i]);
-    int *owned[] = {self->tail, self->head, self->number, self->out_at, self->out,   self->in_at,
-                    self->in,   self->queue, self->choice, self->way};
+    int *owned[] = {self->tail, self->head, self->number, self->out_at, self->out, self->onto,
+                    self->in_at, self->in, self->queue, self->choice, self->way};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         PyMem_Free(owned[i]);
     PyMem_Free(self->hops);
@@ -38,7 +39,7 @@ static int
 allocate(Ways *self)
 {
     size_t nodes = (size_t)self->nodes + 1, links = (size_t)self->links + 1;
-    int **owned[] = {&self->tail, &self->head, &self->out, &self->in, &self->choice};
+    int **owned[] = {&self->tail, &self->head, &self->out, &self->onto, &self->in, &self->choice};
     int **by_node[] = {&self->number, &self->out_at, &self->in_at, &self->queue, &self->way};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         if ((*owned[i] = PyMem_Calloc(links, sizeof(int))) == NULL)
@@ -100,8 +101,10 @@ sort_links(Ways *self)
                 in_at[head + 2]++;
             if (self->number[head] < 0)
                 continue;
-            if (fill)
+            if (fill) {
+                self->onto[out_at[tail + 1]] = self->number[head];
                 self->out[out_at[tail + 1]++] = link;
+            }
             else
                 out_at[tail + 2]++;
         }
@@ -206,7 +209,7 @@ look_ahead(Ways *self, const int *hops, int node, int target)
     if (count > 0)
         return count;
     for (int i = self->out_at[node]; i < self->out_at[node + 1]; i++) {
-        int away = hops[self->number[self->head[self->out[i]]]];
+        int away = hops[self->onto[i]];
         if (away < least) {
             least = away;
             count = 0;
