@@ -687,7 +687,8 @@ fabric_open(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     flow->kind = Py_NewRef(args[4]);
     flow->listener = Py_NewRef(args[5]);
     flow->since = PyFloat_AsDouble(args[6]);
-    if (PyErr_Occurred() || read_path(self, flow) < 0 || change(self, flow) < 0) {
+    if (PyErr_Occurred() || read_path(self, flow) < 0
+        || (flow->cap != 0 && change(self, flow) < 0)) {
         Py_DECREF(flow);
         return NULL;
     }

@@ -205,7 +205,7 @@ class Fabric:
         listener: object,
         now: float,
     ) -> Flow:
-        """Begin a flow; it has no rate before all is settled."""
+        """Begin a flow; it has no rate before all is settled, or while its cap is 0."""
         flow = Flow(links, shares, cap, weight, kind, listener)
         flow._crossed = tuple(
             (self._links[link], 1.0 if shares is None else shares[i])
@@ -217,7 +217,8 @@ class Fabric:
         self._flows[flow._number] = flow
         for link, _ in flow._crossed:
             link.flows[flow] = None
-        self._change(flow)
+        if cap != 0:
+            self._change(flow)
         return flow
 
     def close(self, flow: Flow, now: float) -> bool:

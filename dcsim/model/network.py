@@ -136,7 +136,8 @@ class Network:
         """
         weight = self._weights.get(kind, 1.0)
         flow = self._fabric.open(path.links, path.shares, cap, weight, kind, on_rate, self.env.now)
-        self._settle_soon()
+        if cap != 0:
+            self._settle_soon()
         return flow
 
     def close(self, flow: Flow) -> None:
