@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.model.activity import Activity, Losses, Pace, Tally, attribute, cpu_share
+from dcsim.model.activity import Activity, Losses, Tally, attribute, cpu_share
 from dcsim.model.hinting import Policy
 from dcsim.model.profile import Profile
 from dcsim.records.tables import CAUSES
+
+
+class Went(NamedTuple):
+    """How activities went, throttled where they were slow."""
+
+    rates: tuple[float, ...]
+    bases: tuple[float, ...]
+
+    def causes(self, _: int) -> dict[str, float]:
+        return {"throttle": 1e-3}
+
 
 seconds = st.floats(0, 1)
 causes = st.dictionaries(st.sampled_from(CAUSES), st.floats(-1, 1e3), max_size=len(CAUSES))
@@ -82,15 +93,6 @@ def test_pace_is_the_smaller_of_demand_and_ability(
     assert busy <= workers * (1 + 1e-9)
     assert done == asked or busy == pytest.approx(workers)
     assert done <= activity.pace(demand, level=level, share=1.0, stall_s=0.0)
-
-
-def test_progress_is_what_it_does_of_what_it_would_do() -> None:
-    """Full speed is 1, also for what would do nothing, and never more than 1."""
-    assert Pace(rate=30.0, base=40.0).progress == 0.75
-    assert Pace(rate=0.0, base=40.0).progress == 0.0
-    assert Pace(rate=50.0, base=40.0).progress == 1.0
-    assert Pace().progress == 1.0
-    assert Pace(rate=math.inf, base=math.inf).progress == 1.0
 
 
 # ----------------------------------------------------------------------- the guest's own CPU
@@ -169,9 +171,8 @@ def test_a_loss_has_the_weight_of_its_activity_and_the_cause_of_what_took_it() -
     does = profile(
         Activity("write", work_s=1e-3, weight=3.0), Activity("allocate", work_s=1e-3, weight=1.0)
     )
-    paces = [Pace(rate=50.0, base=100.0, causes={"throttle": 1e-3}), Pace(rate=9.0, base=9.0)]
-    losses = Losses()
-    done = losses.count(does, paces, elapsed=8.0, there=[0.5, 1.0], kept=[0.5, 0.25])
+    losses, went = Losses(), Went((50.0, 9.0), (100.0, 9.0))
+    done = losses.count(does, went, elapsed=8.0, there=[0.5, 1.0], kept=[0.5, 0.25])
     assert done == 0.75 * 0.125 + 0.25 * 0.25
     assert losses.causes == {"throttle": 3.0, "post_copy": 1.5, "write_fault": 0.75, "memory": 1.5}
     assert sum(losses.causes.values()) == 8.0 * (1 - done)
@@ -181,7 +182,7 @@ def test_a_loss_has_the_weight_of_its_activity_and_the_cause_of_what_took_it() -
 def test_what_lost_nothing_leaves_nothing() -> None:
     """An interval at full speed is done in full, and nothing is put down to anybody."""
     does, losses = profile(Activity("write", work_s=1e-3)), Losses()
-    assert losses.count(does, [Pace(rate=5.0, base=5.0)], 8.0, there=[1.0], kept=[1.0]) == 1.0
+    assert losses.count(does, Went((5.0,), (5.0,)), 8.0, there=[1.0], kept=[1.0]) == 1.0
     assert (losses.causes, losses.degraded_s) == ({}, {})
 
 
@@ -193,4 +194,4 @@ def test_a_profile_knows_the_places_of_what_is_done() -> None:
     )  # fmt: skip
     assert (does.reads, does.writes, does.takes) == ((1,), (0, 3), (3, 4))
     assert (does.no_reads, does.no_writes) == ([0.0], [0.0, 0.0])
-    assert (does.all_done, does.no_stalls) == ([1.0] * 5, [0.0] * 5)
+    assert (does.all_done, does.no_rates) == ([1.0] * 5, [0.0] * 5)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dcsim.model.profile import Profile
@@ -79,37 +79,12 @@ class Activity:
         return wanted if wanted < able else able
 
 
-@dataclass(slots=True)
-class Pace:
-    """How one activity goes between two looks.
-
-    Attributes
-    ----------
-    rate, base
-        Pages per second it does, and would do undisturbed.
-    page_s
-        Seconds that a page takes one of its workers.
-    causes
-        Seconds that each cause adds to a page, if something slows it down.
-    """
-
-    rate: float = 0.0
-    base: float = 0.0
-    page_s: float = 0.0
-    causes: dict[str, float] | None = None
-
-    @property
-    def progress(self) -> float:
-        """What it does in share of what it would do."""
-        return min(1.0, self.rate / self.base) if self.base > 0 else 1.0
-
-
 def cpu_share(*, vcpus: float, demand: float) -> float:
     """Return the share of the CPU it wants that a guest gets from its own vCPUs."""
     return vcpus / demand if demand > vcpus else 1.0
 
 
-def attribute(lost: float, causes: dict[str, float] | None, into: dict[str, float]) -> None:
+def attribute(lost: float, causes: Mapping[str, float] | None, into: dict[str, float]) -> None:
     """Add a loss to its causes, in proportion to the time each adds; without any, to the CPU."""
     if lost <= 0:
         return
@@ -132,6 +107,21 @@ class Tally(dict[Of, float]):
         return 0.0
 
 
+class Went(Protocol):
+    """How activities went between two looks, in pages per second."""
+
+    @property
+    def rates(self) -> Sequence[float]:
+        """What each did."""
+
+    @property
+    def bases(self) -> Sequence[float]:
+        """What each would have done undisturbed."""
+
+    def causes(self, i: int) -> Mapping[str, float]:
+        """Return the seconds that each cause adds to a page of one that is slow."""
+
+
 class Losses:
     """What a guest lost of its work while it was slow.
 
@@ -152,7 +142,7 @@ class Losses:
     def count(
         self,
         profile: Profile,
-        paces: Sequence[Pace],
+        went: Went,
         elapsed: float,
         there: Sequence[float],
         kept: Sequence[float],
@@ -161,7 +151,7 @@ class Losses:
 
         Parameters
         ----------
-        profile, paces
+        profile, went
             The activities, and how each went.
         elapsed
             The interval.
@@ -169,15 +159,17 @@ class Losses:
             Share of each activity for which its pages were there; of that, which it got done.
         """
         lost, progress = Tally[str](), 0.0
-        for i, (activity, pace) in enumerate(zip(profile.activities, paces, strict=True)):
-            weight, own, done = profile.weights[i], there[i], kept[i]
-            paced = pace.rate / pace.base if pace.rate < pace.base else 1.0
-            if paced < 1.0:
-                attribute(weight * elapsed * (1 - paced), pace.causes, lost)
+        each = zip(profile.weights, went.rates, went.bases, there, kept, strict=True)
+        for i, (weight, rate, base, own, done) in enumerate(each):
+            paced = 1.0
+            if rate < base:
+                paced = rate / base
+                attribute(weight * elapsed * (1 - paced), went.causes(i), lost)
             if own < 1.0:
                 lost["post_copy"] += weight * elapsed * paced * (1 - own)
             if done < 1.0:
-                cause = "memory" if activity.do == "allocate" else "write_fault"
+                allocates = profile.activities[i].do == "allocate"
+                cause = "memory" if allocates else "write_fault"
                 lost[cause] += weight * elapsed * paced * own * (1 - done)
             progress += weight * paced * own * done
         for cause, seconds in lost.items():

@@ -209,11 +209,10 @@ class Brakes:
     def _adjust(self, settings: DirtyLimit) -> None:
         guest = self.guest
         held = []
-        for i, (activity, pace) in enumerate(
-            zip(guest.profile.activities, guest.paces, strict=True)
-        ):
+        each = zip(guest.profile.activities, guest.pacing.rates, strict=True)
+        for i, (activity, rate) in enumerate(each):
             vcpus = min(activity.workers, guest.vcpus)
-            dirtied = self._dirtied(activity, pace.rate * settings.period) / settings.period
+            dirtied = self._dirtied(activity, rate * settings.period) / settings.period
             own = dirtied * PAGE / vcpus
             self._fastest = max(self._fastest, own)
             if self._fastest > 0:
@@ -221,7 +220,7 @@ class Brakes:
                     settings, self._sleep_s[i], dirtied=own, fill_s=PAGE / self._fastest
                 )
             # A vCPU sleeps for the pages of all workers that it runs, and they sleep with it.
-            share = dirtied / pace.rate * activity.workers / vcpus if pace.rate > 0 else 0.0
+            share = dirtied / rate * activity.workers / vcpus if rate > 0 else 0.0
             held.append(self._sleep_s[i] * share)
         guest.holds = {"dirty_limit": held}
         guest.look()

@@ -86,7 +86,7 @@ class Guest:
         Seconds that each page costs each activity in addition, by cause; replaced, never changed.
     absent
         In post-copy, what its memory lacks.
-    paces
+    pacing
         How each of its activities goes.
     blackout_s, unreachable_s
         Seconds for which it stood still, and for which nobody found it where it is.
@@ -96,7 +96,7 @@ class Guest:
         "_busy", "_levels", "_look_at", "_losses", "_lost_still_s", "_makeup", "_memory",
         "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
         "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
-        "memory_bytes", "missed_pages", "moves", "name", "network", "paces", "pacing",
+        "memory_bytes", "missed_pages", "moves", "name", "network", "pacing",
         "policy_threads", "profile", "read_pages", "refault_pages", "running", "storage", "stream",
         "throttle", "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s", "vcpus",
         "write_fault_s", "written_pages",
@@ -142,7 +142,6 @@ class Guest:
             self.huge = HugePages(profile.huge_pages, makeup.memory_bytes / PAGE)
         self.traffic = Traffic(self) if profile.uses_network else None
         self.pacing = Pacing(self, tolerance=tolerance)
-        self.paces = self.pacing.paces
         self.blackout_s = self.unreachable_s = 0.0
         self.moves = 0
         self.read_pages = self.missed_pages = self.written_pages = 0.0
@@ -358,15 +357,12 @@ class Guest:
 
     def _run(self, end_s: float, elapsed: float, sent: float, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
-        profile, stream, absent = self.profile, self.stream, self.absent
-        done, lags = [], False
-        for pace in self.paces:
-            done.append(pace.rate * elapsed)
-            lags |= pace.rate < pace.base
+        profile, pacing, absent = self.profile, self.pacing, self.absent
+        done = [rate * elapsed for rate in pacing.rates]
         there = kept = profile.all_done
-        if self.write_fault_s > 0 and stream is not None:
-            kept = self.pacing.kept_after_faults(elapsed, sent)
-            if parts > 1 and self.pacing.uneven(kept, elapsed, sent):
+        if self.write_fault_s > 0 and self.stream is not None:
+            kept = pacing.kept_after_faults(elapsed, sent)
+            if parts > 1 and pacing.uneven(kept, elapsed, sent):
                 half = elapsed / 2
                 self._run(end_s - half, half, sent / 2, parts // 2)
                 self._run(end_s, half, sent / 2, parts // 2)
@@ -391,8 +387,8 @@ class Guest:
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
-        if lags or there is not profile.all_done or kept is not profile.all_done:
-            progress = self._slowed().count(profile, self.paces, elapsed, there, kept)
+        if pacing.lags or there is not profile.all_done or kept is not profile.all_done:
+            progress = self._slowed().count(profile, pacing, elapsed, there, kept)
             if self._record is not None and progress < 1 - 1e-6:
                 self._record(self.name, end_s - elapsed, end_s, progress)
 
@@ -443,7 +439,7 @@ class Guest:
         return absent.kept(
             self.profile.activities,
             done=done,
-            page_s=[pace.page_s for pace in self.paces],
+            page_s=self.pacing.page_s(),
             elapsed=elapsed,
             arrived=self._bytes(sent),
         )
@@ -451,9 +447,9 @@ class Guest:
     def _share_busy(self) -> float:
         """Return the share of its work that it has to do now; all, if it never has any."""
         busy = total = 0.0
-        for activity, pace in zip(self.profile.activities, self.paces, strict=True):
+        for activity, base in zip(self.profile.activities, self.pacing.bases, strict=True):
             total += activity.weight
-            if pace.base > 0:
+            if base > 0:
                 busy += activity.weight
         return busy / total if total > 0 else 1.0
 
@@ -481,9 +477,9 @@ class Guest:
 
     def _pass_undisturbed(self, memory: Memory, elapsed: float) -> None:
         """Let the guest that nothing was taken from do the same, and see what it misses."""
-        profile, paces = self.profile, self.paces
+        profile, rates = self.profile, self.pacing.rates
         for i in profile.takes:
-            activity, done = profile.activities[i], paces[i].rate * elapsed
+            activity, done = profile.activities[i], rates[i] * elapsed
             if activity.do == "write":
                 memory.write(activity.index, done)
             elif done > 0:
@@ -493,5 +489,5 @@ class Guest:
                     elapsed_s=elapsed,
                     index=activity.index,
                 )
-        reads = [paces[i].rate * elapsed for i in profile.reads]
+        reads = [rates[i] * elapsed for i in profile.reads]
         self.undisturbed_refault_pages += memory.read(reads).brought

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dcsim.model.activity import DEGREES, NO_HOLDS, Activity, Pace
+from dcsim.model.activity import DEGREES, NO_HOLDS, Activity
 from dcsim.model.memory import Memory
 from dcsim.model.pool import NEXT_TO_NOTHING, SHORTEST_GROWTH_S
 from dcsim.units import PAGE
@@ -41,18 +41,22 @@ class Pacing:
 
     Attributes
     ----------
-    paces
-        One for each of its activities.
+    rates, bases
+        Pages per second that each activity does, and would do undisturbed.
+    lags
+        Whether some do less.
     """
 
     __slots__ = (
-        "_able", "_activities", "_base_misses", "_base_share", "_base_stalls", "_bases", "_cores",
+        "_able", "_activities", "_base_misses", "_base_share", "_base_stalls", "_cores",
         "_factor", "_granted", "_guest", "_holds", "_latency", "_misses", "_needs", "_own_share",
-        "_policy_share", "_rates", "_share", "_stalls", "_tolerance", "paces",
+        "_policy_share", "_share", "_stalls", "_tolerance", "_wanted", "bases", "lags", "rates",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
-        self.paces = tuple([Pace() for _ in guest.profile.activities])
+        self.rates: Sequence[float] = guest.profile.no_rates
+        self.bases: Sequence[float] = guest.profile.no_rates
+        self.lags = False
         self._guest = guest
         self._activities = guest.profile.activities
         self._tolerance = tolerance
@@ -89,9 +93,9 @@ class Pacing:
             self._factor = host.cpu_factor
             self._take_cpu(slowness)
             if traffic is not None:
-                traffic.plan(self._rates, self._misses)
+                traffic.plan(self._wanted, self._misses)
             self._granted = None
-        granted = NOTHING_ASKED if traffic is None else traffic.ask(self._rates)
+        granted = NOTHING_ASKED if traffic is None else traffic.ask(self._wanted)
         if granted != self._granted:
             self._set_paces(granted)
 
@@ -102,8 +106,7 @@ class Pacing:
 
     def _stand_still(self) -> None:
         """Do nothing, and ask for nothing."""
-        for pace in self.paces:
-            pace.rate = 0.0
+        self.rates = self._guest.profile.no_rates
         self._granted = None
         if self._guest.host is not None:
             self._guest.host.demand_cpu(self._guest, 0.0)
@@ -125,10 +128,10 @@ class Pacing:
     def _reads_ahead(self, memories: Sequence[Memory]) -> list[float]:
         """Return how many reads of each set are paced alike: as long as no chance changes much."""
         guest, ahead = self._guest, memories[0].ahead
-        rates = [self.paces[i].rate for i in guest.profile.reads]
+        rates = [self.rates[i] for i in guest.profile.reads]
         if not all(rates):  # it stood still
-            able = self._rates_at(1.0, guest.profile.no_stalls)
-            rates = [self.paces[i].rate or able[i] for i in guest.profile.reads]
+            able = self._rates_at(1.0, guest.profile.no_rates)
+            rates = [self.rates[i] or able[i] for i in guest.profile.reads]
         change = math.sqrt(self._tolerance / 2)  # as a stretch is paced by its mean
         changes = [change] * len(rates)
         if ahead is not None and ahead.is_through:  # what slowed nobody down does so even less
@@ -152,7 +155,7 @@ class Pacing:
             stalls = [stall + more for stall, more in zip(stalls, held, strict=True)]
         self._stalls = stalls
         (
-            self._bases, self._base_share, self._own_share, self._policy_share,
+            self.bases, self._base_share, self._own_share, self._policy_share,
             self._share, self._cores,
         ) = guest.profile.work.needs(
             guest.demands, guest.level, stalls, self._base_stalls, vcpus=guest.vcpus,
@@ -162,30 +165,47 @@ class Pacing:
     def _take_cpu(self, slowness: float) -> None:
         """Go at the rates that the host's share of its CPU allows."""
         self._able = self._share * self._factor / slowness
-        self._rates = self._bases
+        self._wanted = self.bases
         if self._able != self._base_share or self._stalls != self._base_stalls:
-            self._rates = self._rates_at(self._able, self._stalls)
+            self._wanted = self._rates_at(self._able, self._stalls)
 
     def _set_paces(self, granted: Sequence[float]) -> None:
-        """Set all paces at these rates, as far as storage and network let them."""
-        self._granted = granted
-        able, sends = self._able, 0
-        each = zip(
-            self._activities, self.paces, self._rates, self._bases, self._stalls, strict=True
-        )
-        for i, (activity, pace, rate, base, stall) in enumerate(each):
-            pace.rate, pace.base, pace.page_s = rate, base, activity.work_s / able + stall
-            pace.causes = self._causes(i) if rate < base else None
-            if activity.do == "read":
-                if granted[0] < 1.0:
-                    self._wait_for_storage(i, pace, granted[0])
-            elif activity.do == "send":
-                sends += 1
-                self._wait_for_network(i, pace, granted[sends] / PAGE)
+        """Go at the rates that the CPU allows, as far as storage and network let each."""
+        self._granted, self.rates = granted, self._wanted
+        if granted[0] < 1.0 or len(granted) > 1:
+            self.rates = [
+                self._let(i, rate, granted[at])
+                for i, (rate, at) in enumerate(
+                    zip(self._wanted, self._guest.profile.grants, strict=True)
+                )
+            ]
+        each = zip(self.rates, self.bases, strict=True)
+        self.lags = self.rates is not self.bases and any([rate < base for rate, base in each])
 
-    def _causes(self, i: int) -> dict[str, float]:
+    def _let(self, i: int, rate: float, granted: float) -> float:
+        """Return a rate as storage serves the misses of it, or as the network carries it."""
+        activity = self._activities[i]
+        if activity.do == "read":
+            return rate * granted if self._misses[activity.index] > 0 else rate
+        if activity.do == "send" and 0 < granted / PAGE < rate * (1 - 1e-9):
+            return granted / PAGE
+        return rate
+
+    def page_s(self) -> list[float]:
+        """Return the seconds that a page of each activity takes one of its workers."""
+        each = zip(self._activities, self._stalls, self._wanted, self.rates, strict=True)
+        told = []
+        for activity, stall, wanted, rate in each:
+            if activity.do == "read" and rate < wanted:
+                told.append(activity.workers / rate if rate > 0 else 0.0)
+            else:
+                told.append(activity.work_s / self._able + stall)
+        return told
+
+    def causes(self, i: int) -> dict[str, float]:
         """Return the seconds that each cause adds to a page of an activity."""
-        work_s, factor = self._activities[i].work_s, self._factor
+        activity, factor = self._activities[i], self._factor
+        work_s = activity.work_s
         own, unthrottled = self._own_share, self._policy_share * factor
         share = self._share * factor
         causes = {
@@ -198,31 +218,20 @@ class Pacing:
         for cause, held in self._holds.items():
             causes[cause] = held[i]
             causes["cache_miss"] -= held[i]
+        wanted, rate = self._wanted[i], self.rates[i]
+        if rate < wanted and activity.do == "read":
+            assert self._granted is not None
+            served = max(self._granted[0], 1e-9)
+            causes["storage"] = activity.workers / wanted * (1 / served - 1)
+        elif rate < wanted:
+            causes["network"] = 1 / rate - 1 / wanted
         return causes
-
-    def _wait_for_storage(self, i: int, pace: Pace, served: float) -> None:
-        """Let reads that miss go on as storage serves them."""
-        activity = self._activities[i]
-        if pace.rate <= 0 or self._misses[activity.index] <= 0:
-            return
-        pace.causes = pace.causes or self._causes(i)
-        page_s = activity.workers / pace.rate
-        pace.rate *= served
-        pace.page_s = activity.workers / pace.rate if served > 0 else 0.0
-        pace.causes["storage"] = page_s * (1 / max(served, 1e-9) - 1)
-
-    def _wait_for_network(self, i: int, pace: Pace, reached: float) -> None:
-        """Let what is sent to others go at the rate that the network gives it."""
-        if 0 < reached < pace.rate * (1 - 1e-9):
-            pace.causes = pace.causes or self._causes(i)
-            pace.causes["network"] = 1 / reached - 1 / pace.rate
-            pace.rate = reached
 
     def _stalls_at(self, misses: Sequence[float]) -> list[float]:
         """Return each activity's mean stall a page at full service, given its readers' misses."""
         guest = self._guest
         if not guest.profile.reads:
-            return guest.profile.no_stalls
+            return guest.profile.no_rates
         return guest.profile.work.stalls(guest.memory.readers, misses, self._latency)
 
     def _rates_at(self, share: float, stalls: Sequence[float]) -> Sequence[float]:
@@ -235,10 +244,8 @@ class Pacing:
     def kept_after_faults(self, elapsed: float, sent: float) -> list[float]:
         """Return the share of its work that each activity does in spite of its write faults."""
         return [
-            self._kept(activity, pace.rate * elapsed, elapsed, sent)
-            if activity.do == "write"
-            else 1.0
-            for activity, pace in zip(self._activities, self.paces, strict=True)
+            self._kept(activity, rate * elapsed, elapsed, sent) if activity.do == "write" else 1.0
+            for activity, rate in zip(self._activities, self.rates, strict=True)
         ]
 
     def uneven(self, kept: Sequence[float], elapsed: float, sent: float) -> bool:
@@ -247,9 +254,9 @@ class Pacing:
         That is by more than the tolerance, or past one of the degrees that are counted.
         """
         half_s = elapsed / 2
-        for activity, pace, share in zip(self._activities, self.paces, kept, strict=True):
+        for activity, rate, share in zip(self._activities, self.rates, kept, strict=True):
             if share < 1.0:
-                first = self._kept(activity, pace.rate * elapsed / 2, half_s, sent / 2)
+                first = self._kept(activity, rate * elapsed / 2, half_s, sent / 2)
                 if abs(first - share) > self._tolerance or any(
                     first < 1 - degree <= share for degree in DEGREES
                 ):
@@ -285,13 +292,13 @@ class Pacing:
         if not profile.changes:
             return math.inf
         wait = math.inf if guest.huge is None else guest.huge.steady_for(self._tolerance)
-        rates = [self.paces[i].rate for i in profile.reads]
+        rates = [self.rates[i] for i in profile.reads]
         for memory in self._memories:
             if rates:
                 wait = min(wait, memory.paced_for(rates, self._tolerance, sending=sending))
             for i in profile.allocates:
-                if self.paces[i].rate > 0:
-                    own = self._growth_steady_for(self._activities[i], self.paces[i].rate, memory)
+                if self.rates[i] > 0:
+                    own = self._growth_steady_for(self._activities[i], self.rates[i], memory)
                     wait = min(wait, own)
         return wait
 

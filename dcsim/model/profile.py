@@ -31,9 +31,12 @@ class Profile:
         What the activities come to together.
     weights
         Share of each activity in the guest's progress; they sum to 1.
-    all_done, no_stalls
-        1 for each activity: what it does of its work where nothing takes a part away; and 0: how
-        long a page waits where none does.
+    all_done, no_rates
+        1 for each activity: what it does of its work where nothing takes a part away; and 0: what
+        it does of a guest that stands still, and how long a page waits where none does.
+    grants
+        Where what each is granted stands in what a guest's traffic is: misses that are served, then
+        each that sends.
     reads, writes, allocates, flushes, takes
         Places of the activities that read, that write, and that allocate, in the order of the
         memory's sets; of those that write files; of those that take memory as they go: these two.
@@ -61,7 +64,8 @@ class Profile:
     work: Work = field(init=False, repr=False, compare=False)
     weights: tuple[float, ...] = field(init=False)
     all_done: list[float] = field(init=False)
-    no_stalls: list[float] = field(init=False)
+    no_rates: list[float] = field(init=False)
+    grants: list[int] = field(init=False)
     reads: tuple[int, ...] = field(init=False)
     writes: tuple[int, ...] = field(init=False)
     allocates: tuple[int, ...] = field(init=False)
@@ -81,7 +85,9 @@ class Profile:
         derive(self, "work", Work(self.activities))
         derive(self, "weights", tuple([a.weight / total for a in self.activities]))
         derive(self, "all_done", [1.0] * len(does))
-        derive(self, "no_stalls", [0.0] * len(does))
+        derive(self, "no_rates", [0.0] * len(does))
+        sends = [i for i, do in enumerate(does) if do == "send"]
+        derive(self, "grants", [sends.index(i) + 1 if i in sends else 0 for i in range(len(does))])
         files = [a.to == "cache" for a in self.activities]
         places = {
             "reads": [i for i, do in enumerate(does) if do == "read"],

@@ -152,7 +152,7 @@ class Traffic:
         assert guest.host is not None
         pages = sum(
             [
-                _unwritten(self._aging_at(guest.profile.activities[i], guest.paces[i].rate))
+                _unwritten(self._aging_at(guest.profile.activities[i], guest.pacing.rates[i]))
                 for i in guest.profile.flushes
             ]
         )
