@@ -387,7 +387,8 @@ class Guest:
             self.memory.report(elapsed)
         if self.undisturbed is not None:
             self._pass_undisturbed(self.undisturbed, elapsed)
-        if pacing.lags or there is not profile.all_done or kept is not profile.all_done:
+        whole = profile.all_done
+        if not (pacing.rates is pacing.bases and there is whole and kept is whole):
             progress = self._slowed().count(profile, pacing, elapsed, there, kept)
             if self._record is not None and progress < 1 - 1e-6:
                 self._record(self.name, end_s - elapsed, end_s, progress)

@@ -42,21 +42,19 @@ class Pacing:
     Attributes
     ----------
     rates, bases
-        Pages per second that each activity does, and would do undisturbed.
-    lags
-        Whether some do less.
+        Pages per second that each activity does, and would do undisturbed; the same object where
+        nothing keeps it from that.
     """
 
     __slots__ = (
         "_able", "_activities", "_base_misses", "_base_share", "_base_stalls", "_cores",
         "_factor", "_granted", "_guest", "_holds", "_latency", "_misses", "_needs", "_own_share",
-        "_policy_share", "_share", "_stalls", "_tolerance", "_wanted", "bases", "lags", "rates",
+        "_policy_share", "_share", "_stalls", "_tolerance", "_wanted", "bases", "rates",
     )  # fmt: skip
 
     def __init__(self, guest: Guest, *, tolerance: float) -> None:
         self.rates: Sequence[float] = guest.profile.no_rates
         self.bases: Sequence[float] = guest.profile.no_rates
-        self.lags = False
         self._guest = guest
         self._activities = guest.profile.activities
         self._tolerance = tolerance
@@ -171,25 +169,16 @@ class Pacing:
 
     def _set_paces(self, granted: Sequence[float]) -> None:
         """Go at the rates that the CPU allows, as far as storage and network let each."""
-        self._granted, self.rates = granted, self._wanted
-        if granted[0] < 1.0 or len(granted) > 1:
-            self.rates = [
-                self._let(i, rate, granted[at])
-                for i, (rate, at) in enumerate(
-                    zip(self._wanted, self._guest.profile.grants, strict=True)
-                )
-            ]
-        each = zip(self.rates, self.bases, strict=True)
-        self.lags = self.rates is not self.bases and any([rate < base for rate, base in each])
-
-    def _let(self, i: int, rate: float, granted: float) -> float:
-        """Return a rate as storage serves the misses of it, or as the network carries it."""
-        activity = self._activities[i]
-        if activity.do == "read":
-            return rate * granted if self._misses[activity.index] > 0 else rate
-        if activity.do == "send" and 0 < granted / PAGE < rate * (1 - 1e-9):
-            return granted / PAGE
-        return rate
+        self._granted = granted
+        rates, served = self._wanted, granted[0]
+        if served < 1.0:
+            waits = [a.do == "read" and self._misses[a.index] > 0 for a in self._activities]
+            each = zip(rates, waits, strict=True)
+            rates = [rate * served if waiting else rate for rate, waiting in each]
+        for i, sent in zip(self._guest.profile.sends, granted[1:], strict=True):
+            if 0 < sent / PAGE < rates[i] * (1 - 1e-9):
+                rates = [*rates[:i], sent / PAGE, *rates[i + 1 :]]
+        self.rates = rates
 
     def page_s(self) -> list[float]:
         """Return the seconds that a page of each activity takes one of its workers."""

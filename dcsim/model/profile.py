@@ -34,11 +34,8 @@ class Profile:
     all_done, no_rates
         1 for each activity: what it does of its work where nothing takes a part away; and 0: what
         it does of a guest that stands still, and how long a page waits where none does.
-    grants
-        Where what each is granted stands in what a guest's traffic is: misses that are served, then
-        each that sends.
-    reads, writes, allocates, flushes, takes
-        Places of the activities that read, that write, and that allocate, in the order of the
+    reads, writes, allocates, sends, flushes, takes
+        Places of the activities that read, write, allocate, and send, in the order of the
         memory's sets; of those that write files; of those that take memory as they go: these two.
     no_reads, no_writes
         0 for each that reads, that writes: the touches of a guest that stands still.
@@ -65,10 +62,10 @@ class Profile:
     weights: tuple[float, ...] = field(init=False)
     all_done: list[float] = field(init=False)
     no_rates: list[float] = field(init=False)
-    grants: list[int] = field(init=False)
     reads: tuple[int, ...] = field(init=False)
     writes: tuple[int, ...] = field(init=False)
     allocates: tuple[int, ...] = field(init=False)
+    sends: tuple[int, ...] = field(init=False)
     flushes: tuple[int, ...] = field(init=False)
     takes: tuple[int, ...] = field(init=False)
     no_reads: list[float] = field(init=False)
@@ -86,13 +83,12 @@ class Profile:
         derive(self, "weights", tuple([a.weight / total for a in self.activities]))
         derive(self, "all_done", [1.0] * len(does))
         derive(self, "no_rates", [0.0] * len(does))
-        sends = [i for i, do in enumerate(does) if do == "send"]
-        derive(self, "grants", [sends.index(i) + 1 if i in sends else 0 for i in range(len(does))])
         files = [a.to == "cache" for a in self.activities]
         places = {
             "reads": [i for i, do in enumerate(does) if do == "read"],
             "writes": [i for i, do in enumerate(does) if do == "write"],
             "allocates": [i for i, do in enumerate(does) if do == "allocate"],
+            "sends": [i for i, do in enumerate(does) if do == "send"],
             "flushes": [i for i, file in enumerate(files) if file],
             "takes": [i for i, do in enumerate(does) if do == "allocate" or files[i]],
         }
