@@ -1,5 +1,5 @@
 /* The frames that a guest takes and gives back; its reference is dcsim/model/pool.py. */
-#include "readers.h"
+#include "pool.h"
 #include <math.h>
 
 #define WHOLE_AFTER_DROP 0.05
@@ -12,15 +12,15 @@
 #define NEXT_TO_NOTHING 1e-6
 #define SHORTEST_GROWTH_S 0.1
 
-typedef struct {
+struct Pool {
     PyObject_HEAD
     Pages *cache, *free_stale, *free_zero, *hinted, *hinted_zero, *loose_stale, *loose_zero;
     PyObject *allocated, *readers, *replacement, *writers;
     Stretch *ahead; /* NULL for None */
     double hintable, min_free, pages;
-} Pool;
+};
 
-static PyTypeObject *ReadOutcomeType;
+static PyTypeObject *ReadOutcomeType, PoolType;
 
 /* Whether all parts that are used below are there; if not, an exception is set. */
 static int
@@ -177,6 +177,38 @@ written_class(PyObject *part, const TouchClass **touch, Pages **frames)
     return *frames == NULL ? -1 : 0;
 }
 
+int
+pool_write(Pool *self, Py_ssize_t index, double touches)
+{
+    if (self->writers == NULL || !PyTuple_Check(self->writers) || index < 0 ||
+        index >= PyTuple_GET_SIZE(self->writers)) {
+        PyErr_SetString(PyExc_IndexError, "nobody writes such pages");
+        return -1;
+    }
+    PyObject *writer = PyTuple_GET_ITEM(self->writers, index), *classes = NULL, *to = NULL;
+    if (PyTuple_Check(writer) && PyTuple_GET_SIZE(writer) == 2) {
+        classes = PyTuple_GET_ITEM(writer, 0);
+        to = PyTuple_GET_ITEM(writer, 1);
+    }
+    if (classes == NULL || !PyTuple_Check(classes) || !PyUnicode_Check(to)) {
+        PyErr_SetString(PyExc_TypeError, "a set of classes that are written expected");
+        return -1;
+    }
+    if (PyUnicode_CompareWithASCIIString(to, "anonymous") == 0)
+        return 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(classes); i++) {
+        const TouchClass *touch;
+        Pages *frames;
+        if (written_class(PyTuple_GET_ITEM(classes, i), &touch, &frames) < 0)
+            return -1;
+        double gap = touch->pages - count_of(frames);
+        double missing = gap > 0 ? gap * class_distinct(touch, touches) / touch->pages : 0.0;
+        if (missing > NONE_MISSING)
+            take_frames(self, missing, frames);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *
 Pool_write(Pool *self, PyObject *const *args, Py_ssize_t given)
 {
@@ -187,29 +219,8 @@ Pool_write(Pool *self, PyObject *const *args, Py_ssize_t given)
     }
     if (!whole(self) || number(args[1], &touches) < 0)
         return NULL;
-    PyObject *writer = PyObject_GetItem(self->writers ? self->writers : Py_None, args[0]);
-    if (writer == NULL)
-        return NULL;
-    PyObject *classes = NULL, *to = NULL;
-    if (PyTuple_Check(writer) && PyTuple_GET_SIZE(writer) == 2) {
-        classes = PyTuple_GET_ITEM(writer, 0);
-        to = PyTuple_GET_ITEM(writer, 1);
-    }
-    if (classes == NULL || !PyTuple_Check(classes) || !PyUnicode_Check(to))
-        PyErr_SetString(PyExc_TypeError, "a set of classes that are written expected");
-    else if (PyUnicode_CompareWithASCIIString(to, "anonymous") != 0)
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(classes); i++) {
-            const TouchClass *touch;
-            Pages *frames;
-            if (written_class(PyTuple_GET_ITEM(classes, i), &touch, &frames) < 0)
-                break;
-            double gap = touch->pages - count_of(frames);
-            double missing = gap > 0 ? gap * class_distinct(touch, touches) / touch->pages : 0.0;
-            if (missing > NONE_MISSING)
-                take_frames(self, missing, frames);
-        }
-    Py_DECREF(writer);
-    if (PyErr_Occurred())
+    Py_ssize_t index = PyLong_AsSsize_t(args[0]);
+    if (PyErr_Occurred() || pool_write(self, index, touches) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -258,17 +269,14 @@ steps_of(const Pool *self, const double *touches)
     return (int)least(MOST_PARTS, ceil(missed / step));
 }
 
-static PyObject *
-Pool_read(Pool *self, PyObject *touched)
+int
+pool_read(Pool *self, double *touches, Py_ssize_t count, double *brought, double *recycled)
 {
-    if (!whole(self))
-        return NULL;
-    Py_ssize_t count = PyTuple_GET_SIZE(self->readers);
-    double *touches = numbers_from(touched, count, 4 * count);
-    if (touches == NULL)
-        return NULL;
     double *all = touches + count, *misses = all + count, *scratch = misses + count;
-    double brought = 0.0, recycled = 0.0;
+    if (PyTuple_GET_SIZE(self->readers) != count) {
+        PyErr_SetString(PyExc_ValueError, "a number for each expected");
+        return -1;
+    }
     if (self->ahead != NULL && self->ahead->readers == self->readers)
         stretch_note(self->ahead, touches);
     int steps = steps_of(self, touches);
@@ -277,16 +285,30 @@ Pool_read(Pool *self, PyObject *touched)
         if (steps > 1)
             touches[i] /= steps;
     }
+    *brought = *recycled = 0.0;
     for (int step = 0; step < most(1, steps); step++) {
-        read_once(self, touches, misses, scratch, &brought, &recycled);
+        read_once(self, touches, misses, scratch, brought, recycled);
         for (Py_ssize_t i = 0; i < count; i++)
             all[i] += misses[i];
     }
-    PyObject *outcome = PyErr_Occurred() ? NULL : PyStructSequence_New(ReadOutcomeType);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *
+Pool_read(Pool *self, PyObject *touched)
+{
+    if (!whole(self))
+        return NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(self->readers);
+    double *touches = numbers_from(touched, count, 4 * count), brought, recycled;
+    if (touches == NULL)
+        return NULL;
+    int status = pool_read(self, touches, count, &brought, &recycled);
+    PyObject *outcome = status < 0 ? NULL : PyStructSequence_New(ReadOutcomeType);
     PyObject *missed = outcome == NULL ? NULL : PyList_New(count);
     if (missed != NULL) {
         for (Py_ssize_t i = 0; i < count; i++)
-            PyList_SET_ITEM(missed, i, PyFloat_FromDouble(all[i]));
+            PyList_SET_ITEM(missed, i, PyFloat_FromDouble(touches[count + i]));
         PyStructSequence_SET_ITEM(outcome, 0, missed);
         PyStructSequence_SET_ITEM(outcome, 1, PyFloat_FromDouble(brought));
         PyStructSequence_SET_ITEM(outcome, 2, PyFloat_FromDouble(recycled));
@@ -392,47 +414,55 @@ Pool_paced_for(Pool *self, PyObject *const *args, Py_ssize_t count, PyObject *kw
     return told(wait);
 }
 
+int
+pool_allocate(Pool *self, Py_ssize_t index, double pages, int dies, double lifetime,
+              double elapsed, double *got)
+{
+    if (self->allocated == NULL || !PyTuple_Check(self->allocated) || index < 0 ||
+        index >= PyTuple_GET_SIZE(self->allocated)) {
+        PyErr_SetString(PyExc_IndexError, "nobody allocates such pages");
+        return -1;
+    }
+    Pages *live = pages_from(PyTuple_GET_ITEM(self->allocated, index));
+    if (live == NULL)
+        return -1;
+    double before = count_of(live), freed = 0.0;
+    if (dies && elapsed > 0) {
+        double settled = pages / elapsed * lifetime;
+        double kept = lifetime > 0 ? exp(-elapsed / lifetime) : 0.0;
+        freed = before + pages - (settled + (before - settled) * kept);
+    }
+    *got = take_frames(self, most(0.0, pages - most(0.0, freed)), live);
+    while (pages - *got > ALL_HAD) {
+        double step = take_free(self, least(pages - *got, spare_of(self)), live);
+        double back = give_back(self, live, least(most(0.0, freed), count_of(live)));
+        if (step + back <= NONE_MISSING) {
+            step = take_frames(self, pages - *got, live);
+            if (step <= NONE_MISSING)
+                return PyErr_Occurred() ? -1 : 0;
+        }
+        *got += step;
+        freed -= back;
+    }
+    give_back(self, live, most(0.0, freed));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *
 Pool_allocate(Pool *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 {
     static const char *const names[] = {"pages", "lifetime_s", "elapsed_s", "index"};
     PyObject *given[4];
-    double pages = 0.0, lifetime = 0.0, elapsed = 0.0, freed = 0.0;
+    double pages = 0.0, lifetime = 0.0, elapsed = 0.0, got;
     if (arguments(args, count, kwnames, names, 4, 3, given) < 0 || !whole(self) ||
         number(given[0], &pages) < 0 || number(given[2], &elapsed) < 0 ||
         (given[1] != Py_None && number(given[1], &lifetime) < 0))
         return NULL;
     Py_ssize_t index = given[3] == NULL ? 0 : PyLong_AsSsize_t(given[3]);
-    if (PyErr_Occurred())
+    if (PyErr_Occurred() ||
+        pool_allocate(self, index, pages, given[1] != Py_None, lifetime, elapsed, &got) < 0)
         return NULL;
-    if (self->allocated == NULL || !PyTuple_Check(self->allocated) || index < 0 ||
-        index >= PyTuple_GET_SIZE(self->allocated)) {
-        PyErr_SetString(PyExc_IndexError, "nobody allocates such pages");
-        return NULL;
-    }
-    Pages *live = pages_from(PyTuple_GET_ITEM(self->allocated, index));
-    if (live == NULL)
-        return NULL;
-    double before = count_of(live);
-    if (given[1] != Py_None && elapsed > 0) {
-        double settled = pages / elapsed * lifetime;
-        double kept = lifetime > 0 ? exp(-elapsed / lifetime) : 0.0;
-        freed = before + pages - (settled + (before - settled) * kept);
-    }
-    double got = take_frames(self, most(0.0, pages - most(0.0, freed)), live);
-    while (pages - got > ALL_HAD) {
-        double step = take_free(self, least(pages - got, spare_of(self)), live);
-        double back = give_back(self, live, least(most(0.0, freed), count_of(live)));
-        if (step + back <= NONE_MISSING) {
-            step = take_frames(self, pages - got, live);
-            if (step <= NONE_MISSING)
-                return told(got);
-        }
-        got += step;
-        freed -= back;
-    }
-    give_back(self, live, most(0.0, freed));
-    return told(got);
+    return PyFloat_FromDouble(got);
 }
 
 /* ------------------------------------------------------------------ what policies do, and others */
@@ -650,6 +680,16 @@ static PyStructSequence_Desc outcome = {
     .fields = outcome_fields,
     .n_in_sequence = 3,
 };
+
+Pool *
+pool_from(PyObject *object)
+{
+    if (!PyObject_TypeCheck(object, &PoolType)) {
+        PyErr_SetString(PyExc_TypeError, "a memory expected");
+        return NULL;
+    }
+    return whole((Pool *)object) ? (Pool *)object : NULL;
+}
 
 int
 add_pool(PyObject *module)

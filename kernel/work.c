@@ -1,15 +1,18 @@
 /* What a guest's activities come to together; its reference is dcsim/model/work.py. */
-#include "readers.h"
+#include "pool.h"
+
+#define ALL_BUT 1e-9
 
 typedef struct {
-    double work_s, workers;
-    Py_ssize_t index; /* of its reader; -1 if it does not read */
+    double work_s, workers, lifetime;
+    Py_ssize_t index;
+    char reads, writes_files, allocates, dies;
 } Doing;
 
 typedef struct {
     PyObject_HEAD
     PyObject *activities;
-    Py_ssize_t count;
+    Py_ssize_t count, reads;
     Doing *doings;
 } Work;
 
@@ -85,21 +88,37 @@ number_named(PyObject *object, const char *name, double *into)
     return status;
 }
 
+/* Whether an attribute is this word; an exception is set where there is none. */
+static char
+is_named(PyObject *object, const char *name, const char *word)
+{
+    PyObject *value = PyObject_GetAttrString(object, name);
+    int is = value != NULL && PyUnicode_Check(value) &&
+             PyUnicode_CompareWithASCIIString(value, word) == 0;
+    Py_XDECREF(value);
+    return (char)is;
+}
+
 static int
 doing_of(PyObject *activity, Doing *doing)
 {
     double index = 0.0;
-    PyObject *does = PyObject_GetAttrString(activity, "do");
-    if (does == NULL)
+    PyObject *lifetime = PyObject_GetAttrString(activity, "lifetime_s");
+    if (lifetime == NULL)
         return -1;
-    int reads = PyUnicode_Check(does) && PyUnicode_CompareWithASCIIString(does, "read") == 0;
-    Py_DECREF(does);
-    if (number_named(activity, "work_s", &doing->work_s) < 0 ||
+    doing->dies = lifetime != Py_None;
+    doing->lifetime = 0.0;
+    int status = doing->dies ? number(lifetime, &doing->lifetime) : 0;
+    Py_DECREF(lifetime);
+    if (status < 0 || number_named(activity, "work_s", &doing->work_s) < 0 ||
         number_named(activity, "workers", &doing->workers) < 0 ||
         number_named(activity, "index", &index) < 0)
         return -1;
-    doing->index = reads ? (Py_ssize_t)index : -1;
-    return 0;
+    doing->index = (Py_ssize_t)index;
+    doing->reads = is_named(activity, "do", "read");
+    doing->writes_files = is_named(activity, "do", "write") && is_named(activity, "to", "cache");
+    doing->allocates = is_named(activity, "do", "allocate");
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 static PyObject *
@@ -121,9 +140,11 @@ Work_make(PyObject *type, PyObject *const *args, size_t nargsf, PyObject *kwname
     self->doings = PyMem_Malloc((size_t)self->count * sizeof(Doing) + 1);
     if (self->doings == NULL)
         PyErr_NoMemory();
-    for (Py_ssize_t i = 0; self->doings != NULL && i < self->count; i++)
+    for (Py_ssize_t i = 0; self->doings != NULL && i < self->count; i++) {
         if (doing_of(PyTuple_GET_ITEM(given[0], i), &self->doings[i]) < 0)
             break;
+        self->reads += self->doings[i].reads;
+    }
     if (PyErr_Occurred())
         Py_CLEAR(self);
     return (PyObject *)self;
@@ -160,12 +181,12 @@ Work_stalls(Work *self, PyObject *const *args, Py_ssize_t given)
     for (Py_ssize_t i = 0; stalls != NULL && i < self->count; i++) {
         Py_ssize_t index = self->doings[i].index;
         double stall = 0.0;
-        if (index >= readers) {
+        if (self->doings[i].reads && (index < 0 || index >= readers)) {
             PyErr_SetString(PyExc_IndexError, "no such reader");
             Py_CLEAR(stalls);
             break;
         }
-        if (index >= 0) {
+        if (self->doings[i].reads) {
             const ReadSet *reader = (ReadSet *)PyTuple_GET_ITEM(args[0], index);
             double pages = reader_sweeps(reader) ? (double)reader->read_ahead : 1.0;
             stall = misses[index] * latency / pages;
@@ -264,6 +285,85 @@ Work_needs(Work *self, PyObject *const *args, Py_ssize_t count, PyObject *kwname
     return told;
 }
 
+/* The share of its pages that an activity gets, where fewer were to be had; -1 with an exception. */
+static double
+kept_of(PyObject *short_of, Py_ssize_t place, double wanted, double got)
+{
+    if (got < wanted * (1 - ALL_BUT) && short_of != Py_None) {
+        PyObject *after = PyObject_CallFunction(short_of, "ndd", place, wanted, got);
+        int status = after == NULL ? -1 : number(after, &got);
+        Py_XDECREF(after);
+        if (status < 0)
+            return -1.0;
+    }
+    return got < wanted * (1 - ALL_BUT) ? got / wanted : 1.0;
+}
+
+/* The same list with another number in one place, whether it is the caller's or not. */
+static int
+put_share(PyObject **kept, Py_ssize_t place, double share)
+{
+    PyObject *changed = PySequence_List(*kept), *value = PyFloat_FromDouble(share);
+    Py_DECREF(*kept);
+    *kept = changed;
+    if (changed == NULL || value == NULL) {
+        Py_XDECREF(value);
+        return -1;
+    }
+    return PyList_SetItem(changed, place, value);
+}
+
+static PyObject *
+Work_go(Work *self, PyObject *const *args, Py_ssize_t given)
+{
+    double elapsed = 0.0, brought = 0.0, recycled = 0.0, missed = 0.0;
+    Py_ssize_t n = self->count, reads = self->reads, at = 0;
+    if (given != 5) {
+        PyErr_SetString(PyExc_TypeError,
+                        "a memory, pages, shares kept, the interval and who is short expected");
+        return NULL;
+    }
+    Pool *memory = pool_from(args[0]);
+    if (memory == NULL || number(args[3], &elapsed) < 0)
+        return NULL;
+    double *done = numbers_from(args[1], n, 5 * reads);
+    double *touches = done == NULL ? NULL : done + n;
+    double *shares = done == NULL ? NULL : numbers_from(args[2], n, 0);
+    PyObject *kept = Py_NewRef(args[2]), *touched = NULL, *told = NULL;
+    for (Py_ssize_t i = 0; shares != NULL && i < n; i++) {
+        const Doing *doing = &self->doings[i];
+        if (doing->writes_files) {
+            if (pool_write(memory, doing->index, done[i] * shares[i]) < 0)
+                goto end;
+        }
+        else if (doing->allocates && done[i] > 0) {
+            double got, share;
+            if (pool_allocate(memory, doing->index, done[i], doing->dies, doing->lifetime, elapsed,
+                              &got) < 0 ||
+                (share = kept_of(args[4], i, done[i], got)) < 0 ||
+                (share < 1.0 && put_share(&kept, i, share) < 0))
+                goto end;
+        }
+        else if (doing->reads)
+            touches[at++] = done[i];
+    }
+    if (shares == NULL || (touched = PyList_New(reads)) == NULL)
+        goto end;
+    for (Py_ssize_t i = 0; i < reads; i++)
+        PyList_SET_ITEM(touched, i, PyFloat_FromDouble(touches[i]));
+    if (reads > 0 && pool_read(memory, touches, reads, &brought, &recycled) < 0)
+        goto end;
+    for (Py_ssize_t i = 0; i < reads; i++)
+        missed += touches[reads + i];
+    told = Py_BuildValue("(OOddd)", kept, touched, missed, brought, recycled);
+end:
+    Py_XDECREF(kept);
+    Py_XDECREF(touched);
+    PyMem_Free(done);
+    PyMem_Free(shares);
+    return told;
+}
+
 static PyMemberDef Work_members[] = {
     {"activities", T_OBJECT_EX, offsetof(Work, activities), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -274,6 +374,7 @@ static PyMethodDef Work_methods[] = {
     {"rates", METHOD(Work_rates), METH_FASTCALL, NULL},
     {"used", METHOD(Work_used), METH_FASTCALL, NULL},
     {"needs", METHOD(Work_needs), NAMED, NULL},
+    {"go", METHOD(Work_go), METH_FASTCALL, NULL},
     {"__reduce__", METHOD(Work_reduce), METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

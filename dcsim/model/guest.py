@@ -13,7 +13,7 @@ from typing import Protocol
 
 import simpy
 
-from dcsim.model.activity import NO_HOLDS, Activity, Losses, Tally
+from dcsim.model.activity import NO_HOLDS, Losses, Tally
 from dcsim.model.host import Host
 from dcsim.model.hugepages import HugePages
 from dcsim.model.makeup import Makeup
@@ -358,8 +358,9 @@ class Guest:
     def _run(self, end_s: float, elapsed: float, sent: float, parts: int) -> None:
         """Let it run for an interval, in up to so many parts where faults slow it unevenly."""
         profile, pacing, absent = self.profile, self.pacing, self.absent
-        done = [rate * elapsed for rate in pacing.rates]
-        there = kept = profile.all_done
+        asked = done = [rate * elapsed for rate in pacing.rates]
+        there: Sequence[float] = profile.all_done
+        kept: Sequence[float] = there
         if self.write_fault_s > 0 and self.stream is not None:
             kept = pacing.kept_after_faults(elapsed, sent)
             if parts > 1 and pacing.uneven(kept, elapsed, sent):
@@ -370,23 +371,29 @@ class Guest:
         if absent is not None:
             there = self._wait_for_pages(absent, done, elapsed, sent)
             done = [pages * part for pages, part in zip(done, there, strict=True)]
-        if profile.takes:
-            kept = self._take(done, kept, elapsed)
+        recycled = 0.0
+        reads: Sequence[float] = profile.no_reads
+        if profile.takes or profile.reads:
+            kept, reads, missed, brought, recycled = profile.work.go(
+                self.memory, done, kept, elapsed, self._go_short
+            )
+            for pages in reads:
+                self.read_pages += pages
+            self.missed_pages += missed
+            self.refault_pages += brought
+            if self.undisturbed is not None:  # which does the same, and misses less
+                *_, brought, _ = profile.work.go(
+                    self.undisturbed, asked, profile.all_done, elapsed, None
+                )
+            self.undisturbed_refault_pages += brought
         writes = []
         for i in profile.writes:
             pages = done[i] * kept[i]
             writes.append(pages)
             self.written_pages += pages
-        recycled = 0.0
-        reads = profile.no_reads
-        if profile.reads:
-            reads = [done[i] for i in profile.reads]
-            recycled = self._read(reads)
         self._note(writes, reads, recycled, sent)
         if profile.reports and absent is None:  # inhibited in post-copy, as balloons are [A.5]
             self.memory.report(elapsed)
-        if self.undisturbed is not None:
-            self._pass_undisturbed(self.undisturbed, elapsed)
         whole = profile.all_done
         if not (pacing.rates is pacing.bases and there is whole and kept is whole):
             progress = self._slowed().count(profile, pacing, elapsed, there, kept)
@@ -398,30 +405,9 @@ class Guest:
             self._losses = Losses()
         return self._losses
 
-    def _take(self, done: list[float], kept: list[float], elapsed: float) -> list[float]:
-        """Write files and allocate, one after another; return the share that each gets done."""
-        for i in self.profile.takes:
-            activity = self.profile.activities[i]
-            if activity.do == "write":
-                self.memory.write(activity.index, done[i] * kept[i])
-            else:
-                got = self._allocate(activity, done[i], elapsed)
-                if got < 1.0:
-                    kept = [*kept[:i], got, *kept[i + 1 :]]
-        return kept
-
-    def _read(self, touches: list[float]) -> float:
-        """Read files; return how many cache frames were filled anew."""
-        for pages in touches:
-            self.read_pages += pages
-        outcome = self.memory.read(touches)
-        self.missed_pages += sum(outcome.misses)
-        self.refault_pages += outcome.brought
-        if self.undisturbed is None:
-            self.undisturbed_refault_pages += outcome.brought
-        return outcome.recycled
-
-    def _note(self, writes: list[float], reads: list[float], recycled: float, sent: float) -> None:
+    def _note(
+        self, writes: Sequence[float], reads: Sequence[float], recycled: float, sent: float
+    ) -> None:
         """Note in a migration's dirty log, or in what post-copy lacks, what was done meanwhile."""
         if self.absent is not None:
             arrived = self._bytes(sent)
@@ -454,41 +440,17 @@ class Guest:
                 busy += activity.weight
         return busy / total if total > 0 else 1.0
 
-    def _allocate(self, activity: Activity, wanted: float, elapsed: float) -> float:
-        """Allocate; return the share of the pages that could be had."""
-        if wanted <= 0:
-            return 1.0
-        got = self.memory.allocate(
-            pages=wanted,
-            lifetime_s=activity.lifetime_s,
-            elapsed_s=elapsed,
-            index=activity.index,
-        )
-        if got < wanted * (1 - 1e-9) and self.memory.held_by_balloon > 0:
-            if not self.balloon_gives_back:
-                self._starved = True
-                if self.stream is not None:
-                    self.stream.stop()
-            else:
-                back = self.memory.deflate_on_oom(wanted - got)
-                if self.huge is not None:
-                    self.huge.give_back(back)
-                got += self.memory.take_frames(wanted - got, self.memory.allocated[activity.index])
-        return got / wanted if got < wanted * (1 - 1e-9) else 1.0
-
-    def _pass_undisturbed(self, memory: Memory, elapsed: float) -> None:
-        """Let the guest that nothing was taken from do the same, and see what it misses."""
-        profile, rates = self.profile, self.pacing.rates
-        for i in profile.takes:
-            activity, done = profile.activities[i], rates[i] * elapsed
-            if activity.do == "write":
-                memory.write(activity.index, done)
-            elif done > 0:
-                memory.allocate(
-                    pages=done,
-                    lifetime_s=activity.lifetime_s,
-                    elapsed_s=elapsed,
-                    index=activity.index,
-                )
-        reads = [rates[i] * elapsed for i in profile.reads]
-        self.undisturbed_refault_pages += memory.read(reads).brought
+    def _go_short(self, place: int, wanted: float, got: float) -> float:
+        """Ask a balloon for what could not be allocated; return the pages that could be had."""
+        if self.memory.held_by_balloon <= 0:
+            return got
+        if not self.balloon_gives_back:
+            self._starved = True
+            if self.stream is not None:
+                self.stream.stop()
+            return got
+        back = self.memory.deflate_on_oom(wanted - got)
+        if self.huge is not None:
+            self.huge.give_back(back)
+        live = self.memory.allocated[self.profile.activities[place].index]
+        return got + self.memory.take_frames(wanted - got, live)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dcsim.kernel import twin
@@ -10,7 +10,13 @@ from dcsim.model.activity import cpu_share
 
 if TYPE_CHECKING:
     from dcsim.model.activity import Activity
+    from dcsim.model.pool import Pool
     from dcsim.model.readers import ReadSet
+
+    Short = Callable[[int, float, float], float]
+
+ALL_BUT = 1e-9
+"""Share of the pages wanted up to which those that could be had count as all."""
 
 
 class Needs(NamedTuple):
@@ -33,6 +39,27 @@ class Needs(NamedTuple):
     policy_share: float
     share: float
     cores: float
+
+
+class Outcome(NamedTuple):
+    """What an interval of work came to, in pages.
+
+    Attributes
+    ----------
+    kept
+        The share that each activity got done.
+    reads
+        What each that reads has read.
+    missed, brought, recycled
+        Of that, what was not in memory; what came from storage with read-ahead; the cache frames
+        that were filled anew.
+    """
+
+    kept: Sequence[float]
+    reads: Sequence[float]
+    missed: float
+    brought: float
+    recycled: float
 
 
 @twin
@@ -124,3 +151,50 @@ class Work:
         wanted = demand + threads
         share = running * cpu_share(vcpus=vcpus, demand=wanted)
         return Needs(bases, base_share, own_share, policy_share, share, min(vcpus, wanted))
+
+    def go(
+        self,
+        memory: Pool,
+        done: Sequence[float],
+        kept: Sequence[float],
+        elapsed_s: float,
+        short: Short | None,
+    ) -> Outcome:
+        """Let an interval of work take memory and read files.
+
+        Parameters
+        ----------
+        memory
+            What it works on.
+        done, kept
+            Pages that each activity does, and the share of them that it gets done.
+        elapsed_s
+            The interval.
+        short
+            Called with the place of an activity, what it was to allocate and what could be had,
+            where that is less; returns what could be had after all.
+        """
+        reads = []
+        for i, activity in enumerate(self.activities):
+            wanted = done[i]
+            if activity.do == "write" and activity.to == "cache":
+                memory.write(activity.index, wanted * kept[i])
+            elif activity.do == "allocate" and wanted > 0:
+                got = memory.allocate(
+                    pages=wanted,
+                    lifetime_s=activity.lifetime_s,
+                    elapsed_s=elapsed_s,
+                    index=activity.index,
+                )
+                if got < wanted * (1 - ALL_BUT) and short is not None:
+                    got = short(i, wanted, got)
+                if got < wanted * (1 - ALL_BUT):
+                    kept = [*kept[:i], got / wanted, *kept[i + 1 :]]
+            elif activity.do == "read":
+                reads.append(wanted)
+        missed = brought = recycled = 0.0
+        if reads:
+            misses, brought, recycled = memory.read(reads)
+            for pages in misses:
+                missed += pages
+        return Outcome(kept, reads, missed, brought, recycled)
