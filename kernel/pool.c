@@ -11,6 +11,8 @@
 #define NEGLIGIBLE_MISSES 1.0
 #define NEXT_TO_NOTHING 1e-6
 #define SHORTEST_GROWTH_S 0.1
+#define COARSER 1.5
+#define LONGEST_S 1e6
 
 struct Pool {
     PyObject_HEAD
@@ -343,6 +345,21 @@ Pool_on_course(Pool *self, void *closure)
 
 #define READER(self, i) ((const ReadSet *)PyTuple_GET_ITEM((self)->readers, i))
 
+static double
+steady_for(const Pool *self, const double *rates, const double *changes)
+{
+    double wait = Py_HUGE_VAL;
+    if (room_of(self) <= NEXT_TO_NOTHING * self->pages)
+        return wait;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->readers); i++) {
+        const ReadSet *reader = READER(self, i);
+        double miss = reader_miss(reader, reader->remembered);
+        if (rates[i] * miss >= NEGLIGIBLE_MISSES)
+            wait = least(wait, reader_steady_for(reader, rates[i], miss, changes[i]));
+    }
+    return wait;
+}
+
 static PyObject *
 Pool_steady_for(Pool *self, PyObject *const *args, Py_ssize_t given)
 {
@@ -355,16 +372,74 @@ Pool_steady_for(Pool *self, PyObject *const *args, Py_ssize_t given)
     Py_ssize_t count = PyTuple_GET_SIZE(self->readers);
     double *rates = numbers_from(args[0], count, 0), wait = Py_HUGE_VAL;
     double *changes = rates == NULL ? NULL : numbers_from(args[1], count, 0);
-    if (changes != NULL && room_of(self) > NEXT_TO_NOTHING * self->pages)
-        for (Py_ssize_t i = 0; i < count; i++) {
-            const ReadSet *reader = READER(self, i);
-            double miss = reader_miss(reader, reader->remembered);
-            if (rates[i] * miss >= NEGLIGIBLE_MISSES)
-                wait = least(wait, reader_steady_for(reader, rates[i], miss, changes[i]));
-        }
+    if (changes != NULL)
+        wait = steady_for(self, rates, changes);
     PyMem_Free(rates);
     PyMem_Free(changes);
     return told(wait);
+}
+
+/* Whether all memories, which have as many readers, go on as they are paced; -1 with an exception. */
+static int
+all_on_course(PyObject *memories, Py_ssize_t count)
+{
+    int all = 1;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(memories); i++) {
+        const Pool *memory = pool_from(PyTuple_GET_ITEM(memories, i));
+        if (memory == NULL)
+            return -1;
+        if (PyTuple_GET_SIZE(memory->readers) != count) {
+            PyErr_SetString(PyExc_ValueError, "as many readers of each memory expected");
+            return -1;
+        }
+        all = all && memory->ahead != NULL && stretch_goes_on(memory->ahead, room_of(memory));
+    }
+    return all;
+}
+
+static PyObject *
+look_ahead(PyObject *module, PyObject *const *args, Py_ssize_t given)
+{
+    double tolerance = 0.0;
+    (void)module;
+    if (given != 4 || !PyTuple_Check(args[0]) || PyTuple_GET_SIZE(args[0]) == 0) {
+        PyErr_SetString(PyExc_TypeError, "memories, rates, those wanted, a tolerance expected");
+        return NULL;
+    }
+    Pool *first = pool_from(PyTuple_GET_ITEM(args[0], 0));
+    if (first == NULL || number(args[3], &tolerance) < 0)
+        return NULL;
+    Py_ssize_t count = PyTuple_GET_SIZE(first->readers), memories = PyTuple_GET_SIZE(args[0]);
+    int on_course = all_on_course(args[0], count);
+    if (on_course > 0)
+        Py_RETURN_NONE;
+    double *rates = on_course < 0 ? NULL : numbers_from(args[1], count, 0);
+    double *changes = rates == NULL ? NULL : numbers_from(args[2], count, 0);
+    PyObject *reads = changes == NULL ? NULL : PyList_New(count);
+    PyObject *told = reads == NULL ? NULL : PyList_New(memories);
+    if (told != NULL) {
+        double change = sqrt(tolerance / 2), steady = LONGEST_S;
+        int through = first->ahead != NULL && stretch_is_through(first->ahead);
+        for (Py_ssize_t i = 0; i < count; i++)
+            changes[i] = !through || rates[i] < changes[i] ? change : COARSER * change;
+        for (Py_ssize_t k = 0; k < memories; k++)
+            steady = least(steady, steady_for((Pool *)PyTuple_GET_ITEM(args[0], k), rates, changes));
+        steady = most(SHORTEST_GROWTH_S, steady);
+        for (Py_ssize_t i = 0; i < count; i++)
+            PyList_SET_ITEM(reads, i, PyFloat_FromDouble(rates[i] * steady));
+        for (Py_ssize_t k = 0; told != NULL && k < memories; k++) {
+            Pool *memory = (Pool *)PyTuple_GET_ITEM(args[0], k);
+            PyObject *chances = PyErr_Occurred() ? NULL : Pool_look_ahead(memory, reads);
+            if (chances == NULL)
+                Py_CLEAR(told);
+            else
+                PyList_SET_ITEM(told, k, chances);
+        }
+    }
+    Py_XDECREF(reads);
+    PyMem_Free(rates);
+    PyMem_Free(changes);
+    return told;
 }
 
 /* For how long reads at these rates may go on as `ahead` has them. */
@@ -656,6 +731,11 @@ static PyMethodDef Pool_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMethodDef functions[] = {
+    {"look_ahead", METHOD(look_ahead), METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyTypeObject PoolType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "dcsim.model.pool.Pool",
@@ -697,5 +777,5 @@ add_pool(PyObject *module)
     ReadOutcomeType = PyStructSequence_NewType(&outcome);
     if (ReadOutcomeType == NULL || PyModule_AddType(module, ReadOutcomeType) < 0)
         return -1;
-    return PyModule_AddType(module, &PoolType);
+    return PyModule_AddType(module, &PoolType) < 0 ? -1 : PyModule_AddFunctions(module, functions);
 }

@@ -457,8 +457,8 @@ stretch_note(Stretch *self, const double *touches)
         self->done[i] += touches[i];
 }
 
-static int
-is_through(const Stretch *self)
+int
+stretch_is_through(const Stretch *self)
 {
     for (Py_ssize_t i = 0; i < COUNT(self->readers); i++)
         if (self->done[i] >= self->reads[i] - ROUNDING * (self->start[i] + self->reads[i]))
@@ -469,7 +469,7 @@ is_through(const Stretch *self)
 int
 stretch_goes_on(const Stretch *self, double room)
 {
-    if (is_through(self))
+    if (stretch_is_through(self))
         return 0;
     for (Py_ssize_t i = 0; i < COUNT(self->readers); i++) {
         double start = self->start[i], slack = ROUNDING * (start + self->reads[i]);
@@ -498,7 +498,7 @@ static PyObject *
 Stretch_is_through(Stretch *self, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(is_through(self));
+    return PyBool_FromLong(stretch_is_through(self));
 }
 
 static PyGetSetDef Stretch_getset[] = {

@@ -40,6 +40,7 @@ extern PyTypeObject StretchType;
 /* As many reads of each set as `reads`, a list or tuple of numbers, says. */
 Stretch *stretch_of(PyObject *readers, PyObject *reads, double room, int tight);
 void stretch_note(Stretch *self, const double *touches);
+int stretch_is_through(const Stretch *self);
 int stretch_goes_on(const Stretch *self, double room);
 
 /* Newly allocated numbers, one for each of `count` in a list or tuple, and `more` numbers after them. */

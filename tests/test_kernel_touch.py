@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import dcsim.model
 from dcsim import kernel
-from dcsim.model import makeup, memory, readers, sending, touch, transport
+from dcsim.model import makeup, memory, pool, readers, sending, touch, transport
 from dcsim.model.scan import Scan
 from dcsim.records.tables import MIGRATION_KINDS
 
@@ -199,6 +199,8 @@ def make(modules: dict[str, Any], *, replacement: str, order: tuple[str, ...]) -
 def happen(made: Any, kind: str, a: float, b: float, flag: bool) -> Any:
     """Let one thing happen to a memory; return what is told."""
     scan, pages, index = made.scan, 500.0 * a, int(flag)
+    own = pool if isinstance(made, pool.Pool) else PURE["pool"]
+    look_ahead: Any = own.look_ahead
     done = {
         "write": lambda: made.write(index, 900.0 * a),
         "read": lambda: tuple(made.read([800.0 * a, 300.0 * b, 400.0 * a * b])),
@@ -207,6 +209,12 @@ def happen(made: Any, kind: str, a: float, b: float, flag: bool) -> Any:
             made.look_ahead([800.0 * a, 300.0 * b, 0.0]),
             made.steady_for([90.0 * a, 50.0 * b, 10.0], [a, b, 0.1]),
             made.paced_for([90.0 * a, 50.0 * b, 0.0], b, sending=flag),
+        ),
+        "look alike": lambda: look_ahead(
+            (made, made.copy()) if flag else (made,),
+            [80.0 * a, 300.0 * b, 0.0],
+            [80.0, 300.0, 1.0],
+            0.05 * b,
         ),
         "allocate": lambda: made.allocate(
             pages=pages, lifetime_s=b if flag else None, elapsed_s=0.3, index=index
@@ -254,7 +262,8 @@ def memory_history(made: Any, steps: list[tuple[Any, ...]]) -> list[Any]:
     steps=st.lists(
         st.tuples(
             st.sampled_from(
-                ["write", "read", "read", "read alike", "look", "allocate", "evict", "drop",
+                ["write", "read", "read", "read alike", "look",
+                 "look alike", "look alike", "allocate", "evict", "drop",
                  "inflate", "deflate", "hold", "tell", "release", "skip", "report", "start",
                  "sync", "next", "faults", "advance", "advance", "copy"]
             ),
@@ -455,6 +464,11 @@ def scan_of(**parts: Any) -> Scan:
         (A_MEMORY.write, (0, "1")),
         (A_MEMORY.write, (0,)),
         (A_MEMORY.look_ahead, (["1"],)),
+        (pool.look_ahead, ((A_MEMORY,), [1.0], [1.0])),
+        (pool.look_ahead, ((), [1.0], [1.0], 0.1)),
+        (pool.look_ahead, ((None,), [1.0], [1.0], 0.1)),
+        (pool.look_ahead, ((A_MEMORY,), [1.0], ["1"], 0.1)),
+        (pool.look_ahead, ((A_MEMORY, A_MEMORY.copy()), [1.0], [1.0], "1")),
         (A_MEMORY.steady_for, ([1.0],)),
         (A_MEMORY.steady_for, ([1.0], ["1"])),
         (A_MEMORY.paced_for, ([1.0], "1", True)),

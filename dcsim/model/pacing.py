@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING
 
 from dcsim.model.activity import DEGREES, NO_HOLDS, Activity
 from dcsim.model.memory import Memory
-from dcsim.model.pool import NEXT_TO_NOTHING, SHORTEST_GROWTH_S
+from dcsim.model.pool import NEXT_TO_NOTHING, SHORTEST_GROWTH_S, look_ahead
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
 
-COARSER = 1.5
-"""How much more a miss rate may change where its misses slow nobody down."""
-LONGEST_S = 1e6
-"""Time for which reads are paced alike where nothing changes."""
 NO_MISSES: Sequence[float] = ()
 AT_REST = (1.0, 0.0, 0.0, 1.0, 0.0, NO_MISSES, NO_MISSES, NO_HOLDS)
 """What the pace of a guest depends on if nothing happens to it, as most: kept once."""
@@ -117,31 +113,15 @@ class Pacing:
 
     def _look_ahead(self) -> None:
         """Note each reader's chance of a miss in its next reads."""
-        memories = self._memories
-        if not all([memory.on_course for memory in memories]):
-            reads = self._reads_ahead(memories)
-            chances = [memory.look_ahead(reads) for memory in memories]
-            self._misses, self._base_misses = chances[0], chances[-1]
-
-    def _reads_ahead(self, memories: Sequence[Memory]) -> list[float]:
-        """Return how many reads of each set are paced alike: as long as no chance changes much."""
-        guest, ahead = self._guest, memories[0].ahead
-        rates = [self.rates[i] for i in guest.profile.reads]
+        guest, reads = self._guest, self._guest.profile.reads
+        rates = [self.rates[i] for i in reads]
         if not all(rates):  # it stood still
             able = self._rates_at(1.0, guest.profile.no_rates)
-            rates = [self.rates[i] or able[i] for i in guest.profile.reads]
-        change = math.sqrt(self._tolerance / 2)  # as a stretch is paced by its mean
-        changes = [change] * len(rates)
-        if ahead is not None and ahead.is_through:  # what slowed nobody down does so even less
-            changes = [
-                change if rate < guest.demands[i] * guest.level else COARSER * change
-                for i, rate in zip(guest.profile.reads, rates, strict=True)
-            ]
-        steady = LONGEST_S
-        for memory in memories:
-            steady = min(steady, memory.steady_for(rates, changes))
-        steady = max(SHORTEST_GROWTH_S, steady)
-        return [rate * steady for rate in rates]
+            rates = [self.rates[i] or able[i] for i in reads]
+        wanted = [guest.demands[i] * guest.level for i in reads]
+        chances = look_ahead(self._memories, rates, wanted, self._tolerance)
+        if chances is not None:
+            self._misses, self._base_misses = chances[0], chances[-1]
 
     def _work_out_needs(self, slowness: float) -> None:
         """Work out what CPU it could use, with what its misses and others let it wait."""
@@ -197,13 +177,12 @@ class Pacing:
         work_s = activity.work_s
         own, unthrottled = self._own_share, self._policy_share * factor
         share = self._share * factor
-        causes = {
-            "cpu": work_s * (1 / own / factor - 1 / self._base_share),
-            "inflation": work_s * (1 / unthrottled - 1 / own / factor),
-            "throttle": work_s * (1 / share - 1 / unthrottled),
-            "huge_pages": work_s * (1 / self._able - 1 / share),
-            "cache_miss": self._stalls[i] - self._base_stalls[i],
-        }
+        causes = {"cache_miss": self._stalls[i] - self._base_stalls[i]}
+        if not self._base_share == own == unthrottled == share == self._able:
+            causes["cpu"] = work_s * (1 / own / factor - 1 / self._base_share)
+            causes["inflation"] = work_s * (1 / unthrottled - 1 / own / factor)
+            causes["throttle"] = work_s * (1 / share - 1 / unthrottled)
+            causes["huge_pages"] = work_s * (1 / self._able - 1 / share)
         for cause, held in self._holds.items():
             causes[cause] = held[i]
             causes["cache_miss"] -= held[i]

@@ -41,6 +41,11 @@ NEXT_TO_NOTHING = 1e-6
 SHORTEST_GROWTH_S = 0.1
 """Least time after which what fills up is looked at again."""
 
+COARSER = 1.5
+"""How much more a miss rate may change where its misses slow nobody down."""
+LONGEST_S = 1e6
+"""Time for which reads are paced alike where nothing changes."""
+
 FIELDS = (
     "_hintable", "allocated", "cache", "free_stale", "free_zero", "hinted", "hinted_zero",
     "loose_stale", "loose_zero", "min_free", "pages", "readers", "replacement", "writers",
@@ -357,3 +362,41 @@ class Pool:
         got += zero.move(share * zero.count, to, written=True)
         got += self.free_stale.move(pages - got, to, written=True)
         return got + self.free_zero.move(pages - got, to, written=True)
+
+
+@twin
+def look_ahead(
+    memories: Sequence[Pool], rates: Sequence[float], wanted: Sequence[float], tolerance: float
+) -> list[Sequence[float]] | None:
+    """Let reads be paced alike as long as no chance of a miss changes much.
+
+    Parameters
+    ----------
+    memories
+        A guest's memory, and others that are read alike.
+    rates, wanted
+        Reads per second of each set, and those that are asked for.
+    tolerance
+        Relative change of a miss rate that matters.
+
+    Returns
+    -------
+    list or None
+        Each reader's chance of a miss, in each memory; None where reads go on as they are paced.
+    """
+    if all([memory.on_course for memory in memories]):
+        return None
+    change = math.sqrt(tolerance / 2)  # as a stretch is paced by its mean
+    changes = [change] * len(rates)
+    ahead = memories[0].ahead
+    if ahead is not None and ahead.is_through:  # what slowed nobody down does so even less
+        changes = [
+            change if rate < most else COARSER * change
+            for rate, most in zip(rates, wanted, strict=True)
+        ]
+    steady = LONGEST_S
+    for memory in memories:
+        steady = min(steady, memory.steady_for(rates, changes))
+    steady = max(SHORTEST_GROWTH_S, steady)
+    reads = [rate * steady for rate in rates]
+    return [memory.look_ahead(reads) for memory in memories]
