@@ -7,6 +7,7 @@ its paces.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import simpy
@@ -15,10 +16,11 @@ from dcsim.model.memory import WRITEBACK_AGE_S
 from dcsim.units import PAGE
 
 if TYPE_CHECKING:
-    from dcsim.model.activity import Activity
     from dcsim.model.guest import Guest
     from dcsim.model.network import Flow
     from dcsim.model.touch import Pages
+
+RATE = attrgetter("rate")
 
 
 class Traffic:
@@ -41,7 +43,7 @@ class Traffic:
         self._writeback: Flow | None = None
         self._flush: Flow | None = None
         self._missing = 0.0
-        self._aging: list[list[tuple[float, Pages]]] = []
+        self._aging: list[tuple[float, Pages]] = []
         self._sends: dict[int, Flow] = {}  # of each activity that does
         self._waited: list[Flow] = []  # those of them all that set a pace: refaults, then sends
         self._granted: list[float] = []  # their rates
@@ -94,10 +96,7 @@ class Traffic:
         written = [rates[i] for i in profile.flushes]
         if written != self._written:
             self._written = written
-            self._aging = [
-                self._aging_at(profile.activities[i], rate)
-                for i, rate in zip(profile.flushes, written, strict=True)
-            ]
+            self._aging = self._aging_at(written)
 
     def ask(self, rates: Sequence[float]) -> list[float]:
         """Ask for what these rates need; return what is served of misses, and what is sent."""
@@ -105,13 +104,10 @@ class Traffic:
         if self._refault is not None:
             network.set_cap(self._refault, self._missing)
         if self._writeback is not None:
-            dirtied = 0.0
-            for parts in self._aging:
-                dirtied += _unwritten(parts) / WRITEBACK_AGE_S * PAGE
-            network.set_cap(self._writeback, dirtied)
+            network.set_cap(self._writeback, _unwritten(self._aging) / WRITEBACK_AGE_S * PAGE)
         for i, flow in self._sends.items():
             network.set_cap(flow, rates[i] * PAGE)
-        self._granted = [flow.rate for flow in self._waited]
+        self._granted = [*map(RATE, self._waited)]
         self._promised = self._served(self._granted)
         return self._promised
 
@@ -122,7 +118,10 @@ class Traffic:
         is told of.
         """
         waited = self._waited
-        if not [True for flow in waited if flow.strayed or flow.rate != flow.heard]:
+        for flow in waited:
+            if flow.strayed or flow.rate != flow.heard:
+                break
+        else:
             return self._promised
         network = self._guest.network
         return self._served(
@@ -139,10 +138,14 @@ class Traffic:
         served = min(1.0, rates[0] / self._missing) if self._missing > 0 else 1.0
         return [served, *rates[1:]]
 
-    def _aging_at(self, activity: Activity, rate: float) -> list[tuple[float, Pages]]:
-        """Return the pages of each class that a writer dirties at this rate until write-back."""
-        classes = self._guest.memory.writers[activity.index].classes
-        return [(c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames) for c in classes]
+    def _aging_at(self, rates: Sequence[float]) -> list[tuple[float, Pages]]:
+        """Return the pages of each class that writers dirty at these rates until write-back."""
+        profile, writers = self._guest.profile, self._guest.memory.writers
+        return [
+            (c.touch.distinct(rate * WRITEBACK_AGE_S), c.frames)
+            for i, rate in zip(profile.flushes, rates, strict=True)
+            for c in writers[profile.activities[i].index].classes
+        ]
 
     # ------------------------------------------------------------------ before cache is taken
 
@@ -150,12 +153,8 @@ class Traffic:
         """Write all dirty cache to storage."""
         guest = self._guest
         assert guest.host is not None
-        pages = sum(
-            [
-                _unwritten(self._aging_at(guest.profile.activities[i], guest.pacing.rates[i]))
-                for i in guest.profile.flushes
-            ]
-        )
+        rates = guest.pacing.rates
+        pages = _unwritten(self._aging_at([rates[i] for i in guest.profile.flushes]))
         path = guest.storage.path(guest.host.node, guest.name, to_host=False)
         if path is not None and pages > 0:
             self._flush = flow = guest.network.open(path, kind="write-back")
@@ -167,4 +166,8 @@ class Traffic:
 
 def _unwritten(parts: Sequence[tuple[float, Pages]]) -> float:
     """Return how many pages wait for write-back: so many of each class, if they are in memory."""
-    return sum([min(pages, frames.count) for pages, frames in parts])
+    waiting = 0.0
+    for pages, frames in parts:
+        count = frames.count
+        waiting += count if count < pages else pages
+    return waiting
