@@ -84,17 +84,20 @@ def cpu_share(*, vcpus: float, demand: float) -> float:
     return vcpus / demand if demand > vcpus else 1.0
 
 
-def attribute(lost: float, causes: Mapping[str, float] | None, into: dict[str, float]) -> None:
+def attribute(lost: float, causes: Mapping[str, float], into: dict[str, float]) -> None:
     """Add a loss to its causes, in proportion to the time each adds; without any, to the CPU."""
     if lost <= 0:
         return
-    slowing = [(cause, seconds) for cause, seconds in (causes or {}).items() if seconds > 0]
-    if not slowing:
+    total = 0.0
+    for seconds in causes.values():
+        if seconds > 0:
+            total += seconds
+    if total <= 0:
         into["cpu"] += lost
         return
-    total = sum([seconds for _, seconds in slowing])
-    for cause, seconds in slowing:
-        into[cause] += lost * seconds / total
+    for cause, seconds in causes.items():
+        if seconds > 0:
+            into[cause] += lost * seconds / total
 
 
 class Tally(dict[Of, float]):
@@ -158,7 +161,7 @@ class Losses:
         there, kept
             Share of each activity for which its pages were there; of that, which it got done.
         """
-        lost, progress = Tally[str](), 0.0
+        lost, progress = self.causes, 0.0
         each = zip(profile.weights, went.rates, went.bases, there, kept, strict=True)
         for i, (weight, rate, base, own, done) in enumerate(each):
             paced = 1.0
@@ -172,8 +175,6 @@ class Losses:
                 cause = "memory" if allocates else "write_fault"
                 lost[cause] += weight * elapsed * paced * own * (1 - done)
             progress += weight * paced * own * done
-        for cause, seconds in lost.items():
-            self.causes[cause] += seconds
         for degree in DEGREES:
             if 1 - progress > degree:
                 self.degraded_s[degree] += elapsed

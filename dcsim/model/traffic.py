@@ -33,8 +33,8 @@ class Traffic:
     """
 
     __slots__ = (
-        "_aging", "_flush", "_granted", "_guest", "_missing", "_promised", "_refault", "_sends",
-        "_waited", "_writeback", "_written", "written_bytes",
+        "_aging", "_brought", "_flush", "_granted", "_guest", "_missing", "_promised", "_refault",
+        "_sends", "_waited", "_writeback", "_written", "written_bytes",
     )  # fmt: skip
 
     def __init__(self, guest: Guest) -> None:
@@ -42,6 +42,7 @@ class Traffic:
         self._refault: Flow | None = None
         self._writeback: Flow | None = None
         self._flush: Flow | None = None
+        self._brought: list[int] = []  # pages that come with a miss of each reader
         self._missing = 0.0
         self._aging: list[tuple[float, Pages]] = []
         self._sends: dict[int, Flow] = {}  # of each activity that does
@@ -58,6 +59,8 @@ class Traffic:
         node, profile = guest.host.node, guest.profile
         if profile.reads:
             self._refault = storage.reader(node, guest.name, on_rate=guest.look)
+            readers = guest.memory.readers
+            self._brought = [1 if r.sequential else r.read_ahead for r in readers]
         if profile.flushes:
             self._writeback = storage.writer(node, guest.name)
         self._sends = {
@@ -88,10 +91,9 @@ class Traffic:
 
     def plan(self, rates: Sequence[float], misses: Sequence[float]) -> None:
         """Work out what these rates need: misses, and what write-back may find to write."""
-        memory, profile = self._guest.memory, self._guest.profile
+        profile = self._guest.profile
         self._missing = 0.0
-        for i, reader, miss in zip(profile.reads, memory.readers, misses, strict=True):
-            brought = 1 if reader.sequential else reader.read_ahead
+        for i, miss, brought in zip(profile.reads, misses, self._brought, strict=True):
             self._missing += rates[i] * miss * brought * PAGE
         written = [rates[i] for i in profile.flushes]
         if written != self._written:
