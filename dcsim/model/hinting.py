@@ -191,12 +191,14 @@ class Hints:
     def before_log(self, *, until_s: float = math.inf) -> Generator[simpy.Event]:
         """Inflate a balloon, drop cache: what has to be gone before the first page is sent.
 
-        At `until_s` it stops where it is, and what it was about is left as it was.
+        At `until_s` it stops where it is, and what it was about is left as it was. The guest is to
+        be looked at then.
         """
         for step in self._steps("balloon", "drop"):
             self.guest.disturb()
             free, clean, written = self._select(step)
             if written > 0:
+                self.guest.look()
                 yield from self.guest.write_back()
             balloon = step.tell == "balloon"
             pages = (free if balloon else 0.0) + clean + written
@@ -211,7 +213,6 @@ class Hints:
                     break
                 self._take(step, free / parts, clean / parts, written / parts)
             self._work(-1)
-            self.guest.look()
             if self.guest.env.now >= until_s:
                 return
             if balloon and step.returned == "at-once":

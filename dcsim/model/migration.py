@@ -228,6 +228,7 @@ class Migration:
         yield from self.hints.before_log(until_s=self.watch.deadline_s)
         listing = self.hints.listing_s()
         if listing > 0:
+            guest.look()
             yield env.timeout(listing)
         self.policy_s = env.now - asked
 
