@@ -22,8 +22,8 @@ from dcsim.simulation.engine import _Run
 from dcsim.simulation.prepared import Preparation, prepare
 
 PLAIN_BOUNDS = {"events": 5.4, "settles": 1.1, "solves": 0.9, "flows_solved": 3.2, "looks": 3}
-FULL_BOUNDS = {"events": 33, "settles": 5.6, "solves": 2.9, "flows_solved": 9.5, "looks": 26}
-STRAINED_BOUNDS = {"events": 55, "settles": 7.9, "solves": 6.9, "looks": 49}
+FULL_BOUNDS = {"events": 33, "settles": 5.5, "solves": 2.8, "flows_solved": 3.2, "looks": 24.5}
+STRAINED_BOUNDS = {"events": 54, "settles": 7.8, "solves": 6.8, "looks": 47.5}
 BYTES_BOUNDS = {"summary": 3_200, "full": 14_500}
 """Of memory that each further migration of a run needs, by what is recorded."""
 REST_BYTES = 1_300
