@@ -105,22 +105,13 @@ def run(
         return result
 
 
-class _Clock(simpy.Environment):
-    """An environment whose time is a slot of its own, not worked out by a property."""
-
-    __slots__ = ("_now",)
-
-
-_Clock.now = _Clock._now  # type: ignore[method-assign, assignment, misc]
-
-
 class _Run:
     """The world of one run."""
 
     def __init__(self, prepared: Prepared, *, check: bool) -> None:
         self.prepared = prepared
         self.check = check
-        self.env = env = _Clock()
+        self.env = env = simpy.Environment()
         self.recorder = recorder = Recorder(prepared.record)
         self.rates: Steps[tuple[int, str]] = Steps()
         self.slowdowns: Steps[str] = Steps()
