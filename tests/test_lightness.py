@@ -7,8 +7,6 @@ import sys
 
 import pytest
 
-from dcsim.scenario.rare import RARE
-
 HEAVY = {"jinja2", "loky", "networkx", "numpy", "pandas", "plotly", "pyarrow", "scipy", "simpy"}
 COMMAND = """
 import sys
@@ -43,13 +41,12 @@ def test_importing_dcsim_imports_nothing_heavy():
 
 @pytest.mark.parametrize("scenario", ["quick-start", "rack-drain", "no-such-name"])
 def test_validate_imports_nothing_heavy(scenario):
-    """Neither a valid scenario nor a wrong one needs engine, tables, plots, or parts it has not."""
+    """Neither a valid scenario nor a wrong one needs the engine, tables, plots or a console."""
     text, names = imported(COMMAND, "validate", scenario)
     assert scenario in text
     assert "pydantic" in names
     assert not names & (HEAVY | {"rich"})
     assert not names & {f"dcsim.{part}" for part in ("records", "model", "simulation", "study")}
-    assert not names & {f"dcsim.scenario.{module}" for module in RARE.values()}
     assert {name for name in names if name.startswith("dcsim.cli.")} == {
         f"dcsim.cli.{module}" for module in ("app", "asking", "console")
     }

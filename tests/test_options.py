@@ -13,7 +13,6 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from dcsim.records.result import Result
-from dcsim.scenario.rare import Rare, rare
 from dcsim.scenario.spec import Fabric, Scenario
 from dcsim.simulation import run
 from dcsim.units import GiB, MiB
@@ -752,10 +751,6 @@ def models() -> Iterator[type[BaseModel]]:
             found[annotation] = None
             for field in annotation.model_fields.values():
                 walk(field.annotation)
-                for mark in field.metadata:
-                    walk(mark)
-        if isinstance(annotation, Rare):
-            walk(rare(annotation.name))
         for inner in get_args(annotation):
             walk(inner)
 

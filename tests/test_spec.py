@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 from dcsim.errors import ScenarioError
 from dcsim.scenario import files, library, presets, spec
 from dcsim.scenario.checks import check, matching
-from dcsim.scenario.rare import RARE, rare
 from dcsim.scenario.spec import (
     Activity,
     GuestGroup,
@@ -169,9 +168,6 @@ def test_the_digest_is_of_what_a_scenario_means() -> None:
 
 
 # --------------------------------------------------------------------------- values
-
-
-RARELY = [rare(name) for name in RARE]  # imported, so that they are among the parts
 
 
 def parts(of: type[BaseModel] = Spec) -> list[type[BaseModel]]:

@@ -67,33 +67,25 @@ class Later:
     def __get_pydantic_core_schema__(self, kind: Any, _: Any) -> CoreSchema:
         optional = NoneType in get_args(kind)
         parts = [part for part in get_args(kind) or [kind] if part is not NoneType]
-        schema = _known(parts[0])
+        schema: CoreSchema = _later(parts[0])
         if len(parts) > 1:
-            kinds = {part.model_fields["kind"].default: _known(part) for part in parts}
+            kinds = {part.model_fields["kind"].default: _later(part) for part in parts}
             schema = core_schema.tagged_union_schema(kinds, "kind")
         return core_schema.nullable_schema(schema) if optional else schema
 
 
-def _known(part: type[Spec]) -> CoreSchema:
-    return later(f"{part.__module__}.{part.__name__}:{id(part)}", lambda: part)
-
-
-def later(reference: str, find: Callable[[], type[Spec]]) -> CoreSchema:
-    """Return the schema of a part that is found when the first one is read.
-
-    The reference makes it a definition of the JSON Schema.
-    """
-
+def _later(part: type[Spec]) -> CoreSchema:
     def read(value: Any, info: ValidationInfo) -> Spec:
-        return find().model_validate(value, context=info.context)
+        return part.model_validate(value, context=info.context)
 
     def describe(_: Any, handler: Callable[[CoreSchema], Any]) -> Any:
-        part = find()
         part.model_rebuild()
         return handler(part.__pydantic_core_schema__)
 
     return core_schema.with_info_plain_validator_function(
-        read, ref=reference, metadata={"pydantic_js_functions": [describe]}
+        read,
+        ref=f"{part.__module__}.{part.__name__}:{id(part)}",  # a definition of the JSON Schema
+        metadata={"pydantic_js_functions": [describe]},
     )
 
 

@@ -5,10 +5,10 @@ Defaults are QEMU's; labels such as [C.4] are sections of docs/facts.md.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dcsim.scenario import presets
-from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.base import Later, Spec, switch, wrong
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
 
 
@@ -170,3 +170,9 @@ class Retry(Spec):
     factor: float = Field(
         default=2.0, ge=1, le=100, description="each further delay, times the one before"
     )
+
+
+OptionalAutoConverge = Annotated[AutoConverge | None, Later(), BeforeValidator(switch)]
+OptionalDirtyLimit = Annotated[DirtyLimit | None, Later(), BeforeValidator(switch)]
+OptionalPostCopy = Annotated[PostCopy | None, Later(), BeforeValidator(switch)]
+OptionalRetry = Annotated[Retry | None, Later(), BeforeValidator(switch)]

@@ -5,9 +5,9 @@ Off unless asked for. Labels such as [A.2] are sections of docs/facts.md.
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from dcsim.scenario.base import Spec
+from dcsim.scenario.base import Later, Spec, switch
 from dcsim.scenario.quantities import Positive, Rate, Share, Size, written
 
 
@@ -45,3 +45,6 @@ class LocalDisk(Spec):
     size: Annotated[Size, Positive]
     used: Share = Field(default=1.0, description="of its blocks, those that hold data")
     writes: Rate = Field(default=0.0, description="written to it by the guest, a second")
+
+
+OptionalHugePages = Annotated[HugePages | None, Later(), BeforeValidator(switch)]

@@ -6,18 +6,15 @@ from pydantic import Field, model_validator
 
 from dcsim.scenario import presets
 from dcsim.scenario.base import Later, Spec, wrong
-from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
-from dcsim.scenario.rare import (
+from dcsim.scenario.convergence import (
+    DowntimeSteps,
     OptionalAutoConverge,
-    OptionalBlock,
     OptionalDirtyLimit,
-    OptionalDowntimeSteps,
-    OptionalEncryption,
-    OptionalMultifd,
     OptionalPostCopy,
     OptionalRetry,
-    OptionalXbzrle,
 )
+from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Size, written
+from dcsim.scenario.transport import OptionalBlock, OptionalEncryption, OptionalMultifd, Xbzrle
 
 
 class Adapt(Spec):
@@ -146,13 +143,15 @@ class Migration(Spec):
     post_copy: OptionalPostCopy = Field(
         default=None, description="let pages follow the guest; true: when a timeout or step asks"
     )
-    downtime_steps: OptionalDowntimeSteps = Field(
+    downtime_steps: Annotated[DowntimeSteps | None, Later()] = Field(
         default=None, description="a ladder of downtime limits, by its name or written out"
     )
     multifd: OptionalMultifd = Field(
         default=None, description="channels with threads of their own; unset: one sending thread"
     )
-    xbzrle: OptionalXbzrle = Field(default=None, description="deltas of pages sent again")
+    xbzrle: Annotated[Xbzrle | None, Later()] = Field(
+        default=None, description="deltas of pages sent again"
+    )
     encryption: OptionalEncryption = Field(
         default=None, description="TLS, or a tunnel, for all but disks"
     )

@@ -10,13 +10,21 @@ guests fit on the hosts, is left to `dcsim.scenario.checks`.
 import functools
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from dcsim import units
 from dcsim.scenario import columns, library
 from dcsim.scenario.base import Later, Spec, plain, wrong
+from dcsim.scenario.convergence import (
+    AutoConverge,
+    DirtyLimit,
+    DowntimeSteps,
+    PostCopy,
+    Retry,
+    Rung,
+)
 from dcsim.scenario.fabric import (
     Fabric,
     FatTree,
@@ -32,23 +40,12 @@ from dcsim.scenario.fabric import (
     TwoHosts,
     TwoSites,
 )
+from dcsim.scenario.failure import Failure
+from dcsim.scenario.hosted import HugePages, LocalDisk, OptionalHugePages
 from dcsim.scenario.policy import Adapt, Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, GuestMemory, Positive, written
-from dcsim.scenario.rare import RARE, OneFailure, OptionalHugePages, OptionalLocalDisk, rare
+from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
-
-if TYPE_CHECKING:
-    from dcsim.scenario.convergence import (
-        AutoConverge,
-        DirtyLimit,
-        DowntimeSteps,
-        PostCopy,
-        Retry,
-        Rung,
-    )
-    from dcsim.scenario.failure import Failure
-    from dcsim.scenario.hosted import HugePages, LocalDisk
-    from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 
 __all__ = [
     "MODEL_VERSION", "Activity", "Adapt", "AutoConverge", "Block", "Compression", "DirtyLimit",
@@ -63,13 +60,6 @@ _TELLING: Final = frozenset({"about", "sources", "record"})
 
 MODEL_VERSION = 4
 """Changes whenever the same scenario comes to mean something else."""
-
-
-def __getattr__(name: str) -> Any:
-    """Import a part that few scenarios have when it is first asked for."""
-    if name in RARE:
-        return rare(name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Place(Spec):
@@ -123,7 +113,7 @@ class GuestGroup(Spec):
     because: Literal["passthrough", "pinned", "local-disk"] | None = Field(
         default=None, description="why it does not move live"
     )
-    local_disk: OptionalLocalDisk = Field(
+    local_disk: Annotated[LocalDisk | None, Later()] = Field(
         default=None, description="copied with migration.block, which lets it move live"
     )
     huge_pages: OptionalHugePages = Field(
@@ -285,8 +275,8 @@ class Scenario(Spec):
     guests: list[GuestGroup] = Field(min_length=1, max_length=100_000)
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
-    operation: Annotated[Drain | Moves, Later()]
-    failures: list[OneFailure] | None = Field(
+    operation: Annotated[Drain | Moves, Field(discriminator="kind")]
+    failures: list[Annotated[Failure, Later()]] | None = Field(
         default=None, max_length=10_000, description="hosts and links that fail"
     )
     settle: Duration = Field(

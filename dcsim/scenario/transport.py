@@ -7,10 +7,10 @@ docs/facts.md, and "assumption" marks a number without a public source: sweep it
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from dcsim.errors import did_you_mean
-from dcsim.scenario.base import Later, Spec
+from dcsim.scenario.base import Later, Spec, switch
 from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Size, written
 
 COMPRESSION: Final[dict[str, dict[str, Any]]] = {
@@ -26,15 +26,19 @@ ENCRYPTION: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def _settings(noun: str, table: Mapping[str, Mapping[str, Any]], value: Any) -> Any:
+def _named(noun: str, table: Mapping[str, Mapping[str, Any]]) -> BeforeValidator:
     """Read a name as the settings that stand under it."""
-    if not isinstance(value, str):
-        return value
-    if value in table:
-        return dict(table[value])
-    close = did_you_mean(value, table)
-    hint = f"; did you mean '{close}'?" if close else ""
-    raise ValueError(f"unknown {noun} {value[:80]!r}; legal names are {', '.join(table)}{hint}")
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value in table:
+            return dict(table[value])
+        close = did_you_mean(value, table)
+        hint = f"; did you mean '{close}'?" if close else ""
+        raise ValueError(f"unknown {noun} {value[:80]!r}; legal names are {', '.join(table)}{hint}")
+
+    return BeforeValidator(read)
 
 
 class Compression(Spec):
@@ -42,11 +46,6 @@ class Compression(Spec):
 
     ratio: float = Field(ge=1, le=1e4, description="bytes of a page over those it is sent as")
     per_page: Duration = Field(description="thread's time to compress a page")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        return _settings("compression", COMPRESSION, value)
 
 
 class Multifd(Spec):
@@ -64,7 +63,7 @@ class Multifd(Spec):
         description="who scans zero pages: the channels' threads (QEMU 9 and later), or the main "
         "thread, which also sends them",
     )
-    compression: Annotated[Compression | None, Later()] = Field(
+    compression: Annotated[Compression | None, Later(), _named("compression", COMPRESSION)] = Field(
         default=None, description="a name, or ratio and per_page; unset: none"
     )
 
@@ -97,11 +96,6 @@ class Encryption(Spec):
     )
     rate: Annotated[Rate, Positive] = Field(description="what one thread can encrypt")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: Any) -> Any:
-        return _settings("encryption", ENCRYPTION, value)
-
 
 class Block(Spec):
     """Copy local disks before the memory, and mirror what is written to them meanwhile."""
@@ -109,3 +103,8 @@ class Block(Spec):
     bandwidth: Annotated[Rate, Positive] | None = Field(
         default=None, description="cap of one copy; unset: none"
     )
+
+
+OptionalBlock = Annotated[Block | None, Later(), BeforeValidator(switch)]
+OptionalMultifd = Annotated[Multifd | None, Later(), BeforeValidator(switch)]
+OptionalEncryption = Annotated[Encryption | None, Later(), _named("encryption", ENCRYPTION)]

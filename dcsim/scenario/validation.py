@@ -13,7 +13,6 @@ from dcsim.errors import Issue, ScenarioError, did_you_mean
 from dcsim.scenario.checks import check
 from dcsim.scenario.document import DataPath, Node, dotted
 from dcsim.scenario.fabric import Fabric
-from dcsim.scenario.rare import Rare, rare
 from dcsim.scenario.spec import Hinting, Limits, Migration, Pattern, Scenario, Workload
 from dcsim.units import format_count
 
@@ -175,8 +174,7 @@ def _follow(loc: DataPath) -> tuple[DataPath, list[type[BaseModel]]]:
         path.append(step)
         if isinstance(step, str):
             fields = [m.model_fields[step] for m in models if step in m.model_fields]
-            kinds = [kind for f in fields[:1] for kind in (f.annotation, *f.metadata)]
-            models = [part for kind in kinds for part in _parts(kind)]
+            models = [part for field in fields[:1] for part in _parts(field.annotation)]
     return tuple(path), models
 
 
@@ -186,12 +184,10 @@ def _tag(model: type[BaseModel]) -> Any:
     return model.__name__ if kind is None else kind.default
 
 
-def _parts(kind: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(kind, Rare):
-        yield rare(kind.name)
-    elif isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield kind
-    for inner in get_args(kind):
+def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
         yield from _parts(inner)
 
 
