@@ -128,13 +128,12 @@ class Routes:
 
     def _walk(self, source: int, target: int, key: int | None) -> _Links:
         """Choose one link at each hop."""
-        storage = self.network.storage
         links = self._ways.walk(source, target, key) or self._refuse(source, target)
-        return (
-            (*self._disk, *links)
-            if source == storage
-            else ((*links, *self._disk) if target == storage else links)
-        )
+        if source == self.network.storage:
+            return (*self._disk, *links)
+        if target == self.network.storage:
+            return (*links, *self._disk)
+        return links
 
     def _split(self, source: int, target: int) -> tuple[_Links, tuple[float, ...] | None]:
         """Take all links at each hop; all shortest paths arrive at the same hop."""
