@@ -251,7 +251,7 @@ def test_show_tells_what_a_scenario_means():
         "    hinting: zero-page (its own)",
         "Hinting: balloon-held: a balloon takes free memory",
         "Migration: qemu-10, no cap, downtime limit 300 ms",
-        "Operation: drain of rack0/* (8 hosts) at 10 min, placement spread",
+        "Operation: drain of rack0/* (8 hosts) at 10 min\nPlacement: spread",
         "Limits: kubevirt: 5 at a time in the cluster, 2 at a time out of a host",
         "Random, from seed 1:\n  ECMP",
         dcsim.load("rack-drain").digest(),

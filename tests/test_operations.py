@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from dcsim.records.result import Result
 from dcsim.records.tables import OUTCOMES
+from dcsim.scenario.spec import Scenario
 from dcsim.units import GiB
 from tests.worlds import (
     FLUID,
@@ -31,6 +35,11 @@ def moves(*pairs: tuple[str, str], **changes: object) -> Data:
 def small(gib: float) -> Data:
     """Two hosts of so many GiB."""
     return topology(host={"cores": 8, "memory": gib * GiB})
+
+
+def table(result: Result, name: str) -> dict[str, Data]:
+    """The rows of a table by their first column."""
+    return {next(iter(row.values())): row for row in rows(result, name)}
 
 
 # --------------------------------------------------------------------------- drains
@@ -257,7 +266,7 @@ def test_events_tell_the_story_in_order() -> None:
     assert [e["event"] for e in events].count("started") == 2
     assert [e["event"] for e in events].count("completed") == 2
     assert events[0]["event"] == events[-1]["event"] == "operation"
-    assert "2 of 2 ended" in events[-1]["detail"]
+    assert "2 of 2 moved" in events[-1]["detail"]
 
 
 def test_what_never_started_is_cancelled_at_the_horizon() -> None:
@@ -282,3 +291,155 @@ def test_reservations_keep_a_host_from_being_overbooked() -> None:
     outcomes = [m["outcome"] for m in rows(result, "migrations")]
     assert sorted(outcomes) == ["completed", "no-room"]
     assert run.hosts[1].peak_bytes == 2 * GiB
+
+
+# --------------------------------------------------------------------------- hosts at a time
+
+
+def test_hosts_are_emptied_so_many_at_a_time() -> None:
+    """All are closed at once; the second is begun when the first is empty."""
+    one = guest(name="one", place={"hosts": "rack0/host0"})
+    two = guest(name="two", place={"hosts": "rack0/host1"})
+    operation = {"kind": "drain", "hosts": "rack0/*", "at_once": 1}
+    result = solve(scenario(one, two, topology=leaf_spine(), migration=FLUID, operation=operation))
+    first, second = rows(result, "maintenance")
+    assert [first[key] for key in ("operation", "host", "step", "trouble")] == [
+        "drain", "rack0/host0", "drain", "",
+    ]  # fmt: skip
+    assert (first["from_s"], first["to_s"]) == (0.0, pytest.approx(1.0))
+    assert (second["from_s"], second["to_s"]) == (first["to_s"], pytest.approx(2.0))
+    row = only(result, "operations")
+    assert (row["hosts"], row["hosts_done"], row["requested"], row["completed"]) == (2, 2, 2, 2)
+    assert row["makespan_s"] == row["ended_s"] == pytest.approx(2.0)
+    assert row["spare_bytes"] == 2 * GiB
+    migrations = table(result, "migrations")
+    assert migrations["two-0"]["destination"].startswith("rack1")
+
+
+def test_a_host_that_cannot_be_emptied_says_what_is_left() -> None:
+    """Its step ends with the trouble, it is not counted as done, and the next one has its turn."""
+    stays = guest(name="stays", migratable="no", because="pinned")
+    other = guest(name="other", place={"hosts": "rack0/host1"})
+    operation = {"kind": "drain", "hosts": "rack0/*", "at_once": 1}
+    result = solve(scenario(stays, other, topology=leaf_spine(), operation=operation))
+    first, second = rows(result, "maintenance")
+    assert (first["trouble"], second["trouble"]) == ("1 guests are left", "")
+    assert only(result, "operations")["hosts_done"] == 1
+    assert only(result, "operations")["not_moved"] == 1
+
+
+# --------------------------------------------------------------------------- windows
+
+
+def test_nothing_starts_when_the_window_has_passed() -> None:
+    """What runs is let end; who waits is told why it did not start."""
+    data = scenario(guest(count=3), migration=FLUID)
+    data["operation"] |= {"window": 1.5, "limits": {"per_cluster": 1}}
+    result = solve(data)
+    migrations = table(result, "migrations")
+    outcomes = {name: row["outcome"] for name, row in migrations.items()}
+    assert outcomes == {"guest-0": "completed", "guest-1": "completed", "guest-2": "cancelled"}
+    assert migrations["guest-2"]["reason"] == ("the window of 1.5 s was over before it could start")
+    assert migrations["guest-2"]["ended_s"] == 1.5
+    row = only(result, "operations")
+    assert (row["window_s"], row["hosts_done"], row["not_moved"]) == (1.5, 0, 1)
+    assert rows(result, "maintenance")[0]["trouble"] == "1 guests are left"
+
+
+def test_a_retry_that_comes_after_the_window_is_refused() -> None:
+    """It waited for its next attempt as the window passed."""
+    slow = FLUID | {"max_bandwidth": 0.1 * GiB}
+    data = scenario(guest(migration=slow))
+    retry = {"attempts": 3, "delay": 5.0}
+    data["operation"] |= {"window": 3.0, "limits": {"completion_timeout": 2.0, "retry": retry}}
+    first, second = rows(solve(data), "migrations")
+    assert (first["outcome"], first["attempt"]) == ("aborted-timeout", 1)
+    assert (second["outcome"], second["attempt"]) == ("cancelled", 2)
+    assert second["ended_s"] == pytest.approx(7.0)
+
+
+# --------------------------------------------------------------------------- timetables
+
+
+def timetable(*operations: Data, **changes: object) -> Data:
+    """Several operations."""
+    return {"kind": "timetable", "operations": list(operations), **changes}
+
+
+def test_operations_of_a_timetable_share_the_limits() -> None:
+    """Two drains at once, one migration at a time between them; each has its own row."""
+    one = guest(name="one", place={"hosts": "rack0/host0"})
+    two = guest(name="two", place={"hosts": "rack0/host1"})
+    drains = [
+        {"kind": "drain", "name": f"host{i}", "hosts": f"rack0/host{i}", "at": 0.5 * i}
+        for i in range(2)
+    ]
+    operation = timetable(*drains, limits={"per_cluster": 1})
+    result = solve(scenario(one, two, topology=leaf_spine(), migration=FLUID, operation=operation))
+    migrations = table(result, "migrations")
+    assert migrations["two-0"]["started_s"] == migrations["one-0"]["ended_s"] == 1.0
+    assert migrations["two-0"]["after"] == "one-0"
+    assert migrations["one-0"]["after"] == ""
+    assert [m["operation"] for m in migrations.values()] == ["host0", "host1"]
+    operations = table(result, "operations")
+    assert (operations["host0"]["at_s"], operations["host0"]["makespan_s"]) == (0.0, 1.0)
+    assert (operations["host1"]["at_s"], operations["host1"]["makespan_s"]) == (0.5, 1.5)
+    assert result.metrics["makespan_s"] == 2.0
+
+
+def test_a_host_waits_for_guests_that_are_on_their_way_to_it() -> None:
+    """A drain begins while a guest of another operation comes: that guest leaves again."""
+    operation = timetable(
+        {"kind": "moves", "moves": [{"guest": "guest-0", "to": "rack0/host1"}]},
+        {"kind": "drain", "hosts": "rack0/host1", "at": 0.5},
+    )
+    data = scenario(guest(), topology=leaf_spine(), migration=FLUID, operation=operation)
+    result = solve(data)
+    first, second = rows(result, "migrations")
+    assert (first["operation"], first["destination"]) == ("moves", "rack0/host1")
+    assert (second["operation"], second["source"]) == ("drain", "rack0/host1")
+    assert second["requested_s"] == first["ended_s"] == 1.0
+    operations = table(result, "operations")
+    assert operations["drain"]["moved_twice"] == operations["drain"]["hosts_done"] == 1
+    assert operations["drain"]["makespan_s"] == 1.5
+
+
+def test_a_guest_that_is_asked_for_twice_moves_once_at_a_time() -> None:
+    """Who asks for it while it moves is told that it has gone."""
+    operation = timetable(
+        {"kind": "moves", "moves": [{"guest": "guest-0", "to": "rack1/host0"}]},
+        {"kind": "drain", "hosts": "rack0/host0", "at": 0.5},
+    )
+    data = scenario(guest(), topology=leaf_spine(), migration=FLUID, operation=operation)
+    first, second = rows(solve(data), "migrations")
+    assert (first["outcome"], first["destination"]) == ("completed", "rack1/host0")
+    assert (second["outcome"], second["reason"]) == ("cancelled", "it went to rack1/host0 already")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "message"),
+    [
+        ({"operations.0.limits": {"per_cluster": 1}}, "operations.0.limits", "share it"),
+        ({"operations.0.placement": "first-fit"}, "operations.0.placement", "share it"),
+        ({"operations.1.name": "drain"}, "operations.1.name", "called 'drain' too"),
+        ({"operations.0.at": 4000.0}, "operations.0.at", "when the horizon"),
+    ],
+)
+def test_what_a_timetable_may_not_say(changes: Data, path: str, message: str) -> None:
+    """What is shared is said once, and names tell operations apart."""
+    operation = timetable(
+        {"kind": "drain", "hosts": "rack0/host0"},
+        {"kind": "drain", "name": "other", "hosts": "rack0/host1"},
+    )
+    for key, value in changes.items():
+        part: Any = operation
+        *steps, last = key.split(".")
+        for step in steps:
+            part = part[int(step) if step.isdigit() else step]
+        part[last] = value
+    with pytest.raises(ValidationError) as caught:
+        Scenario.model_validate(scenario(topology=leaf_spine(), operation=operation))
+    (error,) = caught.value.errors()
+    place = ".".join(map(str, (*error["loc"], *error.get("ctx", {}).get("path", ()))))
+    assert place.endswith(path)
+    assert message in error["msg"]

@@ -208,6 +208,22 @@ def crowded() -> Data:
     )
 
 
+def by_pairs(data: Data | None = None) -> Data:
+    """Guests of which two move at a time."""
+    data = data or crowded()
+    data["operation"]["limits"] = {"per_cluster": 2}
+    return data
+
+
+def timetable() -> Data:
+    """Two drains, one after the other."""
+    drains = [
+        {"kind": "drain", "name": f"host{i}", "hosts": f"rack0/host{i}", "at": float(i)}
+        for i in range(2)
+    ]
+    return crowded() | {"operation": {"kind": "timetable", "operations": drains}}
+
+
 def ordered() -> Data:
     """A guest whose contents lie one after the other."""
     data = rich(hinting="zero-page")
@@ -558,6 +574,15 @@ CASES: dict[str, tuple[Data, Data]] = {
         "moves": [{"guest": "guest-0", "to": "rack1/host0"}]}}),
     "Drain.hosts": (crowded(), {"operation.hosts": "rack0/host1"}),
     "Drain.placement": (crowded(), {"operation.placement": "first-fit"}),
+    "Drain.name": (crowded(), {"operation.name": "patching"}),
+    "Drain.at_once": (crowded(), {"operation.at_once": 1}),
+    "Drain.window": (by_pairs(), {"operation.window": 0.2}),
+    "Moves.name": (listed(), {"operation.name": "patching"}),
+    "Moves.window": (by_pairs(listed()), {"operation.window": 0.2}),
+    "Timetable.kind": (timetable(), {"operation": crowded()["operation"]}),
+    "Timetable.operations": (timetable(), {"operation.operations.0.at": 2.0}),
+    "Timetable.limits": (timetable(), {"operation.limits": {"per_cluster": 1}}),
+    "Timetable.placement": (timetable(), {"operation.placement": "first-fit"}),
     "Moves.at": (listed(), {"operation.at": 2.0}),
     "Moves.limits": (listed(), {"operation.limits": {"per_cluster": 1}}),
     "Moves.kind": (listed(), {"operation": crowded()["operation"]}),

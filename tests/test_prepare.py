@@ -88,8 +88,8 @@ def test_no_cap_is_infinite() -> None:
     settings = plan.settings["guest"]
     assert settings.max_bandwidth == math.inf
     assert settings.max_rounds == math.inf
-    assert plan.operation.caps == (math.inf, math.inf, math.inf)
-    assert plan.operation.patience.progress_s == math.inf
+    assert plan.management.caps == (math.inf, math.inf, math.inf)
+    assert plan.management.patience.progress_s == math.inf
 
 
 def test_weights_of_migrations_hold_for_all_their_kinds() -> None:

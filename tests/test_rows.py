@@ -47,6 +47,8 @@ def migration(**given):
     sent = (0.1, 0.2, 0.3, 0.4)
     looks = {
         "guest": guest(),
+        "operation": "drain",
+        "after": "db-2",
         "source": Thing(name="rack0/host0"),
         "destination": Thing(name="rack1/host1"),
         "outcome": "completed",
@@ -73,6 +75,7 @@ def test_row_of_a_migration():
     stream, hints = moved.stream, moved.hints
     assert named(MIGRATIONS, migration_row(moved)) == {
         "guest": "db-3", "group": "db", "hinting": "balloon-held",
+        "operation": "drain", "after": "db-2",
         "source": "rack0/host0", "destination": "rack1/host1",
         "attempt": moved.attempt, "outcome": "completed", "reason": "since",
         "requested_s": moved.requested_s, "started_s": moved.started_s,

@@ -196,6 +196,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "MoveColumns": {"guest": ["web-0"], "to": ["rack0/host1"]},
     "Rung": {"downtime_limit": "1s", "rounds": 3},
     "Scenario": minimal(),
+    "Timetable": {"operations": [{"kind": "drain", "hosts": "rack0/host0"}]},
     "Step": {"select": ["free"], "tell": "balloon"},
     "Xbzrle": {"delta": "11B"},
 }
@@ -214,7 +215,7 @@ def test_defaults_are_legal_and_in_si(part: type[BaseModel]) -> None:
 
 def test_there_are_few_models() -> None:
     """Building models takes most of the time of `dcsim validate`."""
-    assert len(parts()) <= 44
+    assert len(parts()) <= 60  # those marked Later are built when one is read
 
 
 def test_quantities_are_si() -> None:

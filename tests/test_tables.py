@@ -83,7 +83,10 @@ def test_page_names_every_column():
     ("record", "tables"),
     [
         ("summary", ["summary"]),
-        ("migrations", ["migrations", "guests", "links", "hosts", "summary"]),
+        (
+            "migrations",
+            ["migrations", "guests", "links", "hosts", "operations", "maintenance", "summary"],
+        ),
         ("full", list(BY_NAME)),
     ],
 )

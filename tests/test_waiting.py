@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dcsim.simulation.engine
-from dcsim.control.operations import Operation
+from dcsim.control.dispatch import Dispatcher
 from dcsim.control.waiting import HeldUp, Queue, Request
 from dcsim.model.host import Host
+from dcsim.model.migration import Migration
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
 from dcsim.units import GiB
@@ -26,9 +27,15 @@ def host(name: str = "host") -> Host:
     return Host(name=name, rack="", node=0, cores=1, memory_bytes=1.0)
 
 
-def request(size: float, destination: Host | None = None) -> Request:
+def request(size: float, turn: int = 0) -> Request:
     """Return a request to leave some host."""
-    return Request(sized(size), HERE, destination)
+    asked: Any = None
+    return Request(sized(size), HERE, None, asked, turn=(0.0, turn))
+
+
+def alike(one: Request) -> float:
+    """Tell requests by their size."""
+    return one.guest.memory_bytes
 
 
 HERE = host("here")
@@ -43,20 +50,27 @@ def test_a_queue_gives_the_first_that_finds_a_destination(
 ) -> None:
     """As a search from its front does, whatever fits at the time; the others keep their order."""
     queue, plain = Queue(), []
-    for size in sizes:
-        plain.append(request(size))
-        queue.append(plain[-1])
+    for turn, size in enumerate(sizes):
+        plain.append(request(size, turn))
+        queue.append(plain[-1], size)
     there = host("there")
     while queue:
         assert list(queue) == plain
+        assert queue.turn == plain[0].turn
         most = data.draw(st.sampled_from([0.5, 1.0, 2.0, 3.0, 4.0]))
-        expected = next((r for r in plain if r.guest.memory_bytes <= most), None)
-        found = queue.take(lambda _, size, most=most: there if size <= most else None)
+        expected = next((r for r in plain if alike(r) <= most), None)
+        found = queue.take(
+            lambda r, most=most: (there, ()) if alike(r) <= most else (None, [alike(r)])
+        )
         if expected is None:
             assert found is None
+            assert set(queue.held_by) == set(map(alike, plain))
             break
         assert found == (expected, there)
         plain.remove(expected)
+    gone = {r.turn for r in plain if data.draw(st.booleans())}
+    assert queue.remove(lambda r: r.turn in gone) == [r for r in plain if r.turn in gone]
+    plain = [r for r in plain if r.turn not in gone]
     assert bool(queue) == bool(plain)
     assert queue.clear() == plain
     assert not queue
@@ -65,11 +79,11 @@ def test_a_queue_gives_the_first_that_finds_a_destination(
 def test_a_queue_asks_once_for_all_that_are_alike() -> None:
     """A thousand guests of one size that find no room cost one question."""
     queue, asked = Queue(), []
-    for _ in range(1000):
-        queue.append(request(1.0))
-    assert queue.take(lambda *alike: asked.append(alike)) is None
-    assert asked == [(None, 1.0)]
-    assert queue.wanted == {None}
+    for turn in range(1000):
+        queue.append(request(1.0, turn), 1.0)
+    assert queue.take(lambda r: asked.append(r.turn) or (None, ["room"])) is None
+    assert asked == [(0.0, 0)]
+    assert list(queue.held_by) == ["room"]
 
 
 # --------------------------------------------------------------------------- held up
@@ -78,51 +92,56 @@ def test_a_queue_asks_once_for_all_that_are_alike() -> None:
 def test_who_waits_for_several_things_waits_once() -> None:
     """In line for each of them; let go, it is in none, and the next is first."""
     held, a, b = HeldUp(), host("a"), host("b")
-    held.hold(a, ["x", "y"])
-    held.hold(b, ["y"])
+    held.hold(a, ["x", "y"], (0.0, 0))
+    held.hold(b, ["y"], (0.0, 1))
     assert list(held) == [a, b]
-    assert held.first("x") == held.first("y") == (0, a)
+    assert held.first("x") == held.first("y") == ((0.0, 0), a)
     held.serve("y")
-    assert held.first("y") == (1, b)
+    assert held.first("y") == ((0.0, 1), b)
     held.release(a)
     assert held.first("x") is None
     assert a not in held
     assert b in held
-    held.hold(a, ["y"])
-    assert held.first("y") == (1, b)
-    assert held.before(2) == [b]
+    held.hold(a, ["y"], (0.0, 2))
+    assert held.first("y") == ((0.0, 1), b)
+    assert held.before((0.0, 2)) == [b]
+    held.hold(b, ["z"], (0.0, 3))
+    assert held.first("z") == ((0.0, 1), b)
 
 
 def test_who_has_gone_takes_no_room() -> None:
     """However often hosts wait for what does not come: each is in line once, nearly."""
-    held, hosts = HeldUp(), [host("a"), host("b")]
+    held, hosts, turn = HeldUp(), [host("a"), host("b")], 0
     for _ in range(1000):
         for one in hosts:
             held.release(one)
-            held.hold(one, ["x"])
-            held.hold(one, ["x"])
+            held.hold(one, ["x"], (0.0, turn))
+            held.hold(one, ["x"], (0.0, turn))
+            turn += 1
     assert len(held._lines["x"]) < 10
     assert list(held) == hosts
-    assert held.first("x") == (1998, hosts[0])
+    assert held.first("x") == ((0.0, 1998), hosts[0])
 
 
-# --------------------------------------------------------------------------- operations
+# --------------------------------------------------------------------------- dispatching
 
 
-class PlainOperation(Operation):
+class PlainDispatcher(Dispatcher):
     """Looks at all that wait whenever anything has ended, and at all hosts for each of them."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.held: dict[Host, None] = {}
         self.ended_one = False
+        self.placement = arguments[-1].placement
 
     def _note(self, *hosts: Host) -> None:
         super()._note(*hosts)
         self.ended_one = True
 
-    def admit(self, *sources: Host) -> None:
+    def dispatch(self, *sources: Host) -> list[Migration]:
         """Look at those held up, if anything has ended, and at these."""
+        started: list[Migration] = []
         held = list(self.held) if self.ended_one else []
         self.ended_one = False
         turns = deque(s for s in dict.fromkeys([*held, *sources]) if self._queues[s])
@@ -131,7 +150,8 @@ class PlainOperation(Operation):
             self.held.pop(source, None)
             if not self.admission.may_leave(source):
                 continue
-            if self.start_next(source):
+            if (found := self.next_of(source)) is not None:
+                started.append(self.start(*found))
                 if self._queues[source]:
                     turns.append(source)
             else:
@@ -142,20 +162,16 @@ class PlainOperation(Operation):
                 for waiting in self._queues[source].clear():
                     self.refuse_for_room(waiting)
             self.held.clear()
+        return started
 
-    def start_next(self, source: Host) -> bool:
+    def next_of(self, source: Host) -> tuple[Request, Host] | None:
         """Try one request after another."""
-        waiting = self._queues[source].clear()
-        found = None
-        for one in waiting:
-            there = None if found else self.look_for(one)
+        for one in list(self._queues[source]):
+            there = self.look_for(one)
             if there is not None:
-                found = one, there
-            else:
-                self._queues[source].append(one)
-        if found is not None:
-            self.start(*found)
-        return found is not None
+                self._queues[source].remove(lambda other, one=one: other is one)
+                return one, there
+        return None
 
     def look_for(self, one: Request) -> Host | None:
         """Look at one host after another."""
@@ -163,7 +179,7 @@ class PlainOperation(Operation):
         size = one.guest.memory_bytes
         fitting = [h for h in among if size <= h.free_bytes and self.admission.may_enter(h)]
         fitting = [h for h in fitting if one.destination is not None or not h.draining]
-        if self.plan.placement == "spread":
+        if self.placement == "spread":
             return max(fitting, key=lambda h: h.free_bytes, default=None)
         return next(iter(fitting), None)
 
@@ -222,6 +238,6 @@ def test_operations_start_what_a_plain_search_starts(
     """The same guests to the same hosts at the same times, and the same refusals."""
     asked = [Scenario.model_validate(crowd(seed + n)) for n in range(10)]
     results = [run(one) for one in asked]
-    monkeypatch.setattr(dcsim.simulation.engine, "Operation", PlainOperation)
+    monkeypatch.setattr(dcsim.simulation.engine, "Dispatcher", PlainDispatcher)
     for one, result in zip(asked, results, strict=True):
         assert repr(run(one).columns) == repr(result.columns)

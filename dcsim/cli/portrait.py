@@ -11,12 +11,13 @@ from dcsim.scenario.chance import random_inputs
 from dcsim.scenario.checks import matching
 from dcsim.scenario.columns import HOST, MEMORY, VCPUS
 from dcsim.scenario.graphs import oversubscription
-from dcsim.scenario.spec import Drain
+from dcsim.scenario.operation import Moves, Placed, parts
 from dcsim.scenario.topology import build, host_names
 from dcsim.units import format_count, format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from dcsim.scenario import spec
+    from dcsim.scenario.operation import Part
     from dcsim.scenario.topology import Network
 
 NOTHING_RANDOM: Final = "Nothing is random: one run is enough."
@@ -64,7 +65,10 @@ def lines(scenario: spec.Scenario) -> Iterator[str]:
     yield ""
     yield f"Hinting: {_hinting(scenario.hinting)}"
     yield f"Migration: {_migration(scenario.migration)}"
-    yield f"Operation: {_operation(scenario.operation, hosts)}"
+    for _, operation in parts(scenario.operation):
+        yield f"Operation: {_operation(operation, hosts)}"
+    if isinstance(scenario.operation, Placed):
+        yield f"Placement: {scenario.operation.placement}"
     yield f"Limits: {_limits(scenario.operation.limits)}"
     yield (
         f"Watched until {format_duration(scenario.settle)} after the last migration, "
@@ -214,12 +218,14 @@ def _migration(migration: spec.Migration) -> str:
     )
 
 
-def _operation(operation: spec.Drain | spec.Moves, hosts: list[str]) -> str:
+def _operation(operation: Part, hosts: list[str]) -> str:
     at = f"at {format_duration(operation.at)}"
-    if isinstance(operation, Drain):
-        drained = _so_many(len(matching(operation.hosts, hosts)), "host")
-        return f"drain of {operation.hosts} ({drained}) {at}, placement {operation.placement}"
-    return f"{_so_many(len(operation.pairs), 'move')} {at}, in the order given"
+    if operation.window is not None:
+        at += f", within {format_duration(operation.window)}"
+    if isinstance(operation, Moves):
+        return f"{_so_many(len(operation.pairs), 'move')} {at}, in the order given"
+    selected = _so_many(len(matching(operation.hosts, hosts)), "host")
+    return f"{operation.kind} {operation.what} ({selected}) {at}"
 
 
 def _limits(limits: spec.Limits) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import simpy
 
-from dcsim.control.operations import Operation
+from dcsim.control.dispatch import Dispatcher
 from dcsim.model.host import Host
 from dcsim.model.migration import World
 
@@ -34,13 +34,13 @@ class FailurePlan(NamedTuple):
 
 
 def fail(
-    world: World, hosts: Sequence[Host], operation: Operation, plan: FailurePlan
+    world: World, hosts: Sequence[Host], dispatcher: Dispatcher, plan: FailurePlan
 ) -> Generator[simpy.Event]:
     """Wait for the time of a failure, and let it happen."""
     yield world.env.timeout(plan.at_s)
     if plan.host is None:
         world.event("failure", plan.name, "connections across this link are lost")
-        for migration in operation.migrations:
+        for migration in dispatcher.migrations:
             if migration.crosses(plan.links):
                 migration.break_off("failed-link", f"the link {plan.name} failed")
         return
@@ -49,7 +49,7 @@ def fail(
     host.failed = True
     for guest in list(host.guests):
         guest.pause(cause="failure")
-    for migration in operation.migrations:
+    for migration in dispatcher.migrations:
         if host in (migration.source, migration.destination):
             migration.break_off("failed-host", f"the host {host.name} failed")
-    operation.give_up(host)
+    dispatcher.give_up(host)

@@ -65,11 +65,11 @@ class Migration:
     """One migration of one guest to a host that has reserved memory for it."""
 
     __slots__ = (
-        "_broken", "_recorded", "_round", "ahead_at", "attempt", "brakes", "destination",
+        "_broken", "_recorded", "_round", "after", "ahead_at", "attempt", "brakes", "destination",
         "dirty_rate", "disk", "disk_s", "downtime_s", "drifts", "ended_s", "faulted", "found_pages",
-        "guest", "hints", "huge_bytes", "outcome", "patience", "paused_at", "policy_s", "reason",
-        "requested_s", "rounds", "settings", "source", "started_s", "stream", "stream_s", "syncs",
-        "watch", "world",
+        "guest", "hints", "huge_bytes", "operation", "outcome", "patience", "paused_at", "policy_s",
+        "reason", "requested_s", "rounds", "settings", "source", "started_s", "stream", "stream_s",
+        "syncs", "watch", "world",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +82,8 @@ class Migration:
         patience: Patience,
         requested_s: float,
         attempt: int = 1,
+        operation: str = "",
+        after: str = "",
     ) -> None:
         assert guest.host is not None
         now = world.env.now
@@ -102,6 +104,8 @@ class Migration:
         self.stream: Stream | None = None
         self.requested_s = requested_s
         self.attempt = attempt
+        self.operation = operation
+        self.after = after
         self.started_s = now
         self.stream_s = self.ended_s = self.paused_at = self.ahead_at = math.nan
         self.disk_s = self.policy_s = self.downtime_s = 0.0

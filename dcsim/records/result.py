@@ -177,6 +177,16 @@ class Result:
         return self.table("hosts")
 
     @property
+    def operations(self) -> pd.DataFrame:
+        """One row an operation."""
+        return self.table("operations")
+
+    @property
+    def maintenance(self) -> pd.DataFrame:
+        """One row a host and step of what operations did with it."""
+        return self.table("maintenance")
+
+    @property
     def events(self) -> pd.DataFrame:
         """What happened, in order of time."""
         return self.table("events")

@@ -66,9 +66,11 @@ MIGRATIONS = Table(
         ("guest", "text", "", "the guest's name"),
         ("group", "text", "", "its group"),
         ("hinting", "text", "", "its hinting policy"),
+        ("operation", "text", "", "the operation that asked for it"),
         ("source", "text", "", "host it left"),
         ("destination", "text", "", "host it went to; empty where none was found"),
         ("attempt", "int", "", "1, and more where it was tried again"),
+        ("after", "text", "", "guest or host whose end or return let it start; empty: none had to"),
         ("outcome", "text", "", "how it ended, one of the named outcomes"),
         ("reason", "text", "", "why, in words, where it did not complete by itself"),
         ("requested_s", "float", "s", "time the operation asked for it"),
@@ -242,6 +244,41 @@ HOSTS = Table(
     ),
 )
 
+OPERATIONS = Table(
+    "operations",
+    "One row an operation: how long it took, how long it had to take, and what it came to.",
+    _columns(
+        ("operation", "text", "", "its name"),
+        ("kind", "text", "", "drain, moves, ..."),
+        ("at_s", "float", "s", "when it started"),
+        ("ended_s", "float", "s", "when it was done; NaN where the horizon came first"),
+        ("makespan_s", "float", "s", "from its start to the end of its last step"),
+        ("window_s", "float", "s", "for how long anything might start; NaN: for ever"),
+        ("hosts", "int", "", "hosts that it was about"),
+        ("hosts_done", "int", "", "of them, done"),
+        ("requested", "int", "", "guests that it asked to move"),
+        ("completed", "int", "", "of them, moved live"),
+        ("completed_cold", "int", "", "of them, moved cold"),
+        ("not_moved", "int", "", "of them, not moved, for whatever reason"),
+        ("retries", "int", "", "attempts after the first"),
+        ("moved_twice", "int", "", "guests that moved for the second time in it"),
+        ("spare_bytes", "float", "B", "memory taken at most on hosts that stayed, beyond before"),
+    ),
+)
+
+MAINTENANCE = Table(
+    "maintenance",
+    "One row a host and step of what operations did with it.",
+    _columns(
+        ("operation", "text", "", "the operation"),
+        ("host", "text", "", "the host"),
+        ("step", "text", "", "drain, ..."),
+        ("from_s", "float", "s", "from this time"),
+        ("to_s", "float", "s", "to this time"),
+        ("trouble", "text", "", "what went wrong, in words; empty: nothing"),
+    ),
+)
+
 EVENTS = Table(
     "events",
     "What happened, in order of time.",
@@ -303,13 +340,22 @@ SUMMARY = Table(
 )
 
 TABLES: Final = (
-    MIGRATIONS, ROUNDS, GUESTS, LINKS, LINK_RATES, SLOWDOWNS, PHASES, HOSTS, EVENTS, SUMMARY
+    MIGRATIONS, ROUNDS, GUESTS, LINKS, LINK_RATES, SLOWDOWNS, PHASES, HOSTS,
+    OPERATIONS, MAINTENANCE, EVENTS, SUMMARY,
 )  # fmt: skip
 BY_NAME: Final = {table.name: table for table in TABLES}
 
 KEPT: Final = {
     "summary": ("summary",),
-    "migrations": ("migrations", "guests", "links", "hosts", "summary"),
+    "migrations": (
+        "migrations",
+        "guests",
+        "links",
+        "hosts",
+        "operations",
+        "maintenance",
+        "summary",
+    ),
     "full": tuple(table.name for table in TABLES),
 }
 """What each `record` setting of a scenario keeps."""

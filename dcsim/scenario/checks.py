@@ -12,6 +12,7 @@ from dcsim.errors import ScenarioError, did_you_mean
 from dcsim.scenario import topology
 from dcsim.scenario.columns import HOST, MEMORY, NAME, owns, tells_contents
 from dcsim.scenario.document import DataPath, steps
+from dcsim.scenario.operation import parts
 from dcsim.scenario.spec import Drain, Graph, GuestGroup, Makeup, Moves, Scenario
 from dcsim.units import format_count, format_duration, format_size
 
@@ -236,10 +237,10 @@ def _contents(scenario: Scenario) -> Iterator[Problem]:
             message = "a guest with a local disk moves live only where migration.block copies it"
             hint = "set migration.block, or 'migratable: cold' and 'because: local-disk'"
             yield Problem(("guests", i, "local_disk"), message, hint)
-        if group.arrive > scenario.operation.at:
+        if group.arrive > scenario.starts_s:
             message = (
                 f"guests would start up to {format_duration(group.arrive)} after the beginning, "
-                f"when the operation has begun, at {format_duration(scenario.operation.at)}"
+                f"when the operation has begun, at {format_duration(scenario.starts_s)}"
             )
             yield Problem(("guests", i, "arrive"), message)
 
@@ -269,20 +270,24 @@ def _own_contents(i: int, group: GuestGroup) -> Iterator[Problem]:
 def _operation(
     scenario: Scenario, places: Sequence[frozenset[str]], hosts: Sequence[str]
 ) -> Iterator[Problem]:
-    operation = scenario.operation
-    if isinstance(operation, Drain):
-        drained = matching(operation.hosts, hosts)
-        path = ("operation", "hosts")
-        if not drained:
-            yield _no_host(path, operation.hosts, hosts)
-        elif len(drained) == len(hosts):
-            message = f"drains all there is, {_hosts(hosts)}: guests can go nowhere"
-            yield Problem(path, message, "leave at least one host")
-    else:
-        yield from _moves(operation, scenario, places, hosts)
+    for path, operation in parts(scenario.operation):
+        if isinstance(operation, Moves):
+            yield from _moves(path, operation, scenario, places, hosts)
+        else:
+            yield from _selected(path, operation, hosts)
+
+
+def _selected(path: DataPath, operation: Drain, hosts: Sequence[str]) -> Iterator[Problem]:
+    selected = matching(operation.hosts, hosts)
+    if not selected:
+        yield _no_host((*path, "hosts"), operation.hosts, hosts)
+    elif len(selected) == len(hosts):
+        message = f"drains all there is, {_hosts(hosts)}: guests can go nowhere"
+        yield Problem((*path, "hosts"), message, "leave at least one host")
 
 
 def _moves(
+    path: DataPath,
     operation: Moves,
     scenario: Scenario,
     places: Sequence[frozenset[str]],
@@ -299,19 +304,21 @@ def _moves(
     moved: dict[str, int] = {}
     for number, (guest, to) in enumerate(operation.pairs):
         if to not in known:
-            yield _no_host(operation.path(number, "to"), to, hosts)
+            yield _no_host((*path, *operation.path(number, "to")), to, hosts)
         if guest not in guests:
-            yield _no_guest(operation.path(number, "guest"), guest, scenario.guests)
+            yield _no_guest((*path, *operation.path(number, "guest")), guest, scenario.guests)
             continue
         i, home = guests[guest]
         if moved.setdefault(guest, number) != number:
             message = f"{guest!r} is moved by moves[{moved[guest]}] already"
-            yield Problem(operation.path(number, "guest"), message)
+            yield Problem((*path, *operation.path(number, "guest")), message)
         elif i in fixed:
             message = f"{guest!r} does not move: guests[{i}] has 'migratable: no'"
-            yield Problem(operation.path(number, "guest"), message)
+            yield Problem((*path, *operation.path(number, "guest")), message)
         elif to == home:
-            yield Problem(operation.path(number, "to"), f"{guest!r} stands on {to!r} already")
+            yield Problem(
+                (*path, *operation.path(number, "to")), f"{guest!r} stands on {to!r} already"
+            )
 
 
 def _no_guest(path: DataPath, guest: str, guests: Sequence[GuestGroup]) -> Problem:

@@ -127,6 +127,8 @@ class _Expansion:
                 value[key] = self._table(child, chain)
             elif key == "operation":
                 value[key] = self.mapping(child, chain)
+            elif key == "operations" and isinstance(child.value, list):
+                value[key] = Node([self.mapping(part, chain) for part in child.value], child.mark)
             elif key == "guests" and isinstance(child.value, list):
                 groups = [group for entry in child.value for group in self._group(entry, chain)]
                 value[key] = Node(groups, child.mark)

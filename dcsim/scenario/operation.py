@@ -1,29 +1,60 @@
 """What is asked of the cluster: operations, each with what it moves and when."""
 
+import functools
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from dcsim.scenario.base import Spec, wrong
+from dcsim.scenario.base import Later, Spec, wrong
 from dcsim.scenario.policy import Limits
-from dcsim.scenario.quantities import Duration, written
+from dcsim.scenario.quantities import Count, Duration, Positive, written
 
 
-class Operation(Spec):
-    """What every operation has."""
+class Managed(Spec):
+    """What says how guests are moved: who may start, and where they go."""
 
-    at: Duration = Field(default=0.0, description="when it starts")
     limits: Limits = written({})
 
 
-class Drain(Operation):
+class Placed(Managed):
+    """The same, where destinations have to be found."""
+
+    placement: Literal["first-fit", "spread"] = Field(
+        default="spread", description="which destination"
+    )
+
+
+class Operation(Managed):
+    """What every operation has."""
+
+    name: str | None = Field(
+        default=None, min_length=1, max_length=200, description="default: its kind"
+    )
+    at: Duration = Field(default=0.0, description="when it starts")
+    window: Annotated[Duration, Positive] | None = Field(
+        default=None, description="nothing starts any more when so long has passed"
+    )
+
+    @property
+    def called(self) -> str:
+        """What tables call it."""
+        kind: str = getattr(self, "kind")  # noqa: B009 - every kind has its own
+        return self.name or kind
+
+
+class Drain(Placed, Operation):
     """Empty some hosts: every guest on them moves elsewhere, or is reported."""
 
     kind: Literal["drain"] = "drain"
     hosts: str = Field(max_length=200, description="name pattern, e.g. rack0/*")
-    placement: Literal["first-fit", "spread"] = Field(
-        default="spread", description="which destination"
+    at_once: Count | None = Field(
+        default=None, ge=1, description="so many hosts at a time; unset: all"
     )
+
+    @property
+    def what(self) -> str:
+        """What it moves, in words."""
+        return f"of {self.hosts}" + (f", {self.at_once} at a time" if self.at_once else "")
 
 
 class Move(Spec):
@@ -65,6 +96,11 @@ class Moves(Operation):
     ] = Field(description="a list; or two columns, guest and to, or a CSV file of them")
 
     @property
+    def what(self) -> str:
+        """What it moves, in words."""
+        return f"{len(self.pairs)} listed"
+
+    @property
     def pairs(self) -> list[tuple[str, str]]:
         """Each guest, and the host it moves to."""
         if isinstance(self.moves, MoveColumns):
@@ -72,6 +108,42 @@ class Moves(Operation):
         return [(move.guest, move.to) for move in self.moves]
 
     def path(self, index: int, what: Literal["guest", "to"]) -> tuple[str | int, ...]:
-        """Return where the guest or the host of a move stands in the scenario's data."""
+        """Return where the guest or the host of a move stands in the operation's data."""
         within = (what, index) if isinstance(self.moves, MoveColumns) else (index, what)
-        return ("operation", "moves", *within)
+        return ("moves", *within)
+
+
+Part = Drain | Moves
+"""An operation that does something itself."""
+
+
+class Timetable(Placed):
+    """Several operations, each at its time; they share limits and placement."""
+
+    kind: Literal["timetable"] = "timetable"
+    operations: list[Annotated[Drain | Moves, Later()]] = Field(min_length=1, max_length=10_000)
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        names: dict[str, int] = {}
+        for i, part in enumerate(self.operations):
+            for key in Placed.model_fields:
+                if getattr(part, key, None) not in (None, getattr(_nothing_said(), key)):
+                    raise wrong("all operations of a timetable share it", "operations", i, key)
+            if names.setdefault(part.called, i) != i:
+                message = f"operations[{names[part.called]}] is called {part.called!r} too"
+                raise wrong(message, "operations", i, "name" if part.name else "kind")
+        return self
+
+
+@functools.cache
+def _nothing_said() -> Placed:
+    """Return what holds where nothing is said."""
+    return Placed.model_validate({})
+
+
+def parts(operation: Part | Timetable) -> list[tuple[tuple[str | int, ...], Part]]:
+    """Return the operations that are asked for, each with where it stands in the scenario."""
+    if not isinstance(operation, Timetable):
+        return [(("operation",), operation)]
+    return [(("operation", "operations", i), part) for i, part in enumerate(operation.operations)]

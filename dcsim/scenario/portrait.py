@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dcsim import units
+from dcsim.scenario.operation import parts
 
 if TYPE_CHECKING:
     from dcsim.scenario.spec import GuestGroup, Scenario
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 def table(scenario: Scenario) -> str:
     """Return what a scenario asks for as an HTML table; every name in it is escaped."""
     cap = scenario.migration.max_bandwidth
-    operation = scenario.operation
-    what = (
-        f"of {operation.hosts}" if operation.kind == "drain" else f"{len(operation.pairs)} listed"
-    )
     rows = [
         ("topology", scenario.topology.kind),
         *(("guests", _guests(group)) for group in scenario.guests),
@@ -26,7 +23,10 @@ def table(scenario: Scenario) -> str:
             "migration",
             f"{scenario.migration.hypervisor}, {units.format_rate(cap) if cap else 'no cap'}",
         ),
-        ("operation", f"{operation.kind} {what} at {units.format_duration(operation.at)}"),
+        *(
+            ("operation", f"{part.kind} {part.what} at {units.format_duration(part.at)}")
+            for _, part in parts(scenario.operation)
+        ),
         ("horizon", f"{units.format_duration(scenario.horizon)}, seed {scenario.seed}"),
     ]
     cells = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows)

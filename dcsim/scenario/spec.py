@@ -41,19 +41,73 @@ from dcsim.scenario.fabric import (
 from dcsim.scenario.failure import Failure
 from dcsim.scenario.guests import GuestGroup, Place
 from dcsim.scenario.hosted import HugePages, LocalDisk
-from dcsim.scenario.operation import Drain, Move, MoveColumns, Moves, Operation
+from dcsim.scenario.operation import (
+    Drain,
+    Managed,
+    Move,
+    MoveColumns,
+    Moves,
+    Operation,
+    Placed,
+    Timetable,
+    parts,
+)
 from dcsim.scenario.policy import Adapt, Hinting, Limits, Migration, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, written
 from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
-    "MODEL_VERSION", "Activity", "Adapt", "AutoConverge", "Block", "Compression", "DirtyLimit",
-    "DowntimeSteps", "Drain", "Encryption", "Fabric", "Failure", "FatTree", "Graph", "GraphLink",
-    "GraphNode", "GuestGroup", "Hinting", "Host", "HugePages", "LeafSpine", "Limits", "Load",
-    "LocalDisk", "Makeup", "Migration", "Move", "MoveColumns", "Moves", "Multifd", "Operation",
-    "Pattern", "Place", "PostCopy", "Retry", "Rung", "Scenario", "Spec", "Step", "Storage",
-    "ThreeTier", "Topology", "TrafficKind", "TwoHosts", "TwoSites", "Workload", "Xbzrle",
+    "MODEL_VERSION",
+    "Activity",
+    "Adapt",
+    "AutoConverge",
+    "Block",
+    "Compression",
+    "DirtyLimit",
+    "DowntimeSteps",
+    "Drain",
+    "Encryption",
+    "Fabric",
+    "Failure",
+    "FatTree",
+    "Graph",
+    "GraphLink",
+    "GraphNode",
+    "GuestGroup",
+    "Hinting",
+    "Host",
+    "HugePages",
+    "LeafSpine",
+    "Limits",
+    "Load",
+    "LocalDisk",
+    "Makeup",
+    "Managed",
+    "Migration",
+    "Move",
+    "MoveColumns",
+    "Moves",
+    "Multifd",
+    "Operation",
+    "Pattern",
+    "Place",
+    "Placed",
+    "PostCopy",
+    "Retry",
+    "Rung",
+    "Scenario",
+    "Spec",
+    "Step",
+    "Storage",
+    "ThreeTier",
+    "Timetable",
+    "Topology",
+    "TrafficKind",
+    "TwoHosts",
+    "TwoSites",
+    "Workload",
+    "Xbzrle",
 ]  # fmt: skip
 
 _TELLING: Final = frozenset({"about", "sources", "record"})
@@ -90,7 +144,7 @@ class Scenario(Spec):
     guests: list[GuestGroup] = Field(min_length=1, max_length=100_000)
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
-    operation: Annotated[Drain | Moves, Field(discriminator="kind")]
+    operation: Annotated[Drain | Moves | Timetable, Later()]
     failures: list[Annotated[Failure, Later()]] | None = Field(
         default=None, max_length=10_000, description="hosts and links that fail"
     )
@@ -109,13 +163,19 @@ class Scenario(Spec):
 
     @model_validator(mode="after")
     def _time(self) -> Self:
-        if self.operation.at >= self.horizon:
-            raise wrong(
-                f"the operation starts at {units.format_duration(self.operation.at)}, "
-                f"when the horizon, {units.format_duration(self.horizon)}, has passed",
-                *("operation", "at"),
-            )
+        for path, operation in parts(self.operation):
+            if operation.at >= self.horizon:
+                raise wrong(
+                    f"the operation starts at {units.format_duration(operation.at)}, "
+                    f"when the horizon, {units.format_duration(self.horizon)}, has passed",
+                    *(*path, "at"),
+                )
         return self
+
+    @property
+    def starts_s(self) -> float:
+        """When the first operation starts."""
+        return min(operation.at for _, operation in parts(self.operation))
 
     def _repr_html_(self) -> str:
         """Show what is asked, for notebooks."""

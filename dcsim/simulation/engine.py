@@ -12,8 +12,9 @@ from typing import NamedTuple
 import simpy
 from simpy.core import StopSimulation
 
+from dcsim.control.dispatch import Dispatcher
 from dcsim.control.failures import fail
-from dcsim.control.operations import Operation
+from dcsim.control.operations import Operation, operation
 from dcsim.garbage import no_collection
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
@@ -172,12 +173,15 @@ class _Run:
             guest.live(self.hosts[plan.host], start_s=plan.start_s)
         self.before = Counter(plan.host for plan in prepared.guests)
         world = World(env, self.network, prepared.migration_routes, self.streams, recorder, disks)
-        self.operation = Operation(
-            world, self.hosts, self.guests, prepared.settings, prepared.operation
+        self.dispatcher = Dispatcher(
+            world, self.hosts, self.guests, prepared.settings, prepared.management
         )
-        env.process(self.operation.run())
+        self.operations = [operation(self.dispatcher, plan) for plan in prepared.operations]
+        self.done = env.all_of([one.done for one in self.operations])
+        for one in self.operations:
+            env.process(one.run())
         for failure in prepared.failures:
-            env.process(fail(world, self.hosts, self.operation, failure))
+            env.process(fail(world, self.hosts, self.dispatcher, failure))
 
     def _disks(self, name: str, rate: float, capacity: list[float]) -> dict[int, int]:
         """Add a link for one way of each host's local disks, if there is a bound on it."""
@@ -196,9 +200,8 @@ class _Run:
         """Run to the end and return the tables."""
         env, prepared = self.env, self.prepared
         self._end_after(prepared.horizon_s)
-        done = self.operation.done
-        assert done.callbacks is not None
-        done.callbacks.append(lambda _: self._end_after(prepared.settle_s))
+        assert self.done.callbacks is not None
+        self.done.callbacks.append(lambda _: self._end_after(prepared.settle_s))
         events = 0
         step, told = env.step, time.monotonic()
         with suppress(StopSimulation):
@@ -215,7 +218,7 @@ class _Run:
         if progress is not None:
             progress(self._progress(events))
         summary = self.recorder.summarise(
-            operation_at_s=prepared.operation.at_s, simulated_s=env.now
+            operation_at_s=min(plan.at_s for plan in prepared.operations), simulated_s=env.now
         )
         return Result(
             scenario=prepared.scenario,
@@ -238,8 +241,8 @@ class _Run:
             self.env.now,
             self.prepared.horizon_s,
             events,
-            self.operation.ended,
-            self.operation.requested,
+            self.dispatcher.ended,
+            self.dispatcher.requested,
         )
 
     def _verify(self) -> None:
@@ -254,7 +257,8 @@ class _Run:
             self.network.close(flow)
         for guest in self.guests:
             guest.part()
-        vars(self.env).clear()
+        for one in (self.dispatcher, *self.operations, self.env):
+            vars(one).clear()
         vars(self).clear()
 
     # ------------------------------------------------------------------ records
@@ -264,9 +268,9 @@ class _Run:
 
     def _finish(self) -> None:
         """Let everything reach the end, and write the tables of what there is."""
-        if not self.operation.done.triggered:
-            self.operation.cancel("the horizon came first")
-        self.operation.record_unsettled()
+        if not self.done.triggered:
+            self.dispatcher.cancel("the horizon came first")
+        self.dispatcher.record_unsettled()
         for guest in self.guests:
             guest.leave_off()
         self.network.finish()
@@ -294,4 +298,5 @@ class _Run:
                 for (link, kind), from_s, _, rate in self.rates.finish(self.env.now)
             ),
         )
+        rows("operations", map(Operation.row, self.operations))
         rows("slowdowns", self.slowdowns.finish(self.env.now))

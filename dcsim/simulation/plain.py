@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from dcsim.control.dispatch import Management
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, did_you_mean
@@ -20,6 +21,8 @@ from dcsim.model.stream import Settings
 from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
 from dcsim.scenario import spec
+from dcsim.scenario.checks import matching
+from dcsim.scenario.operation import Part, parts
 from dcsim.scenario.topology import Network
 from dcsim.units import GiB
 
@@ -135,16 +138,11 @@ def _downtime_steps(ladder: spec.DowntimeSteps | None) -> DowntimeSteps | None:
     return DowntimeSteps(ladder.start, ladder.cooldown, floor_gib, tuple(steps))
 
 
-def operation_of(operation: spec.Drain | spec.Moves) -> OperationPlan:
-    """Return an operation as control has it: a limit that is not set is infinite."""
+def management_of(operation: spec.Managed) -> Management:
+    """Return the rules of migrations as control has them: a limit that is not set is infinite."""
     limits = operation.limits
-    drain = operation if isinstance(operation, spec.Drain) else None
-    return OperationPlan(
-        kind=operation.kind,
-        at_s=operation.at,
-        hosts=drain.hosts if drain else "",
-        placement=drain.placement if drain else "",
-        moves=tuple(operation.pairs) if isinstance(operation, spec.Moves) else (),
+    return Management(
+        placement=getattr(operation, "placement", ""),
         caps=(limit(limits.per_cluster), limit(limits.per_host_out), limit(limits.per_host_in)),
         patience=Patience(
             control_plane_s=limits.control_plane,
@@ -157,3 +155,18 @@ def operation_of(operation: spec.Drain | spec.Moves) -> OperationPlan:
             retry=plain(Retry, limits.retry),
         ),
     )
+
+
+def operations_of(operation: Part | spec.Timetable, network: Network) -> Iterator[OperationPlan]:
+    """Yield operations as control has them, hosts by their places."""
+    hosts = {network.node_names[node]: i for i, node in enumerate(network.hosts)}
+    for _, part in parts(operation):
+        plan = OperationPlan(part.kind, part.called, part.at, limit(part.window))
+        if isinstance(part, spec.Moves):
+            yield plan._replace(moves=tuple((guest, hosts[to]) for guest, to in part.pairs))
+        else:
+            yield plan._replace(
+                about=part.hosts,
+                hosts=tuple(hosts[name] for name in matching(part.hosts, hosts)),
+                at_once=limit(part.at_once),
+            )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
+from dcsim.control.dispatch import Management
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, ScenarioError
@@ -28,7 +29,8 @@ from dcsim.simulation.placing import places, stand
 from dcsim.simulation.plain import (
     failures_of,
     limit,
-    operation_of,
+    management_of,
+    operations_of,
     policy_of,
     routes_of,
     settings_of,
@@ -60,7 +62,8 @@ class Prepared:
     disk_write: float
     guests: tuple[GuestPlan, ...]
     settings: dict[str, Settings]
-    operation: OperationPlan
+    management: Management
+    operations: tuple[OperationPlan, ...]
     failures: tuple[FailurePlan, ...]
     horizon_s: float
     settle_s: float
@@ -155,7 +158,8 @@ class Preparation:
                 group.group: settings(group.migration or scenario.migration)
                 for group in scenario.guests
             },
-            "operation": operation_of(scenario.operation),
+            "management": management_of(scenario.operation),
+            "operations": tuple(operations_of(scenario.operation, network)),
             "failures": tuple(failures_of(scenario.failures or [], network, problems)),
             "horizon_s": scenario.horizon,
             "settle_s": scenario.settle,

@@ -1,0 +1,456 @@
+"""The management plane: requests to move guests come in, migrations go out.
+
+Requests wait in one queue a source host and start as admission and room allow; whenever a migration
+ends, the queues that its end can help are looked at again. All operations of a run share it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from typing import NamedTuple
+
+import simpy
+
+from dcsim.control.admission import Admission
+from dcsim.control.batch import Batch
+from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
+from dcsim.control.waiting import Alike, HeldUp, Queue, Request, Turn
+from dcsim.model.guest import Guest
+from dcsim.model.host import Host
+from dcsim.model.migration import Migration, World
+from dcsim.model.patience import Patience
+from dcsim.model.stream import Settings
+from dcsim.units import format_duration, format_size
+
+
+class Management(NamedTuple):
+    """How migrations are managed, ready to run.
+
+    Attributes
+    ----------
+    placement
+        Name of the placement.
+    caps
+        Per cluster, out of a host, into a host.
+    patience
+        Management's time and time limits.
+    """
+
+    placement: str
+    caps: tuple[float, float, float]
+    patience: Patience
+
+
+Rank = Callable[[Request], float]
+"""Whose turn comes first: the lowest."""
+
+THE_CLUSTER: Hashable = "the cluster"
+"""What holds up who was not looked at, because the cluster was full."""
+ANY_ROOM: Hashable = None
+"""What holds up who would go anywhere."""
+
+
+class Dispatcher:
+    """The management plane at work.
+
+    Parameters
+    ----------
+    world
+        Clock, network, records.
+    hosts, guests
+        All of the cluster, in order.
+    settings
+        Migration settings of each guest, by its group.
+    management
+        The rules.
+
+    Attributes
+    ----------
+    requested, ended
+        How many guests were asked to move, and how many of those have come to their end.
+    migrations
+        Those under way, or settling in.
+    promised
+        How many hosts are away and will take guests again: who finds no room waits for them.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        hosts: Sequence[Host],
+        guests: Sequence[Guest],
+        settings: dict[str, Settings],
+        management: Management,
+    ) -> None:
+        self.world = world
+        self.hosts = hosts
+        self.guests = guests
+        self.settings = settings
+        self.patience = management.patience
+        self.admission = Admission(*management.caps)
+        self.place: Placement = PLACEMENTS.get(management.placement, first_fit)
+        self.requested = self.ended = self.waiting = self.promised = 0
+        self.migrations: dict[Migration, Request] = {}
+        self.rank: Rank | None = None
+        self._room = Room(hosts, self._takes)
+        self._queues: dict[Host, Queue] = defaultdict(Queue)
+        self._held_up = HeldUp()
+        self._freed: set[Hashable] = set()
+        self._least = math.inf
+        self._count = count()
+        self._asked: dict[Guest, Request] = {}
+        self._followers: dict[Guest, list[Request]] = {}
+        self._awaited: dict[Host, simpy.Event] = {}
+        self._cause = ""
+
+    # ------------------------------------------------------------------ hosts
+
+    def close(self, host: Host) -> None:
+        """Let a host take no more guests."""
+        host.draining = True
+        self._room.note(host)
+
+    def reopen(self, host: Host) -> None:
+        """Let a host take guests again."""
+        host.draining = False
+        self._note(host)
+        self._cause = host.name
+        self.run_all(self.dispatch())
+
+    def arrival(self, host: Host) -> simpy.Event:
+        """Return what fires when the next migration to a host has ended."""
+        if host not in self._awaited:
+            self._awaited[host] = self.world.env.event()
+        return self._awaited[host]
+
+    def _takes(self, host: Host) -> bool:
+        return not host.draining and self.admission.may_enter(host)
+
+    # ------------------------------------------------------------------ requests
+
+    def submit(self, batch: Batch, requests: Sequence[Request]) -> Batch:
+        """Take in the requests of an operation, and start what may start."""
+        batch.requested += len(requests)
+        self.requested += len(requests)
+        sources: dict[Host, None] = {}
+        for request in requests:
+            if self._enlist(request):
+                sources[request.source] = None
+        self._cause = ""
+        self.run_all(self.dispatch(*sources))
+        batch.look()
+        return batch
+
+    def _enlist(self, request: Request) -> bool:
+        """Let a request stand in its queue; return whether it does."""
+        guest, source = request.guest, request.source
+        other = self._asked.get(guest)
+        if other is not None and other is not request:
+            self._followers.setdefault(guest, []).append(request)
+        elif source.failed:
+            self.refuse(request, "failed-host", f"the host {source.name} failed")
+        elif guest.profile.migratable == "no":
+            self.refuse(request, "not-movable", guest.profile.why_not_live)
+        elif request.destination is source:
+            self.refuse(request, "cancelled", f"it is on {source.name} already")
+        elif request.batch.operation.over:
+            self.refuse(request, "cancelled", request.batch.operation.why_over)
+        else:
+            rank = 0.0 if self.rank is None else self.rank(request)
+            request.turn = (rank, next(self._count))
+            self._asked[guest] = request
+            self._queues[source].append(request, self._alike(request))
+            self._least = min(self._least, guest.memory_bytes)
+            return True
+        return False
+
+    def _alike(self, request: Request) -> Alike:
+        return (request.destination, request.guest.memory_bytes)
+
+    def _let_go(self, guest: Guest) -> None:
+        """A guest has settled: who asked for it meanwhile may have it."""
+        del self._asked[guest]
+        for request in self._followers.pop(guest, ()):
+            host = guest.host
+            if host is None or not guest.running:
+                self.refuse(request, "cancelled", "it runs no longer")
+            elif request.destination is None and not host.draining:
+                self.refuse(request, "cancelled", f"it went to {host.name} already")
+            else:
+                request.source = host
+                if self._enlist(request):
+                    self.run_all(self.dispatch(host))
+
+    def withdraw(self, wanted: Callable[[Request], bool], outcome: str, reason: str) -> None:
+        """Refuse those who wait, and of whom something is true."""
+        for source, queue in self._queues.items():
+            for request in queue.remove(wanted):
+                self._drop(request, outcome, reason)
+            if not queue:
+                self._held_up.release(source)
+
+    def give_up(self, source: Host) -> None:
+        """Refuse those who wait to leave a host that was lost."""
+        for request in self._queues[source].clear():
+            self._drop(request, "failed-host", f"the host {source.name} failed")
+        self._held_up.release(source)
+        self._note(source)
+        self._cause = source.name
+        self.run_all(self.dispatch())
+
+    def _drop(self, request: Request, outcome: str, reason: str) -> None:
+        """Refuse one that has stood in a queue."""
+        self.refuse(request, outcome, reason)
+        self._let_go(request.guest)
+
+    # ------------------------------------------------------------------ working them off
+
+    def dispatch(self, *sources: Host) -> list[Migration]:
+        """Start what may start, until none can; what is returned is still to be run.
+
+        Without an order, one guest leaves each host in turn, and hosts that were held up by what
+        has changed since come before these. With one, the lowest rank of all hosts comes first.
+        """
+        started: list[Migration] = []
+        turns: list[tuple[Turn, Host]] = []
+        for source in sources:
+            if self._queues[source]:
+                heappush(turns, (self._turn(source), source))
+        in_vain: list[tuple[Hashable, Host, Turn]] = []
+        last: Turn | None = None
+        while self.admission.open:
+            held = self._first_held_up() if self._held_up else None
+            if held is not None and not (self.rank and turns and turns[0][0] < held[0]):
+                turn, source, reason = held
+                self._held_up.serve(reason)
+            elif turns:
+                held = None
+                turn, source = heappop(turns)
+                self._held_up.release(source)
+            else:
+                break
+            queue = self._queues[source]
+            if not queue or not self.admission.may_leave(source):
+                self._held_up.release(source)  # its own next end will look here again
+            elif (found := queue.take(self.find)) is not None:
+                started.append(self.start(*found))
+                self._held_up.release(source)
+                last = turn if held is not None else None
+                if queue:
+                    heappush(turns, (self._turn(source), source))
+            elif held is not None:
+                in_vain.append((reason, source, turn))
+            else:
+                self._held_up.hold(source, queue.held_by, self._turn(source))
+        if last is not None and not self.admission.open and self.rank is None:
+            # whom the last of those held up overtook comes after those who were not looked at
+            for source in self._held_up.before(last):
+                self._held_up.release(source)
+                self._held_up.hold(source, self._queues[source].held_by, self._turn(source))
+        else:
+            for reason, source, turn in in_vain:
+                again = self._queues[source].held_by if reason is THE_CLUSTER else [reason]
+                self._held_up.hold(source, again, turn)
+        for _, source in sorted(turns):
+            self._held_up.hold(source, [THE_CLUSTER], self._turn(source))
+        if self.admission.running == 0 and self.waiting == 0 and self.promised == 0:
+            for source in list(self._held_up):
+                self._held_up.release(source)
+                for request in self._queues[source].clear():
+                    self.refuse_for_room(request)
+        return started
+
+    def _turn(self, source: Host) -> Turn:
+        """Return when it is a host's turn: after all others, or by the rank of who is first."""
+        return self._queues[source].turn if self.rank else (0.0, next(self._count))
+
+    def _first_held_up(self) -> tuple[Turn, Host, Hashable] | None:
+        """Return the first host that what held it up holds up no longer, its turn, and what."""
+        found: tuple[Turn, Host, Hashable] | None = None
+        for reason in (THE_CLUSTER, *self._freed):
+            first = self._held_up.first(reason) if self._has_room(reason) else None
+            if first is None:
+                self._freed.discard(reason)
+            elif found is None or first[0] < found[0]:
+                found = (*first, reason)
+        return found
+
+    def _has_room(self, reason: Hashable) -> bool:
+        """Whether a host, or any, or the cluster takes the smallest guest now."""
+        if isinstance(reason, Host):
+            return self.admission.may_enter(reason) and self._least <= reason.free_bytes
+        return reason is THE_CLUSTER or self._least <= self._room.most
+
+    def _note(self, *hosts: Host) -> None:
+        """Look again at hosts that may have more room, or less."""
+        grown = [host for host in hosts if self._room.note(host)]
+        if self._held_up:
+            self._freed.update([*hosts, ANY_ROOM] if grown else hosts)
+
+    def find(self, request: Request) -> tuple[Host | None, Collection[Hashable]]:
+        """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
+        wanted, size = request.destination, request.guest.memory_bytes
+        if wanted is None:
+            return self.place(self._room, size), [ANY_ROOM]
+        fits = self.admission.may_enter(wanted) and size <= wanted.free_bytes
+        return wanted if fits else None, [wanted]
+
+    def start(self, request: Request, destination: Host) -> Migration:
+        """Reserve the memory and begin."""
+        guest, batch = request.guest, request.batch
+        destination.reserve(guest)
+        self.admission.enter(request.source, destination)
+        self._room.note(destination)
+        migration = Migration(
+            self.world,
+            guest,
+            destination,
+            settings=self.settings[guest.profile.group],
+            patience=self.patience,
+            requested_s=batch.asked_s,
+            attempt=request.attempt,
+            operation=batch.operation.name,
+            after=self._cause,
+        )
+        self.migrations[migration] = request
+        batch.operation.note_start(migration)
+        self.world.event("started", guest.name, request.source.name, "to", destination.name)
+        return migration
+
+    def run_all(self, migrations: Iterable[Migration]) -> None:
+        """Let all of these run from now on."""
+        for migration in migrations:
+            self.world.env.process(self.see_through(migration))
+
+    def see_through(self, migration: Migration) -> Generator[simpy.Event]:
+        """Run a migration; then those start that its end makes room for, one in its place."""
+        following = [migration]
+        while following:
+            migration, *others = following
+            self.run_all(others)
+            live = migration.guest.profile.migratable == "live"
+            yield from migration.run() if live else migration.run_cold()
+            following = self.end(migration)
+            if migration.hints.policy.steps:  # there is something left to do, which takes time
+                self.run_all(following)
+                following = []
+            yield from migration.settle_in()
+            request = self.migrations.pop(migration)
+            if not request.again:
+                self._let_go(migration.guest)
+
+    def end(self, migration: Migration) -> list[Migration]:
+        """Count a migration out; return those that its end lets start."""
+        request = self.migrations[migration]
+        self.admission.leave(migration.source, migration.destination)
+        request.batch.operation.note_end(migration)
+        request.again = self.may_retry(request, migration)
+        if request.again:
+            self.world.env.process(self.try_again(request))
+        else:
+            self._note_end(request)
+        if migration.destination in self._awaited:
+            self._awaited.pop(migration.destination).succeed()
+        self._note(migration.source, migration.destination)
+        self._cause = migration.guest.name
+        waits = migration.source in self._held_up
+        return self.dispatch() if waits else self.dispatch(migration.source)
+
+    def _note_end(self, request: Request) -> None:
+        self.ended += 1
+        request.batch.note_end()
+
+    def may_retry(self, request: Request, migration: Migration) -> bool:
+        """Whether a migration that came to nothing is tried again."""
+        retry = self.patience.retry
+        if retry is None or request.attempt >= retry.attempts or request.batch.operation.over:
+            return False
+        came_to_nothing = migration.outcome.startswith(("aborted", "failed"))
+        there = migration.guest.running and migration.guest.host is request.source
+        return came_to_nothing and there
+
+    def try_again(self, request: Request) -> Generator[simpy.Event]:
+        """Wait, and let a request stand in its queue once more."""
+        retry = self.patience.retry
+        assert retry is not None
+        delay_s = retry.delay_s(request.attempt)
+        request.attempt += 1
+        self.waiting += 1
+        after = format_duration(delay_s)
+        self.world.event("retry", request.guest.name, f"attempt {request.attempt} after {after}")
+        yield self.world.env.timeout(delay_s)
+        self.waiting -= 1
+        request.again = False
+        self._cause = request.guest.name
+        if self._enlist(request):
+            self.run_all(self.dispatch(request.source))
+        else:
+            self._let_go(request.guest)
+            self.run_all(self.dispatch())
+
+    # ------------------------------------------------------------------ what does not move
+
+    def refuse_for_room(self, request: Request) -> None:
+        """Report a guest that no host can take."""
+        size = format_size(request.guest.memory_bytes)
+        if request.destination is not None:
+            free = format_size(request.destination.free_bytes)
+            reason = f"{request.destination.name} has {free} free, it needs {size}"
+        else:
+            most = self._room.emptiest
+            where = (
+                f"the most free is {format_size(most.free_bytes)} on {most.name}"
+                if most
+                else "none is left"
+            )
+            reason = f"no other host has {size} free; {where}"
+        self._drop(request, "no-room", reason)
+
+    def refuse(self, request: Request, outcome: str, reason: str) -> None:
+        """Write the row of a guest that does not move at all."""
+        guest, batch = request.guest, request.batch
+        self.world.event(outcome, guest.name, reason)
+        self.world.recorder.add(
+            "migrations",
+            guest=guest.name,
+            group=guest.profile.group,
+            hinting=guest.profile.policy.name,
+            operation=batch.operation.name,
+            source=request.source.name,
+            destination=request.destination.name if request.destination else "",
+            attempt=request.attempt,
+            outcome=outcome,
+            reason=reason,
+            requested_s=batch.asked_s,
+            started_s=math.nan,
+            ended_s=self.world.env.now,
+            memory_bytes=guest.memory_bytes,
+            **dict.fromkeys(_NOTHING_SENT, 0.0),
+        )
+        self._note_end(request)
+
+    def record_unsettled(self) -> None:
+        """Write the rows of migrations that were still settling in at the destination."""
+        for migration in self.migrations:
+            migration.record()
+
+    def cancel(self, reason: str) -> None:
+        """End everything, as the run ends."""
+        for migration in self.migrations:
+            migration.cancel(reason)
+        for queue in self._queues.values():
+            for request in queue:
+                self.refuse(request, "cancelled", f"{reason} before it could start")
+
+
+_NOTHING_SENT = (
+    "total_time_s", "policy_s", "downtime_s", "unreachable_s", "disk_s", "follow_s", "sent_bytes",
+    "first_pass_bytes", "disk_copy_bytes", "mirror_bytes", "resent_bytes", "switchover_bytes",
+    "postcopy_bytes", "prefetch_bytes", "normal_pages", "delta_pages", "zero_pages",
+    "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "faulted_pages",
+    "left_bytes",
+)  # fmt: skip

@@ -1,0 +1,16 @@
+"""What is done to the cluster: a kind of operation a module."""
+
+from dcsim.control.dispatch import Dispatcher
+from dcsim.control.operations.drain import Drain
+from dcsim.control.operations.moves import Moves
+from dcsim.control.operations.operation import Operation, OperationPlan
+
+KINDS: dict[str, type[Operation]] = {kind.kind: kind for kind in (Drain, Moves)}
+
+
+def operation(dispatcher: Dispatcher, plan: OperationPlan) -> Operation:
+    """Return an operation, ready to run."""
+    return KINDS[plan.kind](dispatcher, plan)
+
+
+__all__ = ["KINDS", "Operation", "OperationPlan", "operation"]

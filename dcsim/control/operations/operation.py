@@ -1,0 +1,229 @@
+"""What all operations have in common: a time, a window, requests that they wait for, a tally."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import simpy
+
+from dcsim.control.batch import Batch
+from dcsim.control.waiting import Request
+from dcsim.model.guest import Guest
+from dcsim.model.host import Host
+from dcsim.units import format_duration
+
+if TYPE_CHECKING:
+    from dcsim.control.dispatch import Dispatcher
+    from dcsim.model.migration import Migration
+
+
+class OperationPlan(NamedTuple):
+    """An operation, ready to run.
+
+    Attributes
+    ----------
+    kind, name
+        What it does; what tables call it.
+    at_s, window_s
+        When it starts; for how long after that anything may start. Infinite: for ever.
+    about
+        The hosts or guests that it is about, in words.
+    hosts
+        These hosts, by their places among all.
+    moves
+        Pairs of a guest's name and a host's place, where it lists them.
+    at_once
+        How many hosts at a time; infinite: all.
+    """
+
+    kind: str
+    name: str
+    at_s: float
+    window_s: float = math.inf
+    about: str = ""
+    hosts: tuple[int, ...] = ()
+    moves: tuple[tuple[str, int], ...] = ()
+    at_once: float = math.inf
+
+
+class Operation(ABC):
+    """One operation at work: `act` is its story.
+
+    Parameters
+    ----------
+    dispatcher
+        What moves its guests.
+    plan
+        What to do.
+
+    Attributes
+    ----------
+    requested, completed, completed_cold, retries, moved_twice
+        Guests asked to move; moved live; moved cold; attempts after the first; guests that moved a
+        second time.
+    hosts_done
+        How many hosts it has done what it is to do with.
+    taken_bytes, spare_bytes
+        Memory that its guests take on hosts that stay, now and at most.
+    over, why_over
+        Whether nothing starts any more, as its window has passed; in words.
+    ended_s, done
+        When it ended; fires then.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, dispatcher: Dispatcher, plan: OperationPlan) -> None:
+        self.dispatcher = dispatcher
+        self.world = dispatcher.world
+        self.env = dispatcher.world.env
+        self.plan = plan
+        self.name = plan.name
+        self.hosts = [dispatcher.hosts[place] for place in plan.hosts]
+        self.done = self.env.event()
+        self.over = False
+        self.why_over = ""
+        self.ended_s = math.nan
+        self.hosts_done = 0
+        self.requested = self.completed = self.completed_cold = 0
+        self.retries = self.moved_twice = 0
+        self._steps: dict[Host, tuple[str, float]] = {}
+        self.taken_bytes = self.spare_bytes = 0.0
+
+    def run(self) -> Generator[simpy.Event]:
+        """Wait for its time, and do what it is to do."""
+        yield self.env.timeout(self.plan.at_s)
+        if self.plan.window_s < math.inf:
+            self.env.process(self._watch_window())
+        yield from self.act()
+        self.ended_s = self.env.now
+        moved = self.completed + self.completed_cold
+        self.world.event("operation", self.name, f"done: {moved} of {self.requested} moved")
+        self.done.succeed()
+
+    @abstractmethod
+    def act(self) -> Generator[simpy.Event]:
+        """Do it, from its start to its end."""
+
+    def _watch_window(self) -> Generator[simpy.Event]:
+        """When the window has passed, let nothing start any more."""
+        yield self.env.timeout(self.plan.window_s)
+        if not self.done.triggered:
+            window = f"the window of {format_duration(self.plan.window_s)}"
+            self.over, self.why_over = True, f"{window} was over before it could start"
+            self.world.event("window", self.name, f"{window} is over")
+            self.dispatcher.withdraw(
+                lambda request: request.batch.operation is self, "cancelled", self.why_over
+            )
+
+    # ------------------------------------------------------------------ what it asks for
+
+    def ask(self, moves: Iterable[tuple[Guest, Host | None]]) -> Batch:
+        """Ask guests to move, each to a host or anywhere; return what to wait for."""
+        batch = Batch(self, self.env)
+        requests = [
+            Request(guest, guest.host, destination, batch)
+            for guest, destination in moves
+            if guest.host is not None
+        ]
+        self.requested += len(requests)
+        return self.dispatcher.submit(batch, requests)
+
+    def empty(self, *hosts: Host) -> Generator[simpy.Event]:
+        """Let all guests leave some closed hosts, those too that are on their way to them."""
+        for host in hosts:
+            self.begin(host, "drain")
+        asked: set[Guest] = set()
+        while True:
+            guests = [guest for host in hosts for guest in host.guests if guest not in asked]
+            if guests:
+                asked.update(guests)
+                yield self.ask((guest, None) for guest in guests).done
+            coming = next((host for host in hosts if host.reserved), None)
+            if coming is not None:
+                yield self.dispatcher.arrival(coming)
+            elif not guests:
+                break
+        for host in hosts:
+            if host in self._steps:
+                left = len(host.guests)
+                self.finish(host, f"{left} guests are left" if left else "")
+
+    def by_turns(
+        self, hosts: Sequence[Host], do: Callable[[Host], Generator[simpy.Event]]
+    ) -> Generator[simpy.Event]:
+        """Do something with each host, with so many at a time as the plan allows."""
+        left = iter(hosts)
+
+        def one_after_another() -> Generator[simpy.Event]:
+            for host in left:
+                if self.over:
+                    return
+                yield from do(host)
+
+        workers = int(min(self.plan.at_once, len(hosts)))
+        yield self.env.all_of([self.env.process(one_after_another()) for _ in range(workers)])
+
+    def begin(self, host: Host, step: str) -> None:
+        """Note that a step of a host's maintenance begins."""
+        self._steps[host] = step, self.env.now
+        if step == "drain" and not host.guests and not host.reserved:
+            self.finish(host)
+
+    def finish(self, host: Host, trouble: str = "") -> None:
+        """Write down a step of a host's maintenance that ends, and what went wrong."""
+        step, from_s = self._steps.pop(host)
+        if step == "drain" and not trouble:
+            self.hosts_done += 1
+        row = (self.name, host.name, step, from_s, self.env.now, trouble)
+        self.world.recorder.row("maintenance", row)
+
+    # ------------------------------------------------------------------ what comes of it
+
+    def note_start(self, migration: Migration) -> None:
+        """Count a migration that begins."""
+        if not migration.destination.draining:
+            self.taken_bytes += migration.guest.memory_bytes
+            self.spare_bytes = max(self.spare_bytes, self.taken_bytes)
+        if migration.attempt > 1:
+            self.retries += 1
+
+    def note_end(self, migration: Migration) -> None:
+        """Count a migration that has ended."""
+        moved = migration.outcome.startswith("completed")
+        left = migration.source if moved else migration.destination
+        if not left.draining:
+            self.taken_bytes -= migration.guest.memory_bytes
+        source = migration.source
+        if moved and source in self._steps and not source.guests and not source.reserved:
+            self.finish(source)
+        if moved and migration.guest.moves == 2:
+            self.moved_twice += 1
+        if migration.outcome == "completed-cold":
+            self.completed_cold += 1
+        elif moved:
+            self.completed += 1
+
+    def row(self) -> tuple[float | int | str, ...]:
+        """Return its row at the end of the run."""
+        plan = self.plan
+        return (
+            self.name,
+            self.kind,
+            plan.at_s,
+            self.ended_s,
+            self.ended_s - plan.at_s,
+            plan.window_s if plan.window_s < math.inf else math.nan,
+            len(self.hosts),
+            self.hosts_done,
+            self.requested,
+            self.completed,
+            self.completed_cold,
+            self.requested - self.completed - self.completed_cold,
+            self.retries,
+            self.moved_twice,
+            self.spare_bytes,
+        )
