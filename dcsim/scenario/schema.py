@@ -36,13 +36,13 @@ def schema() -> Schema:
         for key in part["properties"].values():
             if isinstance(key.get("default"), dict | list):
                 del key["default"]  # in SI, where a file wants units
+        if "const" in part["properties"].get("kind", {}):
+            part["required"] = ["kind", *part.get("required", [])]
 
-    fabrics, operations = (
-        [parts[option["$ref"].rpartition("/")[2]] for option in whole["properties"][key]["oneOf"]]
-        for key in ("topology", "operation")
-    )
-    for part in (*fabrics, *operations):
-        part["required"] = ["kind", *part.get("required", [])]
+    fabrics = [
+        parts[option["$ref"].rpartition("/")[2]]
+        for option in whole["properties"]["topology"]["oneOf"]
+    ]
     changes = {key: value for part in fabrics for key, value in part["properties"].items()}
     changes["kind"] = {"enum": [part["properties"]["kind"]["const"] for part in fabrics]}
     parts["Topology"] = _named(

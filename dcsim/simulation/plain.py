@@ -12,6 +12,7 @@ from dcsim.control.operations import OperationPlan
 from dcsim.errors import Issue, did_you_mean
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
+from dcsim.model.distribution import Distribution
 from dcsim.model.hinting import Adapt, Policy, Step
 from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.patience import DowntimeSteps, Patience, Retry, Rung
@@ -20,7 +21,7 @@ from dcsim.model.routing import Routes, Routing
 from dcsim.model.stream import Settings
 from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
-from dcsim.scenario import spec
+from dcsim.scenario import distribution, spec
 from dcsim.scenario.checks import matching
 from dcsim.scenario.operation import Part, parts
 from dcsim.scenario.topology import Network
@@ -90,6 +91,12 @@ def plain(kind: type[Plain], option: spec.Spec | None) -> Plain | None:
     values: dict[str, Any] = {name: getattr(option, name) for name in kind._fields}
     values |= {name: math.inf for name, value in values.items() if value is None}
     return kind(**values)
+
+
+def distribution_of(asked: distribution.Distribution) -> Distribution:
+    """Return a duration that may be drawn as the model has it."""
+    values = {key: getattr(asked, key) for key in type(asked).model_fields if key != "kind"}
+    return Distribution(asked.kind, tuple(values.get("values", values.values())))
 
 
 def _multifd(option: spec.Multifd | None) -> Multifd | None:
