@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dcsim.model import adaptive
+from dcsim.model import adaptive, outlook
 from dcsim.records.result import Result
 from dcsim.scenario.spec import Hinting, Scenario
 from dcsim.simulation.engine import run
@@ -169,8 +169,8 @@ def test_choosing_leaves_the_guest_as_it_is() -> None:
     run = world(data("mixed", "balloon-held", slow=True, step={"adapt": {"lost_second": 1e9}}))
     live = run.guests[0]
     policy = live.profile.policy
-    site = adaptive.Site(latency_s=1e-3, supply=1e9)
-    outlook = adaptive.Outlook(
+    site = outlook.Site(latency_s=1e-3, supply=1e9)
+    ahead = outlook.Outlook(
         activities=live.profile.activities,
         demands=live.demands,
         vcpus=2.0,
@@ -182,9 +182,9 @@ def test_choosing_leaves_the_guest_as_it_is() -> None:
         destination=site,
     )
     before = [pages.count for pages in live.memory.sets], live.memory.resident
-    first = outlook.best_share(live.memory, policy.steps[0])
+    first = adaptive.best_share(ahead, live.memory, policy.steps[0])
     assert ([pages.count for pages in live.memory.sets], live.memory.resident) == before
-    assert outlook.best_share(live.memory, policy.steps[0]) == first
+    assert adaptive.best_share(ahead, live.memory, policy.steps[0]) == first
 
 
 @pytest.mark.parametrize(

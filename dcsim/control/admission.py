@@ -1,22 +1,123 @@
-"""How many migrations at once: caps on hosts and on the cluster."""
+"""How many migrations at once: caps on the cluster, hosts, links and storage pools; cost units.
+
+Whether a host may take part is asked of the host; what else holds up one certain migration is a
+`Reason`, and the end of another tells which reasons it may lift. Each question takes as long as the
+way has links. Loads are bytes per second.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from dcsim.model.fairshare import WHOLE
+from dcsim.model.guest import Guest
 from dcsim.model.host import Host
+
+if TYPE_CHECKING:
+    from dcsim.control.prediction import Forecast
+    from dcsim.scenario.topology import Network
+
+FULL = 0.95
+"""A link that is loaded up to this share of its capacity has no room for one more."""
+SHARED = "shared storage"
+"""The pool of guests whose disks are not local."""
+
+
+class Mover(Protocol):
+    """Who is to move, or moves: a request, a migration."""
+
+    @property
+    def guest(self) -> Guest:
+        """The guest."""
+
+    @property
+    def source(self) -> Host:
+        """Where it is."""
+
+
+class Cost(NamedTuple):
+    """What a migration costs of something, and what all together may.
+
+    Attributes
+    ----------
+    most
+        All together.
+    live, disk
+        One that leaves disks where they are, and one that copies a local disk.
+    """
+
+    most: float
+    live: float = 1.0
+    disk: float = 1.0
+
+    def of(self, mover: Mover) -> float:
+        """Return what this one costs."""
+        return self.disk if copies_disk(mover) else self.live
+
+
+class Caps(NamedTuple):
+    """What an operator allows at once; infinite or empty where there is no limit.
+
+    Attributes
+    ----------
+    per_cluster, per_host_out, per_host_in, per_host
+        Migrations in all; out of a host, into it, out and in together.
+    per_link
+        Migrations on any one link of a class.
+    host_slots
+        Migrations out of and into a host, by the payload its link carries: those of the fastest
+        rate listed that is no faster, or else of the first one.
+    host_costs, pool_costs
+        What migrations may cost a host, and a storage pool: the disks of a host, or what is shared.
+    """
+
+    per_cluster: float = math.inf
+    per_host_out: float = math.inf
+    per_host_in: float = math.inf
+    per_host: float = math.inf
+    per_link: tuple[tuple[str, float], ...] = ()
+    host_slots: tuple[tuple[float, float], ...] = ()
+    host_costs: tuple[Cost, ...] = ()
+    pool_costs: tuple[Cost, ...] = ()
+
+
+class Reason(NamedTuple):
+    """What holds up a migration: a link, a host's or a pool's costs, or leaving a host at all."""
+
+    what: str
+    which: Hashable
+
+
+def copies_disk(mover: Mover) -> bool:
+    """Whether its local disk goes with the guest."""
+    profile = mover.guest.profile
+    return profile.local_disk is not None and profile.migratable == "live"
+
+
+@dataclass(slots=True)
+class _Use:
+    """Who uses a link: how many, and what they load it with."""
+
+    count: int = 0
+    load: float = 0.0
 
 
 @dataclass(slots=True)
 class Admission:
-    """Counts migrations against an operator's caps; infinite means no cap.
+    """Counts migrations against an operator's caps; see `Caps`.
 
     Attributes
     ----------
-    per_cluster, per_host_out, per_host_in
-        The caps.
+    capacity
+        Of each link, in bytes per second: asked for where a migration comes with a forecast.
+    link_caps
+        Migrations at once of each link that has a cap.
+    slots
+        Migrations of each host's node where they differ by its link.
     running
         Migrations admitted and not ended.
     """
@@ -24,9 +125,36 @@ class Admission:
     per_cluster: float = math.inf
     per_host_out: float = math.inf
     per_host_in: float = math.inf
+    per_host: float = math.inf
+    host_costs: tuple[Cost, ...] = ()
+    pool_costs: tuple[Cost, ...] = ()
+    capacity: Sequence[float] = ()
+    link_caps: dict[int, float] = field(default_factory=dict)
+    slots: dict[int, float] = field(default_factory=dict)
     running: int = 0
     _out: Counter[Host] = field(default_factory=Counter)
     _in: Counter[Host] = field(default_factory=Counter)
+    _spent: dict[tuple[Cost, Hashable], float] = field(default_factory=dict)
+    _links: dict[int, _Use] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, caps: Caps, network: Network) -> Admission:
+        """Return what keeps caps on a network."""
+        per_link = dict(caps.per_link)
+        classes = enumerate(network.link_classes) if per_link else ()
+        return cls(
+            per_cluster=caps.per_cluster,
+            per_host_out=caps.per_host_out,
+            per_host_in=caps.per_host_in,
+            per_host=caps.per_host,
+            host_costs=caps.host_costs,
+            pool_costs=caps.pool_costs,
+            capacity=network.capacity_bytes_per_s,
+            link_caps={link: per_link[own] for link, own in classes if own in per_link},
+            slots=_slots(caps.host_slots, network) if caps.host_slots else {},
+        )
+
+    # ------------------------------------------------------------------ asked of the cluster, hosts
 
     @property
     def open(self) -> bool:
@@ -35,20 +163,149 @@ class Admission:
 
     def may_leave(self, host: Host) -> bool:
         """Whether another guest may leave this host now."""
-        return self._out[host] < self.per_host_out
+        return self._out[host] < self.per_host_out and self._takes_part(host)
 
     def may_enter(self, host: Host) -> bool:
         """Whether another guest may come to this host now."""
-        return self._in[host] < self.per_host_in
+        return self._in[host] < self.per_host_in and self._takes_part(host)
 
-    def enter(self, source: Host, destination: Host) -> None:
-        """Count a migration in."""
-        self.running += 1
-        self._out[source] += 1
-        self._in[destination] += 1
+    def _takes_part(self, host: Host) -> bool:
+        """Whether a host has room for the cheapest migration, out or in."""
+        both = self._out[host] + self._in[host]
+        if both >= self.per_host or (self.slots and both >= self.slots[host.node]):
+            return False
+        return all(
+            self._fits(cost, host.name, min(cost.live, cost.disk)) for cost in self.host_costs
+        )
 
-    def leave(self, source: Host, destination: Host) -> None:
-        """Count a migration out."""
-        self.running -= 1
-        self._out[source] -= 1
-        self._in[destination] -= 1
+    # ------------------------------------------------------------------ asked of one migration
+
+    def held_by(
+        self,
+        request: Mover,
+        destination: Host,
+        links: Sequence[int],
+        forecast: Forecast | None = None,
+        *,
+        shares: Sequence[float] | None = None,
+    ) -> Reason | None:
+        """Return what holds up a guest that may leave and that its destination takes.
+
+        Parameters
+        ----------
+        request
+            Who is to move.
+        destination
+            Where to.
+        links, shares
+            Of its way, as `Path` has them.
+        forecast
+            What it is expected to take, if links are to be kept from being loaded beyond what they
+            carry.
+
+        Returns
+        -------
+        Reason or None
+            None if it can go now.
+        """
+        if not self.may_leave(request.source):
+            return Reason("leave", request.source.name)
+        for cost, place, reason in self._costs(request, request.source, destination):
+            if not self._fits(cost, place, cost.of(request)):
+                return reason
+        load = 0.0 if forecast is None else forecast.load_bytes_per_s
+        if load > 0 or self.link_caps:
+            for link, share in zip(links, shares or WHOLE, strict=False):
+                use = self._links.get(link)
+                if use is None:
+                    continue  # it is idle
+                full = load * share > 0 and use.load >= FULL * self.capacity[link]
+                if full or use.count >= self.link_caps.get(link, math.inf):
+                    return Reason("link", link)
+        return None
+
+    def enter(
+        self,
+        mover: Mover,
+        source: Host,
+        destination: Host,
+        links: Sequence[int] = (),
+        load: float = 0.0,
+        *,
+        shares: Sequence[float] | None = None,
+    ) -> None:
+        """Count a migration in, with the bytes per second that it loads its way with."""
+        self._count(mover, source, destination, 1)
+        for link, share in zip(links, shares or WHOLE, strict=False):
+            use = self._links.setdefault(link, _Use())
+            use.count += 1
+            use.load += load * share
+
+    def leave(
+        self,
+        mover: Mover,
+        source: Host,
+        destination: Host,
+        links: Sequence[int] = (),
+        load: float = 0.0,
+        *,
+        shares: Sequence[float] | None = None,
+    ) -> None:
+        """Count a migration out, told as it was counted in."""
+        self._count(mover, source, destination, -1)
+        for link, share in zip(links, shares or WHOLE, strict=False):
+            use = self._links[link]
+            use.count -= 1
+            use.load -= load * share
+            if use.count == 0:  # and what rounding has left is forgotten
+                del self._links[link]
+
+    def frees(self, source: Host, destination: Host, links: Iterable[int] = ()) -> list[Hashable]:
+        """Return the reasons that the end of a migration may lift."""
+        reasons: list[Hashable] = [Reason("leave", source.name), Reason("leave", destination.name)]
+        if self.host_costs:
+            reasons += [Reason("cost", source.name), Reason("cost", destination.name)]
+        if self.pool_costs:
+            reasons += [Reason("pool", place) for place in (source.name, destination.name, SHARED)]
+        return reasons + [Reason("link", link) for link in links]
+
+    # ------------------------------------------------------------------ accounts
+
+    def _count(self, mover: Mover, source: Host, destination: Host, by: int) -> None:
+        self.running += by
+        self._out[source] += by
+        self._in[destination] += by
+        for cost, place, _ in self._costs(mover, source, destination):
+            spent = self._spent.get((cost, place), 0.0)
+            self._spent[cost, place] = spent + by * cost.of(mover)
+
+    def _costs(
+        self, mover: Mover, source: Host, destination: Host
+    ) -> list[tuple[Cost, str, Reason]]:
+        """Return what a migration costs something of, and whose it is."""
+        if not self.host_costs and not self.pool_costs:
+            return []
+        ends = [source.name, destination.name]
+        pools = ends if copies_disk(mover) else [SHARED]
+        return [
+            *[(cost, end, Reason("cost", end)) for cost in self.host_costs for end in ends],
+            *[(cost, pool, Reason("pool", pool)) for cost in self.pool_costs for pool in pools],
+        ]
+
+    def _fits(self, cost: Cost, place: str, more: float) -> bool:
+        return self._spent.get((cost, place), 0.0) + more <= cost.most
+
+
+def _slots(slots: tuple[tuple[float, float], ...], network: Network) -> dict[int, float]:
+    """Return how many migrations the link of each host allows, the fastest if it has several."""
+    rates: dict[int, float] = dict.fromkeys(network.hosts, 0.0)
+    ends = zip(network.tails, network.link_classes, network.capacity_bytes_per_s, strict=True)
+    dedicated = "migration" in network.link_classes
+    for tail, own, capacity in ends:
+        if own == ("migration" if dedicated else "host") and tail in rates:
+            rates[tail] = max(rates[tail], capacity)
+    first = slots[0][1]
+    return {
+        node: next((most for least, most in reversed(slots) if rate >= least * (1 - 1e-9)), first)
+        for node, rate in rates.items()
+    }

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import simpy
 
-from dcsim.control.admission import Admission
+from dcsim.control.admission import Admission, Caps
 from dcsim.control.batch import Batch
 from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
 from dcsim.control.waiting import Alike, HeldUp, Queue, Request, Turn
@@ -35,13 +35,13 @@ class Management(NamedTuple):
     placement
         Name of the placement.
     caps
-        Per cluster, out of a host, into a host.
+        What may run at once.
     patience
         Management's time and time limits.
     """
 
     placement: str
-    caps: tuple[float, float, float]
+    caps: Caps
     patience: Patience
 
 
@@ -91,7 +91,7 @@ class Dispatcher:
         self.guests = guests
         self.settings = settings
         self.patience = management.patience
-        self.admission = Admission(*management.caps)
+        self.admission = Admission.of(management.caps, world.routes.network)
         self.place: Placement = PLACEMENTS.get(management.placement, first_fit)
         self.requested = self.ended = self.waiting = self.promised = 0
         self.migrations: dict[Migration, Request] = {}
@@ -303,7 +303,7 @@ class Dispatcher:
         """Reserve the memory and begin."""
         guest, batch = request.guest, request.batch
         destination.reserve(guest)
-        self.admission.enter(request.source, destination)
+        self.admission.enter(request, request.source, destination)
         self._room.note(destination)
         migration = Migration(
             self.world,
@@ -346,7 +346,7 @@ class Dispatcher:
     def end(self, migration: Migration) -> list[Migration]:
         """Count a migration out; return those that its end lets start."""
         request = self.migrations[migration]
-        self.admission.leave(migration.source, migration.destination)
+        self.admission.leave(request, migration.source, migration.destination)
         request.batch.operation.note_end(migration)
         request.again = self.may_retry(request, migration)
         if request.again:

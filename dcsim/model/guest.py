@@ -166,6 +166,15 @@ class Guest:
             self._memory = self._makeup.memory()
         return self._memory
 
+    @property
+    def makeup(self) -> Makeup:
+        """What its memory was made of at first."""
+        return self._makeup
+
+    def copied_memory(self) -> Memory:
+        """Return a copy of its memory as it was when it was last looked at."""
+        return self._makeup.memory() if self._memory is None else self._memory.copy()
+
     def forget(self) -> None:
         """Keep no memory that is made of what it was at first: it is made anew where it is needed.
 

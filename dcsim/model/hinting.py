@@ -8,7 +8,7 @@ events.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import simpy
@@ -158,6 +158,28 @@ def give_up(
     return gone, min(wanted, memory.spare) if step.tell == "balloon" else 0.0
 
 
+def listed(step: Step, memory: Memory) -> tuple[float, float, float]:
+    """Return a list's or map's pages: free, of them in whole blocks, and cached."""
+    free = whole = cached = 0.0
+    if "free" in step.select:
+        free, whole = memory.free, memory.free_zero.count + memory.free_stale.count
+    if "clean-cache" in step.select:
+        cached = step.share * memory.cache.count
+    elif "cold-cache" in step.select:
+        cached = step.share * memory.cold
+    return free, whole, cached
+
+
+def listing_s(steps: Sequence[Step], memory: Memory) -> float:
+    """Return how long telling by list or map takes before the first page is sent."""
+    total = 0.0
+    for step in steps:
+        if step.tell in ("list", "map"):
+            free, whole, cached = listed(step, memory)
+            total += step.duration_s(free + cached, whole=whole)
+    return total
+
+
 class Hints:
     """One policy at work in one migration of one guest.
 
@@ -266,7 +288,7 @@ class Hints:
         for step in self._steps("list", "map"):
             if step.returned == "destination":
                 self.guest.disturb()
-            free, whole, cached = self._listed(step)
+            free, whole, cached = listed(step, memory)
             told = memory.skip_free() if free > 0 else 0.0
             if cached > 0:
                 cache = memory.cache.skip(cached)
@@ -281,23 +303,7 @@ class Hints:
 
     def listing_s(self) -> float:
         """Return how long telling by list or map takes before the first page is sent."""
-        total = 0.0
-        for step in self._steps("list", "map"):
-            free, whole, cached = self._listed(step)
-            total += step.duration_s(free + cached, whole=whole)
-        return total
-
-    def _listed(self, step: Step) -> tuple[float, float, float]:
-        """Return a list's or map's pages: free, of them in whole blocks, and cached."""
-        memory = self.guest.memory
-        free = whole = cached = 0.0
-        if "free" in step.select:
-            free, whole = memory.free, memory.free_zero.count + memory.free_stale.count
-        if "clean-cache" in step.select:
-            cached = step.share * memory.cache.count
-        elif "cold-cache" in step.select:
-            cached = step.share * memory.cold
-        return free, whole, cached
+        return listing_s(self.policy.steps, self.guest.memory)
 
     @property
     def races(self) -> bool:

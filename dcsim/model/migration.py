@@ -242,18 +242,19 @@ class Migration:
         for step in hints.policy.steps:
             if step.adapt is None:
                 continue
-            from dcsim.model.adaptive import Outlook  # few policies adapt
+            from dcsim.model.adaptive import best_share  # few policies adapt
+            from dcsim.model.outlook import Outlook
 
             guest.pass_time()
             outlook = Outlook.of(
                 guest,
                 hints.policy,
                 self.settings,
-                path=self.path,
+                wire=self.world.network.narrowest(self.path),
                 source=self.source,
                 destination=self.destination,
             )
-            share = outlook.best_share(guest.memory, step)
+            share = best_share(outlook, guest.memory, step)
             hints.policy = hints.policy.with_share(step, share)
             self.world.event("adapted", guest.name, f"gives up {100 * share:.3g} % of its cache")
 

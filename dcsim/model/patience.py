@@ -157,6 +157,25 @@ class Watch:
                 return self._started_s + self._due_s(rung)
         return math.inf
 
+    @property
+    def due_s(self) -> float:
+        """When something is due of a migration that gets no further; no later, infinite if never.
+
+        That is at once where what is next has to wait for stalls or rounds alone.
+        """
+        due_s = min(self.deadline_s, self._progressed_s + self.patience.progress_s)
+        if self._post_copy is not None:
+            if self._post_copy.rounds < math.inf:
+                return -math.inf
+            due_s = min(due_s, self._progressed_s + self._post_copy.no_new_low)
+        if self._rungs:
+            rung = self._rungs[0]
+            if self._stalls < rung.stalls:
+                return -math.inf
+            own_s = max(self._started_s + self._due_s(rung), self._raised_s + self._cooldown)
+            due_s = min(due_s, own_s)
+        return due_s
+
     def stream(self, now_s: float) -> None:
         """Note that the first byte is sent now."""
         self._streams_s = self._progressed_s = now_s

@@ -183,6 +183,32 @@ class Migration(Spec):
         return self
 
 
+class Cost(Spec):
+    """What migrations cost a host or a storage pool, in units of the operator's."""
+
+    most: Count = Field(ge=1, le=1_000_000, description="what all at once may cost")
+    live: Count = Field(default=1, ge=0, description="one that leaves disks where they are")
+    disk: Count = Field(default=1, ge=0, description="one that copies a local disk")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for key in ("live", "disk"):
+            if getattr(self, key) > self.most:
+                raise wrong(f"{getattr(self, key)} is more than most {self.most}", key)
+        return self
+
+
+class Slots(Spec):
+    """How many migrations a host's link carries, if it is as fast as this."""
+
+    link: Annotated[Rate, Positive] = Field(description="rate of the host's link")
+    most: Count = Field(ge=1, description="migrations out of the host and into it at once")
+
+
+LinkClass = Literal["host", "uplink", "core", "wan", "migration"]
+"""Links that migrations go over, by where they are."""
+
+
 class Limits(Spec):
     """What an operator allows at once, and for how long. Unset: no limit."""
 
@@ -190,6 +216,24 @@ class Limits(Spec):
     per_cluster: Count | None = Field(default=None, ge=1)
     per_host_out: Count | None = Field(default=None, ge=1)
     per_host_in: Count | None = Field(default=None, ge=1)
+    per_host: Count | None = Field(default=None, ge=1, description="out and in together")
+    per_link: dict[LinkClass, Annotated[Count, Field(ge=1)]] | None = Field(
+        default=None, description="on any one link of a class, such as uplink or wan, each way"
+    )
+    per_pool: Count | None = Field(
+        default=None, ge=1, description="copies of local disks from and to the disks of a host"
+    )
+    host_slots: Annotated[list[Slots] | None, Field(min_length=1, max_length=16)] = Field(
+        default=None,
+        description="out and in together, by how fast the host's link is: the fastest that fits",
+    )
+    host_cost: Annotated[Cost | None, Later()] = Field(
+        default=None, description="units that migrations cost the host at either end"
+    )
+    pool_cost: Annotated[Cost | None, Later()] = Field(
+        default=None,
+        description="units that they cost storage: a host's disks, or what all share",
+    )
     control_plane: Duration = Field(
         default=0.0, description="management's own time for a migration, before it"
     )
@@ -219,6 +263,13 @@ class Limits(Spec):
     @classmethod
     def _resolve(cls, value: Any) -> Any:
         return presets.resolve_limits(value)
+
+    @model_validator(mode="after")
+    def _slots_rise(self) -> Self:
+        rates = [slots.link for slots in self.host_slots or []]
+        if rates != sorted(set(rates)):
+            raise wrong("links must get faster from one to the next", "host_slots")
+        return self
 
     @model_validator(mode="after")
     def _timeouts(self) -> Self:

@@ -52,7 +52,7 @@ from dcsim.scenario.operation import (
     Timetable,
     parts,
 )
-from dcsim.scenario.policy import Adapt, Hinting, Limits, Migration, Step
+from dcsim.scenario.policy import Adapt, Cost, Hinting, Limits, Migration, Slots, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, written
 from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
@@ -64,6 +64,7 @@ __all__ = [
     "AutoConverge",
     "Block",
     "Compression",
+    "Cost",
     "DirtyLimit",
     "DowntimeSteps",
     "Drain",
@@ -97,6 +98,7 @@ __all__ = [
     "Retry",
     "Rung",
     "Scenario",
+    "Slots",
     "Spec",
     "Step",
     "Storage",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from dcsim.control.admission import Caps, Cost
 from dcsim.control.dispatch import Management
 from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
@@ -145,12 +146,28 @@ def _downtime_steps(ladder: spec.DowntimeSteps | None) -> DowntimeSteps | None:
     return DowntimeSteps(ladder.start, ladder.cooldown, floor_gib, tuple(steps))
 
 
-def management_of(operation: spec.Managed) -> Management:
+def caps_of(limits: spec.Limits, *, goodput: float) -> Caps:
+    """Return what is allowed at once, given the share of a link's rate that is payload."""
+    pools = [] if limits.per_pool is None else [Cost(limits.per_pool, live=0.0)]
+    pools += [Cost(cost.most, cost.live, cost.disk) for cost in [limits.pool_cost] if cost]
+    return Caps(
+        per_cluster=limit(limits.per_cluster),
+        per_host_out=limit(limits.per_host_out),
+        per_host_in=limit(limits.per_host_in),
+        per_host=limit(limits.per_host),
+        per_link=tuple(sorted((limits.per_link or {}).items())),
+        host_slots=tuple((slots.link * goodput, slots.most) for slots in limits.host_slots or []),
+        host_costs=tuple(Cost(c.most, c.live, c.disk) for c in [limits.host_cost] if c),
+        pool_costs=tuple(pools),
+    )
+
+
+def management_of(operation: spec.Managed, *, goodput: float) -> Management:
     """Return the rules of migrations as control has them: a limit that is not set is infinite."""
     limits = operation.limits
     return Management(
         placement=getattr(operation, "placement", ""),
-        caps=(limit(limits.per_cluster), limit(limits.per_host_out), limit(limits.per_host_in)),
+        caps=caps_of(limits, goodput=goodput),
         patience=Patience(
             control_plane_s=limits.control_plane,
             completion_s_per_gib=limit(limits.completion_timeout_per_gib),

@@ -158,7 +158,7 @@ class Preparation:
                 group.group: settings(group.migration or scenario.migration)
                 for group in scenario.guests
             },
-            "management": management_of(scenario.operation),
+            "management": management_of(scenario.operation, goodput=scenario.topology.goodput),
             "operations": tuple(operations_of(scenario.operation, network)),
             "failures": tuple(failures_of(scenario.failures or [], network, problems)),
             "horizon_s": scenario.horizon,
