@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from dcsim.control.admission import Admission
 from dcsim.model.host import Host
 from tests.worlds import Data, guest, leaf_spine, rows, scenario, solve
+
+
+@dataclass
+class Mover:
+    """Who is to move: a guest without local disks, unless told otherwise."""
+
+    source: Any = None
+    copies_disk: bool = False
+
+    @property
+    def guest(self) -> Any:
+        """The guest, as far as admission looks at it."""
+        disk = object() if self.copies_disk else None
+        return SimpleNamespace(profile=SimpleNamespace(local_disk=disk, migratable="live"))
+
+
+MOVER = Mover()
 
 
 def hosts(count: int) -> list[Host]:
@@ -27,7 +47,7 @@ def test_no_cap_admits_everything() -> None:
         assert admission.open
         assert admission.may_leave(a)
         assert admission.may_enter(b)
-        admission.enter(a, b)
+        admission.enter(MOVER, a, b)
     assert admission.running == 1000
     assert math.isinf(admission.per_cluster)
 
@@ -36,11 +56,11 @@ def test_the_cluster_closes_at_its_cap_and_opens_again() -> None:
     """Two at once: the third waits until one has ended."""
     a, b, c = hosts(3)
     admission = Admission(per_cluster=2)
-    admission.enter(a, b)
+    admission.enter(MOVER, a, b)
     assert admission.open
-    admission.enter(a, c)
+    admission.enter(MOVER, a, c)
     assert not admission.open
-    admission.leave(a, b)
+    admission.leave(MOVER, a, b)
     assert admission.open
 
 
@@ -48,15 +68,15 @@ def test_each_host_has_its_own_counts_out_and_in() -> None:
     """A host full of departures may still receive, and others may still leave."""
     a, b, c = hosts(3)
     admission = Admission(per_host_out=1, per_host_in=2)
-    admission.enter(a, b)
+    admission.enter(MOVER, a, b)
     assert not admission.may_leave(a)
     assert admission.may_leave(b)
     assert admission.may_leave(c)
     assert admission.may_enter(a)
     assert admission.may_enter(b)
-    admission.enter(c, b)
+    admission.enter(MOVER, c, b)
     assert not admission.may_enter(b)
-    admission.leave(a, b)
+    admission.leave(MOVER, a, b)
     assert admission.may_leave(a)
     assert admission.may_enter(b)
 

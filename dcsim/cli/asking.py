@@ -87,6 +87,7 @@ class Kind(StrEnum):
     HYPERVISORS = "hypervisors"
     LIMITS = "limits"
     DOWNTIME_STEPS = "downtime-steps"
+    ORDERS = "orders"
     METRICS = "metrics"
     TABLES = "tables"
 
@@ -129,6 +130,7 @@ def _entries(kind: Kind) -> list[dict[str, str]]:
         Kind.HYPERVISORS: ("hypervisors", presets.hypervisor_names()),
         Kind.LIMITS: ("limits", presets.limits_names()),
         Kind.DOWNTIME_STEPS: ("downtime-steps", presets.downtime_steps_names()),
+        Kind.ORDERS: ("orders", presets.order_names()),
     }
     preset, known = names[kind]
     return [{"name": name, "about": presets.describe(preset, name)} for name in known]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from dcsim.model.fairshare import WHOLE
 from dcsim.model.guest import Guest
@@ -86,10 +86,10 @@ class Caps(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """What holds up a migration: a link, a host's or a pool's costs, or leaving a host at all."""
+    """What holds up a migration: a link, costs of a host or of a pool, or leaving a host at all."""
 
-    what: str
-    which: Hashable
+    what: Literal["leave", "host cost", "pool cost", "link"]
+    which: Host | int | str
 
 
 def copies_disk(mover: Mover) -> bool:
@@ -118,6 +118,8 @@ class Admission:
         Migrations at once of each link that has a cap.
     slots
         Migrations of each host's node where they differ by its link.
+    by_room
+        Whether a migration starts only if its way has room.
     running
         Migrations admitted and not ended.
     """
@@ -131,14 +133,15 @@ class Admission:
     capacity: Sequence[float] = ()
     link_caps: dict[int, float] = field(default_factory=dict)
     slots: dict[int, float] = field(default_factory=dict)
+    by_room: bool = False
     running: int = 0
     _out: Counter[Host] = field(default_factory=Counter)
     _in: Counter[Host] = field(default_factory=Counter)
-    _spent: dict[tuple[Cost, Hashable], float] = field(default_factory=dict)
+    _spent: dict[tuple[Reason, Cost], float] = field(default_factory=dict)
     _links: dict[int, _Use] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, caps: Caps, network: Network) -> Admission:
+    def of(cls, caps: Caps, network: Network, *, by_room: bool = False) -> Admission:
         """Return what keeps caps on a network."""
         per_link = dict(caps.per_link)
         classes = enumerate(network.link_classes) if per_link else ()
@@ -152,7 +155,18 @@ class Admission:
             capacity=network.capacity_bytes_per_s,
             link_caps={link: per_link[own] for link, own in classes if own in per_link},
             slots=_slots(caps.host_slots, network) if caps.host_slots else {},
+            by_room=by_room,
         )
+
+    @property
+    def counts_both(self) -> bool:
+        """Whether who leaves a host may close it for who comes, and the other way round."""
+        return self.per_host < math.inf or bool(self.slots or self.host_costs)
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether more than the cluster and the hosts may hold a migration up."""
+        return self.by_room or bool(self.link_caps or self.host_costs or self.pool_costs)
 
     # ------------------------------------------------------------------ asked of the cluster, hosts
 
@@ -171,18 +185,17 @@ class Admission:
 
     def _takes_part(self, host: Host) -> bool:
         """Whether a host has room for the cheapest migration, out or in."""
+        if not self.counts_both:
+            return True
         both = self._out[host] + self._in[host]
-        if both >= self.per_host or (self.slots and both >= self.slots[host.node]):
-            return False
-        return all(
-            self._fits(cost, host.name, min(cost.live, cost.disk)) for cost in self.host_costs
-        )
+        most = min(self.per_host, self.slots.get(host.node, math.inf))
+        return both < most and self._affords(self.host_costs, host)
 
     # ------------------------------------------------------------------ asked of one migration
 
     def held_by(
         self,
-        request: Mover,
+        mover: Mover,
         destination: Host,
         links: Sequence[int],
         forecast: Forecast | None = None,
@@ -193,36 +206,43 @@ class Admission:
 
         Parameters
         ----------
-        request
+        mover
             Who is to move.
         destination
             Where to.
         links, shares
             Of its way, as `Path` has them.
         forecast
-            What it is expected to take, if links are to be kept from being loaded beyond what they
-            carry.
+            What it is expected to take; needed where it starts only if its way has room.
 
         Returns
         -------
         Reason or None
             None if it can go now.
         """
-        if not self.may_leave(request.source):
-            return Reason("leave", request.source.name)
-        for cost, place, reason in self._costs(request, request.source, destination):
-            if not self._fits(cost, place, cost.of(request)):
+        if not self.may_leave(mover.source):
+            return Reason("leave", mover.source)
+        for reason, cost in self._costs(mover, mover.source, destination):
+            if self._spent.get((reason, cost), 0.0) + cost.of(mover) > cost.most:
                 return reason
-        load = 0.0 if forecast is None else forecast.load_bytes_per_s
-        if load > 0 or self.link_caps:
-            for link, share in zip(links, shares or WHOLE, strict=False):
-                use = self._links.get(link)
-                if use is None:
-                    continue  # it is idle
-                full = load * share > 0 and use.load >= FULL * self.capacity[link]
-                if full or use.count >= self.link_caps.get(link, math.inf):
-                    return Reason("link", link)
+        loads = self.by_room and forecast is not None and forecast.load_bytes_per_s > 0
+        for link in links:
+            use = self._links.get(link)
+            if use is not None and not self._takes_more(link, use, loads=loads):
+                return Reason("link", link)
         return None
+
+    def lifted(self, reason: Reason) -> bool:
+        """Whether a reason holds up nobody now, or not the cheapest."""
+        match reason:
+            case Reason("leave", Host() as host):
+                return self.may_leave(host)
+            case Reason("link", int(link)):
+                use = self._links.get(link)
+                return use is None or self._takes_more(link, use, loads=self.by_room)
+            case Reason("host cost", Host() as host):
+                return self._affords(self.host_costs, host)
+        return self._affords(self.pool_costs, reason.which)
 
     def enter(
         self,
@@ -260,14 +280,15 @@ class Admission:
             if use.count == 0:  # and what rounding has left is forgotten
                 del self._links[link]
 
-    def frees(self, source: Host, destination: Host, links: Iterable[int] = ()) -> list[Hashable]:
+    def frees(
+        self, mover: Mover, source: Host, destination: Host, links: Iterable[int] = ()
+    ) -> list[Reason]:
         """Return the reasons that the end of a migration may lift."""
-        reasons: list[Hashable] = [Reason("leave", source.name), Reason("leave", destination.name)]
-        if self.host_costs:
-            reasons += [Reason("cost", source.name), Reason("cost", destination.name)]
-        if self.pool_costs:
-            reasons += [Reason("pool", place) for place in (source.name, destination.name, SHARED)]
-        return reasons + [Reason("link", link) for link in links]
+        reasons = [Reason("link", link) for link in links]
+        if self.counts_both:
+            reasons += [Reason("leave", source), Reason("leave", destination)]
+        costs = self._costs(mover, source, destination)
+        return reasons + [reason for reason, _ in costs]
 
     # ------------------------------------------------------------------ accounts
 
@@ -275,25 +296,36 @@ class Admission:
         self.running += by
         self._out[source] += by
         self._in[destination] += by
-        for cost, place, _ in self._costs(mover, source, destination):
-            spent = self._spent.get((cost, place), 0.0)
-            self._spent[cost, place] = spent + by * cost.of(mover)
+        for key in self._costs(mover, source, destination):
+            self._spent[key] = self._spent.get(key, 0.0) + by * key[1].of(mover)
 
-    def _costs(
-        self, mover: Mover, source: Host, destination: Host
-    ) -> list[tuple[Cost, str, Reason]]:
-        """Return what a migration costs something of, and whose it is."""
+    def _costs(self, mover: Mover, source: Host, destination: Host) -> list[tuple[Reason, Cost]]:
+        """Return what a migration costs something of, whose it is told by the reason."""
         if not self.host_costs and not self.pool_costs:
             return []
-        ends = [source.name, destination.name]
-        pools = ends if copies_disk(mover) else [SHARED]
+        ends = (source, destination)
+        pools = ends if copies_disk(mover) else (SHARED,)
         return [
-            *[(cost, end, Reason("cost", end)) for cost in self.host_costs for end in ends],
-            *[(cost, pool, Reason("pool", pool)) for cost in self.pool_costs for pool in pools],
+            *[(Reason("host cost", end), cost) for cost in self.host_costs for end in ends],
+            *[(Reason("pool cost", pool), cost) for cost in self.pool_costs for pool in pools],
         ]
 
-    def _fits(self, cost: Cost, place: str, more: float) -> bool:
-        return self._spent.get((cost, place), 0.0) + more <= cost.most
+    def _affords(self, costs: Iterable[Cost], which: Host | int | str) -> bool:
+        """Whether a host or a pool can take the cheapest migration."""
+        what: Literal["host cost", "pool cost"] = (
+            "host cost" if costs is self.host_costs else "pool cost"
+        )
+        return all(
+            self._spent.get((Reason(what, which), cost), 0.0) + min(cost.live, cost.disk)
+            <= cost.most
+            for cost in costs
+        )
+
+    def _takes_more(self, link: int, use: _Use, *, loads: bool) -> bool:
+        """Whether a link that is in use takes one more, which loads it or does not."""
+        if use.count >= self.link_caps.get(link, math.inf):
+            return False
+        return not loads or use.load < FULL * self.capacity[link]
 
 
 def _slots(slots: tuple[tuple[float, float], ...], network: Network) -> dict[int, float]:

@@ -15,14 +15,17 @@ from typing import NamedTuple
 
 import simpy
 
-from dcsim.control.admission import Admission, Caps
+from dcsim.control.admission import Admission, Caps, Reason
 from dcsim.control.batch import Batch
+from dcsim.control.order import ORDERS
 from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
+from dcsim.control.prediction import Forecast, Predictor
 from dcsim.control.waiting import Alike, HeldUp, Queue, Request, Turn
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.migration import Migration, World
 from dcsim.model.patience import Patience
+from dcsim.model.routing import NO_PATH, Path
 from dcsim.model.stream import Settings
 from dcsim.units import format_duration, format_size
 
@@ -32,26 +35,26 @@ class Management(NamedTuple):
 
     Attributes
     ----------
-    placement
-        Name of the placement.
+    order, placement
+        Names of the order and of the placement.
     caps
         What may run at once.
     patience
         Management's time and time limits.
     """
 
+    order: str
     placement: str
     caps: Caps
     patience: Patience
 
 
-Rank = Callable[[Request], float]
-"""Whose turn comes first: the lowest."""
-
 THE_CLUSTER: Hashable = "the cluster"
 """What holds up who was not looked at, because the cluster was full."""
 ANY_ROOM: Hashable = None
 """What holds up who would go anywhere."""
+LINES = 4
+"""Lines of guests that are alike but for their ways: so many are looked at, where one has none."""
 
 
 class Dispatcher:
@@ -91,11 +94,15 @@ class Dispatcher:
         self.guests = guests
         self.settings = settings
         self.patience = management.patience
-        self.admission = Admission.of(management.caps, world.routes.network)
+        self.order = order = ORDERS[management.order]
+        caps = management.caps._replace(per_cluster=min(management.caps.per_cluster, order.most))
+        self.admission = Admission.of(caps, world.routes.network, by_room=order.by_room)
+        self.predictor = Predictor(world, settings)
         self.place: Placement = PLACEMENTS.get(management.placement, first_fit)
         self.requested = self.ended = self.waiting = self.promised = 0
         self.migrations: dict[Migration, Request] = {}
-        self.rank: Rank | None = None
+        self._ways: dict[Migration, tuple[Path, float]] = {}
+        self.rank = order.rank
         self._room = Room(hosts, self._takes)
         self._queues: dict[Host, Queue] = defaultdict(Queue)
         self._held_up = HeldUp()
@@ -160,7 +167,7 @@ class Dispatcher:
         elif request.batch.operation.over:
             self.refuse(request, "cancelled", request.batch.operation.why_over)
         else:
-            rank = 0.0 if self.rank is None else self.rank(request)
+            rank = 0.0 if self.rank is None else self.rank(request, self.forecast(request))
             request.turn = (rank, next(self._count))
             self._asked[guest] = request
             self._queues[source].append(request, self._alike(request))
@@ -169,7 +176,14 @@ class Dispatcher:
         return False
 
     def _alike(self, request: Request) -> Alike:
-        return (request.destination, request.guest.memory_bytes)
+        line = request.turn[1] % LINES if self.admission.looks_closer else 0
+        return (request.destination, request.guest.memory_bytes, line)
+
+    def forecast(self, request: Request) -> Forecast:
+        """Return what moving a guest is expected to take."""
+        return self.predictor.forecast(
+            request.guest, self.patience, destination=request.destination
+        )
 
     def _let_go(self, guest: Guest) -> None:
         """A guest has settled: who asked for it meanwhile may have it."""
@@ -236,6 +250,8 @@ class Dispatcher:
             queue = self._queues[source]
             if not queue or not self.admission.may_leave(source):
                 self._held_up.release(source)  # its own next end will look here again
+                if queue and self.admission.counts_both:
+                    self._held_up.hold(source, [Reason("leave", source)], self._turn(source))
             elif (found := queue.take(self.find)) is not None:
                 started.append(self.start(*found))
                 self._held_up.release(source)
@@ -253,7 +269,8 @@ class Dispatcher:
                 self._held_up.hold(source, self._queues[source].held_by, self._turn(source))
         else:
             for reason, source, turn in in_vain:
-                again = self._queues[source].held_by if reason is THE_CLUSTER else [reason]
+                anew = reason is THE_CLUSTER or self.admission.looks_closer
+                again = self._queues[source].held_by if anew else [reason]
                 self._held_up.hold(source, again, turn)
         for _, source in sorted(turns):
             self._held_up.hold(source, [THE_CLUSTER], self._turn(source))
@@ -283,6 +300,8 @@ class Dispatcher:
         """Whether a host, or any, or the cluster takes the smallest guest now."""
         if isinstance(reason, Host):
             return self.admission.may_enter(reason) and self._least <= reason.free_bytes
+        if isinstance(reason, Reason):
+            return self.admission.lifted(reason)
         return reason is THE_CLUSTER or self._least <= self._room.most
 
     def _note(self, *hosts: Host) -> None:
@@ -294,17 +313,42 @@ class Dispatcher:
     def find(self, request: Request) -> tuple[Host | None, Collection[Hashable]]:
         """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
         wanted, size = request.destination, request.guest.memory_bytes
+        found, missing = wanted, wanted or ANY_ROOM
         if wanted is None:
-            return self.place(self._room, size), [ANY_ROOM]
-        fits = self.admission.may_enter(wanted) and size <= wanted.free_bytes
-        return wanted if fits else None, [wanted]
+            found = self.place(self._room, size)
+        elif not self.admission.may_enter(wanted) or size > wanted.free_bytes:
+            found = None
+        if found is not None and self.admission.looks_closer:
+            path, forecast = self._way(request, found)
+            held = self.admission.held_by(request, found, path.links, forecast, shares=path.shares)
+            if held is not None:
+                return None, [held]
+        return found, [missing]
+
+    def _way(self, request: Request, destination: Host) -> tuple[Path, Forecast | None]:
+        """Return the way that the guest's memory takes, and what is expected of its migration."""
+        guest, forecast = request.guest, None
+        if guest.profile.migratable != "live":
+            return NO_PATH, None
+        if self.admission.by_room:
+            forecast = self.predictor.forecast(guest, self.patience, destination=destination)
+        path = self.world.path(request.source, destination, guest.name, "migration")
+        return path, forecast
 
     def start(self, request: Request, destination: Host) -> Migration:
         """Reserve the memory and begin."""
         guest, batch = request.guest, request.batch
         destination.reserve(guest)
-        self.admission.enter(request, request.source, destination)
+        path, load = NO_PATH, 0.0
+        if self.admission.looks_closer:
+            path, forecast = self._way(request, destination)
+            load = 0.0 if forecast is None else forecast.load_bytes_per_s
+        self.admission.enter(
+            request, request.source, destination, path.links, load, shares=path.shares
+        )
         self._room.note(destination)
+        if self.admission.counts_both:
+            self._room.note(request.source)
         migration = Migration(
             self.world,
             guest,
@@ -317,6 +361,7 @@ class Dispatcher:
             after=self._cause,
         )
         self.migrations[migration] = request
+        self._ways[migration] = path, load
         batch.operation.note_start(migration)
         self.world.event("started", guest.name, request.source.name, "to", destination.name)
         return migration
@@ -346,7 +391,9 @@ class Dispatcher:
     def end(self, migration: Migration) -> list[Migration]:
         """Count a migration out; return those that its end lets start."""
         request = self.migrations[migration]
-        self.admission.leave(request, migration.source, migration.destination)
+        path, load = self._ways.pop(migration)
+        ends = (request, migration.source, migration.destination, path.links)
+        self.admission.leave(*ends, load, shares=path.shares)
         request.batch.operation.note_end(migration)
         request.again = self.may_retry(request, migration)
         if request.again:
@@ -356,6 +403,8 @@ class Dispatcher:
         if migration.destination in self._awaited:
             self._awaited.pop(migration.destination).succeed()
         self._note(migration.source, migration.destination)
+        if self._held_up:
+            self._freed.update(self.admission.frees(*ends))
         self._cause = migration.guest.name
         waits = migration.source in self._held_up
         return self.dispatch() if waits else self.dispatch(migration.source)

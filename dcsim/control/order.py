@@ -52,8 +52,6 @@ class Order(NamedTuple):
         Its name in scenarios.
     rank
         What it ranks by; None for as listed.
-    predicts
-        Whether the rank looks at the forecast; one that does not is given none.
     most
         Migrations at once in the cluster, whatever the limits allow.
     by_room
@@ -62,14 +60,8 @@ class Order(NamedTuple):
 
     name: str
     rank: Rank | None = None
-    predicts: bool = True
     most: float = math.inf
     by_room: bool = False
-
-    @property
-    def foresees(self) -> bool:
-        """Whether requests need forecasts."""
-        return self.predicts or self.by_room
 
 
 def memory(request: Asked, _: Forecast) -> float:
@@ -102,10 +94,10 @@ def reverse(rank: Rank) -> Rank:
 ORDERS: Final[dict[str, Order]] = {
     order.name: order
     for order in (
-        Order("listed", predicts=False),
-        Order("one-by-one", predicts=False, most=1),
-        Order("smallest", memory, predicts=False),
-        Order("largest", reverse(memory), predicts=False),
+        Order("listed"),
+        Order("one-by-one", most=1),
+        Order("smallest", memory),
+        Order("largest", reverse(memory)),
         Order("shortest", time),
         Order("longest", reverse(time)),
         Order("least-dirtying", dirtying),
@@ -135,8 +127,8 @@ def add(name: str, rank: Rank, *, about: str = "", by_room: bool = False) -> Non
     Examples
     --------
     >>> add("most-bytes", lambda request, forecast: -forecast.sent_bytes, about="the most first")
-    >>> ORDERS["most-bytes"].foresees
-    True
+    >>> ORDERS["most-bytes"].most
+    inf
     >>> del ORDERS["most-bytes"], NAMES["most-bytes"]
     """
     ORDERS[name] = Order(name, rank, by_room=by_room)

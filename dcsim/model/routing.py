@@ -39,7 +39,7 @@ class Path(NamedTuple):
     """Links that each byte crosses, the disk not counted."""
 
 
-_NO_PATH: Final = Path(links=(), shares=None, hops=0)
+NO_PATH: Final = Path(links=(), shares=None, hops=0)
 
 
 class Routes:
@@ -96,7 +96,7 @@ class Routes:
             If *target* cannot be reached.
         """
         if source == target:
-            return _NO_PATH
+            return NO_PATH
         if self.routing == "ecmp":
             links = self._walk(source, target, key)  # a key hardly ever comes back, its path does
             return self._paths.get(links) or self._keep(links, links, None)

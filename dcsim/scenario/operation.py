@@ -3,8 +3,9 @@
 import functools
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from dcsim.scenario import presets
 from dcsim.scenario.base import Later, Spec, wrong
 from dcsim.scenario.policy import Limits
 from dcsim.scenario.quantities import Count, Duration, Positive, written
@@ -14,6 +15,9 @@ class Managed(Spec):
     """What says how guests are moved: who may start, and where they go."""
 
     limits: Limits = written({})
+    order: Annotated[str, Field(max_length=200), AfterValidator(presets.resolve_order)] | None = (
+        Field(default=None, description="whose turn comes first; default: listed")
+    )
 
 
 class Placed(Managed):

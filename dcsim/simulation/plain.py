@@ -166,6 +166,7 @@ def management_of(operation: spec.Managed, *, goodput: float) -> Management:
     """Return the rules of migrations as control has them: a limit that is not set is infinite."""
     limits = operation.limits
     return Management(
+        order=operation.order or "listed",
         placement=getattr(operation, "placement", ""),
         caps=caps_of(limits, goodput=goodput),
         patience=Patience(

@@ -23,6 +23,7 @@ from dcsim.scenario.presets.hypervisors import (
 )
 from dcsim.scenario.presets.limits import LIMITS, limits_names, resolve_limits
 from dcsim.scenario.presets.lookup import Preset, known
+from dcsim.scenario.presets.orders import ORDERS, order_names, resolve_order
 from dcsim.scenario.presets.steps import check_step
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "HINTING",
     "HYPERVISORS",
     "LIMITS",
+    "ORDERS",
     "Kind",
     "Preset",
     "check_step",
@@ -39,18 +41,21 @@ __all__ = [
     "hinting_names",
     "hypervisor_names",
     "limits_names",
+    "order_names",
     "resolve_downtime_steps",
     "resolve_hinting",
     "resolve_limits",
     "resolve_migration",
+    "resolve_order",
 ]
 
-Kind = Literal["hinting", "hypervisors", "limits", "downtime-steps"]
+Kind = Literal["hinting", "hypervisors", "limits", "downtime-steps", "orders"]
 _TABLES: Final[dict[str, dict[str, Preset]]] = {
     "hinting": HINTING,
     "hypervisors": HYPERVISORS,
     "limits": LIMITS,
     "downtime-steps": DOWNTIME_STEPS,
+    "orders": ORDERS,
 }
 
 
