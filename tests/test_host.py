@@ -22,6 +22,8 @@ class Tenant:
 
     name: str = "guest"
     memory_bytes: float = GiB
+    vcpus: float = 1.0
+    terms: None = None
     wants: float = 0.0
     host: Host | None = None
     looks: int = 0

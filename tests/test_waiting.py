@@ -133,7 +133,7 @@ class PlainDispatcher(Dispatcher):
         super().__init__(*arguments)
         self.held: dict[Host, None] = {}
         self.ended_one = False
-        self.placement = arguments[-1].placement
+        self.placement = arguments[4].placement
 
     def _note(self, *hosts: Host) -> None:
         super()._note(*hosts)

@@ -18,7 +18,7 @@ import simpy
 from dcsim.control.admission import Admission, Caps, Reason
 from dcsim.control.batch import Batch
 from dcsim.control.order import ORDERS
-from dcsim.control.placement import PLACEMENTS, Placement, Room, first_fit
+from dcsim.control.placement import Placer
 from dcsim.control.prediction import Forecast, Predictor
 from dcsim.control.waiting import Alike, HeldUp, Queue, Request, Turn
 from dcsim.model.guest import Guest
@@ -27,7 +27,8 @@ from dcsim.model.migration import Migration, World
 from dcsim.model.patience import Patience
 from dcsim.model.routing import NO_PATH, Path
 from dcsim.model.stream import Settings
-from dcsim.units import format_duration, format_size
+from dcsim.scenario.topology import Network
+from dcsim.units import format_duration
 
 
 class Management(NamedTuple):
@@ -70,6 +71,8 @@ class Dispatcher:
         Migration settings of each guest, by its group.
     management
         The rules.
+    network
+        The links between hosts.
 
     Attributes
     ----------
@@ -88,6 +91,7 @@ class Dispatcher:
         guests: Sequence[Guest],
         settings: dict[str, Settings],
         management: Management,
+        network: Network,
     ) -> None:
         self.world = world
         self.hosts = hosts
@@ -98,12 +102,16 @@ class Dispatcher:
         caps = management.caps._replace(per_cluster=min(management.caps.per_cluster, order.most))
         self.admission = Admission.of(caps, world.routes.network, by_room=order.by_room)
         self.predictor = Predictor(world, settings)
-        self.place: Placement = PLACEMENTS.get(management.placement, first_fit)
+        self.placer = Placer(
+            hosts,
+            placement=management.placement,
+            is_open=self.admission.may_enter,
+            network=network,
+        )
         self.requested = self.ended = self.waiting = self.promised = 0
         self.migrations: dict[Migration, Request] = {}
         self._ways: dict[Migration, tuple[Path, float]] = {}
         self.rank = order.rank
-        self._room = Room(hosts, self._takes)
         self._queues: dict[Host, Queue] = defaultdict(Queue)
         self._held_up = HeldUp()
         self._freed: set[Hashable] = set()
@@ -119,12 +127,13 @@ class Dispatcher:
     def close(self, host: Host) -> None:
         """Let a host take no more guests."""
         host.draining = True
-        self._room.note(host)
+        self.placer.close(host)
 
     def reopen(self, host: Host) -> None:
         """Let a host take guests again."""
         host.draining = False
-        self._note(host)
+        self.placer.open(host)
+        self._freed.update([host, ANY_ROOM])
         self._cause = host.name
         self.run_all(self.dispatch())
 
@@ -133,9 +142,6 @@ class Dispatcher:
         if host not in self._awaited:
             self._awaited[host] = self.world.env.event()
         return self._awaited[host]
-
-    def _takes(self, host: Host) -> bool:
-        return not host.draining and self.admission.may_enter(host)
 
     # ------------------------------------------------------------------ requests
 
@@ -177,7 +183,7 @@ class Dispatcher:
 
     def _alike(self, request: Request) -> Alike:
         line = request.turn[1] % LINES if self.admission.looks_closer else 0
-        return (request.destination, request.guest.memory_bytes, line)
+        return (request.destination, self.placer.alike(request.guest), line)
 
     def forecast(self, request: Request) -> Forecast:
         """Return what moving a guest is expected to take."""
@@ -302,30 +308,29 @@ class Dispatcher:
             return self.admission.may_enter(reason) and self._least <= reason.free_bytes
         if isinstance(reason, Reason):
             return self.admission.lifted(reason)
-        return reason is THE_CLUSTER or self._least <= self._room.most
+        return reason is THE_CLUSTER or self._least <= self.placer.most
 
     def _note(self, *hosts: Host) -> None:
         """Look again at hosts that may have more room, or less."""
-        grown = [host for host in hosts if self._room.note(host)]
+        grown = [host for host in hosts if self.placer.note(host)]
         if self._held_up:
             self._freed.update([*hosts, ANY_ROOM] if grown else hosts)
 
     def find(self, request: Request) -> tuple[Host | None, Collection[Hashable]]:
         """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
-        wanted, size = request.destination, request.guest.memory_bytes
-        found, missing = wanted, wanted or ANY_ROOM
+        guest, source, wanted = request.guest, request.source, request.destination
+        if not self.admission.looks_closer:
+            if wanted is None:
+                return self.placer.find(guest, source), [ANY_ROOM]
+            return wanted if self.placer.fits(guest, wanted) else None, [wanted]
+        closer = _CloserLook(self, request)
         if wanted is None:
-            found = self.place(self._room, size)
-        elif not self.admission.may_enter(wanted) or size > wanted.free_bytes:
-            found = None
-        if found is not None and self.admission.looks_closer:
-            path, forecast = self._way(request, found)
-            held = self.admission.held_by(request, found, path.links, forecast, shares=path.shares)
-            if held is not None:
-                return None, [held]
-        return found, [missing]
+            return self.placer.find(guest, source, closer.accepts), [ANY_ROOM, *closer.reasons]
+        if not self.placer.fits(guest, wanted):
+            return None, [wanted]
+        return wanted if closer.accepts(wanted) else None, closer.reasons
 
-    def _way(self, request: Request, destination: Host) -> tuple[Path, Forecast | None]:
+    def way(self, request: Request, destination: Host) -> tuple[Path, Forecast | None]:
         """Return the way that the guest's memory takes, and what is expected of its migration."""
         guest, forecast = request.guest, None
         if guest.profile.migratable != "live":
@@ -341,14 +346,14 @@ class Dispatcher:
         destination.reserve(guest)
         path, load = NO_PATH, 0.0
         if self.admission.looks_closer:
-            path, forecast = self._way(request, destination)
+            path, forecast = self.way(request, destination)
             load = 0.0 if forecast is None else forecast.load_bytes_per_s
         self.admission.enter(
             request, request.source, destination, path.links, load, shares=path.shares
         )
-        self._room.note(destination)
+        self.placer.note(destination)
         if self.admission.counts_both:
-            self._room.note(request.source)
+            self.placer.note(request.source)
         migration = Migration(
             self.world,
             guest,
@@ -445,19 +450,8 @@ class Dispatcher:
 
     def refuse_for_room(self, request: Request) -> None:
         """Report a guest that no host can take."""
-        size = format_size(request.guest.memory_bytes)
-        if request.destination is not None:
-            free = format_size(request.destination.free_bytes)
-            reason = f"{request.destination.name} has {free} free, it needs {size}"
-        else:
-            most = self._room.emptiest
-            where = (
-                f"the most free is {format_size(most.free_bytes)} on {most.name}"
-                if most
-                else "none is left"
-            )
-            reason = f"no other host has {size} free; {where}"
-        self._drop(request, "no-room", reason)
+        why = self.placer.why_not(request.guest, request.source, request.destination)
+        self._drop(request, "no-room", why)
 
     def refuse(self, request: Request, outcome: str, reason: str) -> None:
         """Write the row of a guest that does not move at all."""
@@ -494,6 +488,34 @@ class Dispatcher:
         for queue in self._queues.values():
             for request in queue:
                 self.refuse(request, "cancelled", f"{reason} before it could start")
+
+
+class _CloserLook:
+    """What holds up one guest on its ways to hosts that would take it.
+
+    A link that is full closes the way to all hosts of a rack, unless it is that of one host.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, request: Request) -> None:
+        self._dispatcher = dispatcher
+        self._request = request
+        self._closed: set[str] = set()
+        self.reasons: dict[Hashable, None] = {}
+
+    def accepts(self, host: Host) -> bool:
+        """Whether nothing holds the guest up on its way to a host."""
+        if host.rack in self._closed:
+            return False
+        path, forecast = self._dispatcher.way(self._request, host)
+        held = self._dispatcher.admission.held_by(
+            self._request, host, path.links, forecast, shares=path.shares
+        )
+        if held is None:
+            return True
+        self.reasons[held] = None
+        if held.what == "link" and held.which != path.links[-1]:
+            self._closed.add(host.rack)
+        return False
 
 
 _NOTHING_SENT = (

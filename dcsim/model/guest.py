@@ -24,6 +24,7 @@ from dcsim.model.phases import PhaseRecord, Phases
 from dcsim.model.postcopy import Absent
 from dcsim.model.profile import Profile
 from dcsim.model.storage import Storage
+from dcsim.model.terms import Terms
 from dcsim.model.traffic import Traffic
 from dcsim.units import PAGE
 
@@ -75,6 +76,8 @@ class Guest:
         Called as ``record(name, from_s, to_s, progress)`` for intervals below full speed, or None.
     record_phase
         Called with a row of the phases table when a phase ends, or None.
+    terms
+        What it asks of its host beside room, or None.
 
     Attributes
     ----------
@@ -98,8 +101,8 @@ class Guest:
         "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
         "memory_bytes", "missed_pages", "moves", "name", "network", "pacing",
         "policy_threads", "profile", "read_pages", "refault_pages", "running", "storage", "stream",
-        "throttle", "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s", "vcpus",
-        "write_fault_s", "written_pages",
+        "terms", "throttle", "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s",
+        "vcpus", "write_fault_s", "written_pages",
     )  # fmt: skip
 
     def __init__(
@@ -117,6 +120,7 @@ class Guest:
         tolerance: float = 0.05,
         record: ProgressRecord | None = None,
         record_phase: PhaseRecord | None = None,
+        terms: Terms | None = None,
     ) -> None:
         self.env = env
         self.network = network
@@ -125,6 +129,7 @@ class Guest:
         self.profile = profile
         self.vcpus = vcpus
         self.demands = demands
+        self.terms = terms
         self.memory_bytes = makeup.memory_bytes
         self.undisturbed: Memory | None = None
         self.host: Host | None = None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from dcsim.errors import SimulationError
 
 if TYPE_CHECKING:
     from dcsim.model.guest import Guest
+    from dcsim.model.terms import Terms, Whereabouts
 
 PLENTY = 0.99
 """Share of the cores up to which what is wanted need not be added up anew to know it is there."""
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Host:
@@ -26,37 +31,73 @@ class Host:
         CPU cores.
     memory_bytes
         Memory for guests.
+    overcommit, cpu_overcommit
+        How often its memory, and each of its cores, may be promised to guests.
+    labels, flags
+        What tells it from others, and what its CPUs can do.
+    whereabouts
+        Where guests are that are to be apart, or together: one for all hosts.
+
+    Attributes
+    ----------
+    limit_bytes, limit_vcpus
+        What all its guests may have together.
+    parted
+        How many guests have left it of those that are to be apart, or together.
     """
 
     __slots__ = (
-        "_demand", "_roughly", "_threads", "cores", "cpu_factor", "draining", "failed", "guests",
-        "memory_bytes", "moved_in", "moved_out", "name", "node", "peak_bytes", "rack", "reserved",
-        "used_bytes",
+        "_demand", "_roughly", "_threads", "cores", "cpu_factor", "draining", "failed", "flags",
+        "guests", "labels", "limit_bytes", "limit_vcpus", "memory_bytes", "moved_in", "moved_out",
+        "name", "node", "parted", "peak_bytes", "rack", "reserved", "used_bytes", "used_vcpus",
+        "whereabouts",
     )  # fmt: skip
 
     def __init__(
-        self, *, name: str, rack: str, node: int, cores: float, memory_bytes: float
+        self,
+        *,
+        name: str,
+        rack: str,
+        node: int,
+        cores: float,
+        memory_bytes: float,
+        overcommit: float = 1.0,
+        cpu_overcommit: float = math.inf,
+        labels: Mapping[str, str] = NO_LABELS,
+        flags: frozenset[str] = frozenset(),
+        whereabouts: Whereabouts | None = None,
     ) -> None:
         self.name = name
         self.rack = rack
         self.node = node
         self.cores = cores
         self.memory_bytes = memory_bytes
+        self.limit_bytes = memory_bytes * overcommit
+        self.limit_vcpus = cores * cpu_overcommit
+        self.labels = labels
+        self.flags = flags
+        self.whereabouts: Whereabouts = {} if whereabouts is None else whereabouts
         self.guests: dict[Guest, None] = {}
         self.reserved: dict[Guest, float] = {}
-        self.used_bytes = 0.0
+        self.used_bytes = self.used_vcpus = 0.0
         self.peak_bytes = 0.0
         self.cpu_factor = 1.0
         self.draining = self.failed = False
-        self.moved_in = self.moved_out = 0
+        self.moved_in = self.moved_out = self.parted = 0
         self._demand: dict[Guest, float] = {}
         self._threads = 0.0
         self._roughly = 0.0  # what all want, but for rounding
 
     @property
     def free_bytes(self) -> float:
-        """Memory neither used nor reserved; none where the host is lost."""
-        return 0.0 if self.failed else self.memory_bytes - self.used_bytes
+        """Memory that may be promised and is not; none where the host is lost."""
+        return 0.0 if self.failed else self.limit_bytes - self.used_bytes
+
+    def label(self, key: str) -> str | None:
+        """Return the value of a label, if it has it: each has ``host`` and ``rack``."""
+        if key == "host":
+            return self.name
+        return self.rack if key == "rack" else self.labels.get(key)
 
     # ------------------------------------------------------------------ memory
 
@@ -71,31 +112,46 @@ class Host:
         if guest.memory_bytes > self.free_bytes * (1 + 1e-12):
             raise SimulationError(f"{self.name} has no room for {guest.name}")
         self.reserved[guest] = guest.memory_bytes
-        self._take(guest.memory_bytes)
+        self._take(guest, 1)
 
     def release(self, guest: Guest) -> None:
         """Give a reservation back."""
-        self._take(-self.reserved.pop(guest))
+        del self.reserved[guest]
+        self._take(guest, -1)
 
     def admit(self, guest: Guest) -> None:
         """Take a guest in, on its reservation if it has one."""
         if self.reserved.pop(guest, None) is None:
-            self._take(guest.memory_bytes)
+            self._take(guest, 1)
         self.guests[guest] = None
 
     def dismiss(self, guest: Guest) -> None:
         """Let a guest go."""
         del self.guests[guest]
-        self._take(-guest.memory_bytes)
+        self._take(guest, -1)
         wanted = self._demand.pop(guest, 0.0)
         if wanted > 0:
             self._roughly -= wanted
             self._share_cpu()
 
-    def _take(self, size: float) -> None:
-        self.used_bytes += size
+    def _take(self, guest: Guest, times: int) -> None:
+        """Book what a guest has once more, or once less."""
+        self.used_bytes += times * guest.memory_bytes
+        self.used_vcpus += times * guest.vcpus
         if self.used_bytes > self.peak_bytes:
             self.peak_bytes = self.used_bytes
+        if guest.terms is not None:
+            self._note_whereabouts(guest.terms, times)
+
+    def _note_whereabouts(self, terms: Terms, times: int) -> None:
+        """Count one more, or one less, of each set that a guest of such terms is of."""
+        for circle in terms.circles:
+            here = self.whereabouts.setdefault(circle, {})
+            here[self] = here.get(self, 0) + times
+            if not here[self]:
+                del here[self]
+            if times < 0:
+                self.parted += 1
 
     # ------------------------------------------------------------------ CPU
 

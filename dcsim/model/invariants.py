@@ -55,5 +55,5 @@ def check_host(host: Host) -> None:
         raise InvariantError(
             f"{host.name}: guests take {used:.0f} B, {host.used_bytes:.0f} B are booked"
         )
-    if used > host.memory_bytes * (1 + SLACK):
-        raise InvariantError(f"{host.name}: {used:.0f} B of {host.memory_bytes:.0f} B used")
+    if used > host.limit_bytes * (1 + SLACK):
+        raise InvariantError(f"{host.name}: {used:.0f} B of {host.limit_bytes:.0f} B used")

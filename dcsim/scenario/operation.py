@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from dcsim.scenario import presets
 from dcsim.scenario.base import Later, Spec, wrong
+from dcsim.scenario.placements import PlacementName
 from dcsim.scenario.policy import Limits
 from dcsim.scenario.quantities import Count, Duration, Positive, written
 
@@ -23,9 +24,7 @@ class Managed(Spec):
 class Placed(Managed):
     """The same, where destinations have to be found."""
 
-    placement: Literal["first-fit", "spread"] = Field(
-        default="spread", description="which destination"
-    )
+    placement: PlacementName = Field(default="spread", description="which destination")
 
 
 class Operation(Managed):

@@ -174,7 +174,12 @@ class _Run:
         self.before = Counter(plan.host for plan in prepared.guests)
         world = World(env, self.network, prepared.migration_routes, self.streams, recorder, disks)
         self.dispatcher = Dispatcher(
-            world, self.hosts, self.guests, prepared.settings, prepared.management
+            world,
+            self.hosts,
+            self.guests,
+            prepared.settings,
+            prepared.management,
+            prepared.network,
         )
         self.operations = [operation(self.dispatcher, plan) for plan in prepared.operations]
         self.done = env.all_of([one.done for one in self.operations])

@@ -167,7 +167,7 @@ def management_of(operation: spec.Managed, *, goodput: float) -> Management:
     limits = operation.limits
     return Management(
         order=operation.order or "listed",
-        placement=getattr(operation, "placement", ""),
+        placement=getattr(operation, "placement", "first-fit"),
         caps=caps_of(limits, goodput=goodput),
         patience=Patience(
             control_plane_s=limits.control_plane,
