@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario import files, library, presets, spec
-from dcsim.scenario.checks import check, matching
+from dcsim.scenario.checks import check
+from dcsim.scenario.cluster import matching
 from dcsim.scenario.spec import (
     Activity,
     GuestGroup,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.cli.console import table
 from dcsim.scenario import presets
 from dcsim.scenario.chance import random_inputs
-from dcsim.scenario.checks import matching
+from dcsim.scenario.cluster import matching
 from dcsim.scenario.columns import HOST, MEMORY, VCPUS
 from dcsim.scenario.graphs import oversubscription
 from dcsim.scenario.operation import Moves, Placed, parts

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice, repeat
-from typing import Final, NamedTuple
+from typing import Final
 
-from dcsim.errors import ScenarioError, did_you_mean
-from dcsim.scenario import topology
-from dcsim.scenario.columns import HOST, MEMORY, NAME, owns, tells_contents
+from dcsim.errors import ScenarioError
+from dcsim.scenario import standing, topology
+from dcsim.scenario.cluster import Cluster, matching
+from dcsim.scenario.columns import HOST, NAME, owns, tells_contents
 from dcsim.scenario.document import DataPath, steps
 from dcsim.scenario.operation import parts
+from dcsim.scenario.problem import Problem, guess, so_many, some
 from dcsim.scenario.spec import Drain, Graph, GuestGroup, Makeup, Moves, Scenario
-from dcsim.units import format_count, format_duration, format_size
+from dcsim.units import format_count, format_duration
 
 MOST_GUESTS: Final = 1_000_000
 """Guests of one scenario."""
 _MOST_PROBLEMS: Final = 200
-_WILD: Final = frozenset("*?[")
-_MOST_GUESSES: Final = 1000  # names to compare a misspelt one with: the search is slow
-
-
-class Problem(NamedTuple):
-    """What is wrong with a scenario, and where in its data."""
-
-    path: DataPath
-    message: str
-    hint: str | None = None
 
 
 def check(scenario: Scenario) -> list[Problem]:
@@ -39,9 +30,9 @@ def check(scenario: Scenario) -> list[Problem]:
         return [Problem(("topology",), issue.message, issue.hint) for issue in error.issues]
     if not hosts:
         return list(_graph(scenario, hosts))  # which says so
-    known = dict.fromkeys(hosts)
+    cluster = Cluster(scenario.topology, hosts)
     patterns = {group.place.pattern for group in scenario.guests}
-    named = {pattern: frozenset(matching(pattern, known)) for pattern in patterns}
+    named = {pattern: frozenset(matching(pattern, cluster.plans)) for pattern in patterns}
     places = [
         frozenset(group.each[HOST]) if group.each and HOST in group.each
         else named[group.place.pattern]
@@ -49,29 +40,16 @@ def check(scenario: Scenario) -> list[Problem]:
     ]  # fmt: skip
     problems = chain(
         _graph(scenario, hosts),
+        _hosts(scenario, hosts),
         _names(scenario.guests),
         _places(scenario.guests, places, hosts),
-        _memory(scenario, places),
+        standing.terms(scenario, cluster, places),
+        standing.memory(scenario, cluster, places),
         _contents(scenario),
         _operation(scenario, places, hosts),
         _post_copy(scenario),
     )
     return list(islice(problems, _MOST_PROBLEMS))
-
-
-def matching(pattern: str, hosts: Collection[str]) -> list[str]:
-    """Return the hosts whose name matches a pattern of ``*``, ``?`` and ``[...]``.
-
-    A plain name is looked up: thousands of them are quick where *hosts* is a set or a mapping.
-
-    Examples
-    --------
-    >>> matching("rack1/*", ["rack0/host0", "rack1/host0"])
-    ['rack1/host0']
-    """
-    if not _WILD & set(pattern):
-        return [pattern] if pattern in hosts else []
-    return [host for host in hosts if fnmatchcase(host, pattern)]
 
 
 # --------------------------------------------------------------------------- network
@@ -119,6 +97,13 @@ def _needs(scenario: Scenario) -> Iterator[tuple[str, DataPath, str]]:
         if any(step.tell == "map" for step in (group.hinting or scenario.hinting).steps):
             path = ("guests", i, "hinting") if group.hinting else ("hinting",)
             yield "storage", path, "a map needs storage to read from"
+
+
+def _hosts(scenario: Scenario, hosts: Sequence[str]) -> Iterator[Problem]:
+    known = dict.fromkeys(hosts)
+    for i, entry in enumerate(scenario.topology.hosts or []):
+        if not matching(entry.match, known):
+            yield _no_host(("topology", "hosts", i, "match"), entry.match, hosts)
 
 
 # --------------------------------------------------------------------------- guests
@@ -174,49 +159,9 @@ def _places(
             yield _no_host(("guests", i, "place", "hosts"), group.place.pattern, hosts)
         else:
             racks = _racks(hosts)
-            message = f"there is no rack {group.place.rack!r}; racks are {_some(racks)}"
-            guess = _guess(group.place.rack, racks)
-            yield Problem(("guests", i, "place", "rack"), message, guess)
-
-
-def _memory(scenario: Scenario, places: Sequence[frozenset[str]]) -> Iterator[Problem]:
-    """Compare what guests need with what the hosts they may stand on have."""
-    room = scenario.topology.host.memory
-    needed: dict[frozenset[str], float] = defaultdict(float)
-    fits = True
-    for i, group in enumerate(scenario.guests):
-        on = places[i]
-        if not on:
-            return  # which is a problem of its own
-        own = (group.each or {}).get(MEMORY)
-        least = min(own) if own else group.memory
-        too_large = [n for n, size in enumerate(own or [group.memory]) if size > room]
-        most = len(on) * int(room // least)
-        for n in too_large:
-            path: DataPath = ("guests", i, "each", MEMORY, n) if own else ("guests", i, "memory")
-            message = (
-                f"a guest of {format_size(own[n] if own else group.memory)} fits on no host: "
-                f"hosts have {format_size(room)} for guests"
-            )
-            yield Problem(path, message)
-        if not too_large and group.count > most:
-            message = (
-                f"{format_count(group.count)} guests of {format_size(least)}"
-                f"{' or more' if own else ''} do not fit on {_hosts(on)}"
-                f" of {format_size(room)}: there is room for {format_count(most)}"
-            )
-            yield Problem(("guests", i, "count"), message)
-        needed[on] += group.memory_bytes
-        fits = fits and not too_large and group.count <= most
-    if fits:
-        needed[frozenset().union(*needed)] = sum(group.memory_bytes for group in scenario.guests)
-        for on_these, memory in needed.items():
-            if memory > len(on_these) * room:
-                message = (
-                    f"the guests on {_hosts(on_these)} need {format_size(memory)} together,"
-                    f" more than the {format_size(len(on_these) * room)} there"
-                )
-                yield Problem(("guests",), message)
+            message = f"there is no rack {group.place.rack!r}; racks are {some(racks)}"
+            hint = guess(group.place.rack, racks)
+            yield Problem(("guests", i, "place", "rack"), message, hint)
 
 
 def _contents(scenario: Scenario) -> Iterator[Problem]:
@@ -282,7 +227,7 @@ def _selected(path: DataPath, operation: Drain, hosts: Sequence[str]) -> Iterato
     if not selected:
         yield _no_host((*path, "hosts"), operation.hosts, hosts)
     elif len(selected) == len(hosts):
-        message = f"drains all there is, {_hosts(hosts)}: guests can go nowhere"
+        message = f"drains all there is, {so_many(hosts)}: guests can go nowhere"
         yield Problem((*path, "hosts"), message, "leave at least one host")
 
 
@@ -328,8 +273,8 @@ def _no_guest(path: DataPath, guest: str, guests: Sequence[GuestGroup]) -> Probl
         names = group.guest_names
         last = f" to {names[-1]}" if group.count > 1 else ""
         return Problem(path, f"there is no guest {guest!r}; there is {names[0]}{last}")
-    close = _guess(guest.rpartition("-")[0] or guest, groups, "{}-0")
-    message = f"there is no guest {guest!r}; groups are {_some(list(groups))}"
+    close = guess(guest.rpartition("-")[0] or guest, groups, "{}-0")
+    message = f"there is no guest {guest!r}; groups are {some(list(groups))}"
     return Problem(path, message, close or "guests are called GROUP-0, GROUP-1, ...")
 
 
@@ -340,26 +285,13 @@ def _no_host(path: DataPath, pattern: str, hosts: Sequence[str]) -> Problem:
     rack, slash, host = pattern.rpartition("/")
     racks = _racks(hosts)
     if not slash:
-        guess = _guess(host, racks, "{}/*") or _guess(host, hosts)
+        hint = guess(host, racks, "{}/*") or guess(host, hosts)
     elif rack in racks:
-        guess = _guess(host, [name.rpartition("/")[2] for name in hosts], rack + "/{}")
+        hint = guess(host, [name.rpartition("/")[2] for name in hosts], rack + "/{}")
     else:
-        guess = _guess(rack, racks, "{}/" + host)
-    return Problem(path, f"no host matches {pattern!r}; hosts are {_some(hosts)}", guess)
+        hint = guess(rack, racks, "{}/" + host)
+    return Problem(path, f"no host matches {pattern!r}; hosts are {some(hosts)}", hint)
 
 
 def _racks(hosts: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name.rpartition("/")[0] for name in hosts))
-
-
-def _guess(word: str, candidates: Iterable[str], shape: str = "{}") -> str | None:
-    close = did_you_mean(word, islice(candidates, _MOST_GUESSES))
-    return f"did you mean {shape.format(close)!r}?" if close else None
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names if len(names) <= 6 else [*names[:3], "...", names[-1]])
-
-
-def _hosts(names: Collection[str]) -> str:
-    return f"host {next(iter(names))}" if len(names) == 1 else f"{format_count(len(names))} hosts"

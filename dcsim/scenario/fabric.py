@@ -1,7 +1,7 @@
 """The networks that can be asked for: hosts, storage and the links between them."""
 
 from collections.abc import Collection
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -11,6 +11,20 @@ from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Share, Si
 
 TrafficKind = Literal["migration", "prefetch", "refault", "write-back", "application"]
 """What the bytes of a flow are for."""
+
+
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+BUILT_IN: Final = ("host", "rack")
+"""Labels that every host has: its name, and its rack's."""
+
+
+class Overcommit(Spec):
+    """How much is promised to guests: what they may have together, not what there is."""
+
+    memory: float = Field(default=1.0, gt=0, le=1000, description="bytes for each byte there is")
+    cpu: float | None = Field(
+        default=None, gt=0, le=1000, description="vCPUs for each core; unset: no bound"
+    )
 
 
 class Host(Spec):
@@ -28,6 +42,28 @@ class Host(Spec):
     disk_write: Annotated[Rate, Positive] | None = Field(
         default=None, description="the same for copies that come in, and mirrored writes"
     )
+    overcommit: Overcommit | None = Field(
+        default=None, description="what is promised to guests; unset: all memory, any vCPUs"
+    )
+
+
+class Hosts(Spec):
+    """Hosts that differ from the others, in what is given."""
+
+    match: str = Field(max_length=200, description="name pattern, e.g. rack0/*")
+    cores: Count | None = Field(default=None, ge=1)
+    memory: Annotated[Size, Positive] | None = Field(default=None, description="for guests")
+    labels: dict[Label, Label] | None = Field(
+        default=None, description="what guests and operations select hosts by, e.g. {zone: a}"
+    )
+    cpu_flags: list[Label] | None = Field(default=None, description="what their CPUs can do")
+
+    @model_validator(mode="after")
+    def _own_labels(self) -> Self:
+        for key in BUILT_IN:
+            if key in (self.labels or {}):
+                raise wrong("every host has this label already, after its name", "labels", key)
+        return self
 
 
 class Storage(Spec):
@@ -49,6 +85,11 @@ class Fabric(Spec):
     """What every topology has."""
 
     host: Host = written({})
+    hosts: list[Hosts] | None = Field(
+        default=None,
+        max_length=100_000,
+        description="hosts that differ; of two entries for one host the later one holds",
+    )
     storage: Storage = written({})
     goodput: Annotated[Share, Positive] = Field(
         default=0.94, description="share of a link's rate that carries payload"
@@ -155,7 +196,7 @@ class GraphLink(Spec):
 
 
 class Graph(Fabric):
-    """Any network: its nodes and links written out. Hosts are all of one kind."""
+    """Any network: its nodes and links written out."""
 
     kind: Literal["graph"] = "graph"
     nodes: list[GraphNode] = Field(min_length=2, max_length=200_000)

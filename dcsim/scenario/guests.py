@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from dcsim.scenario import columns, library
 from dcsim.scenario.base import Later, Spec, wrong
+from dcsim.scenario.fabric import Label
 from dcsim.scenario.hosted import LocalDisk, OptionalHugePages
 from dcsim.scenario.policy import Hinting, Migration
 from dcsim.scenario.quantities import Count, Duration, GuestMemory, written
@@ -35,6 +36,15 @@ class Place(Spec):
         return self.hosts if self.rack is None else f"{self.rack}/*"
 
 
+class Sets(Spec):
+    """Guests of a group, so many at a time, that stand apart or together."""
+
+    by: Label = Field(default="host", description="host, rack, or a label of hosts")
+    of: Count | None = Field(
+        default=None, ge=2, description="guests of a set, as they are numbered; unset: all"
+    )
+
+
 @functools.cache
 def _shipped_workload(name: str) -> Workload:
     return Workload.model_validate(library.resolve(kind="workloads", value=name))
@@ -58,6 +68,18 @@ class GuestGroup(Spec):
     memory: GuestMemory = Field(default=written("8GiB"))
     vcpus: Count = Field(default=2, ge=1, le=1024)
     place: Place = written({})
+    requires: dict[Label, Label] | None = Field(
+        default=None, description="labels of the hosts that they may stand on, e.g. {zone: a}"
+    )
+    cpu_flags: list[Label] | None = Field(
+        default=None, description="what the CPUs of these hosts can do"
+    )
+    apart: Sets | None = Field(
+        default=None, description="no two of a set stand on one host, in one rack, ..."
+    )
+    together: Sets | None = Field(
+        default=None, description="all of a set stand on one host, in one rack, ..."
+    )
     hinting: Hinting | None = Field(default=None, description="default: the scenario's")
     migration: Migration | None = Field(default=None, description="default: the scenario's")
     migratable: Literal["live", "cold", "no"] = "live"

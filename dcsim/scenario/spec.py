@@ -30,7 +30,9 @@ from dcsim.scenario.fabric import (
     GraphLink,
     GraphNode,
     Host,
+    Hosts,
     LeafSpine,
+    Overcommit,
     Storage,
     ThreeTier,
     Topology,
@@ -39,7 +41,7 @@ from dcsim.scenario.fabric import (
     TwoSites,
 )
 from dcsim.scenario.failure import Failure
-from dcsim.scenario.guests import GuestGroup, Place
+from dcsim.scenario.guests import GuestGroup, Place, Sets
 from dcsim.scenario.hosted import HugePages, LocalDisk
 from dcsim.scenario.operation import (
     Drain,
@@ -78,6 +80,7 @@ __all__ = [
     "GuestGroup",
     "Hinting",
     "Host",
+    "Hosts",
     "HugePages",
     "LeafSpine",
     "Limits",
@@ -91,6 +94,7 @@ __all__ = [
     "Moves",
     "Multifd",
     "Operation",
+    "Overcommit",
     "Pattern",
     "Place",
     "Placed",
@@ -98,6 +102,7 @@ __all__ = [
     "Retry",
     "Rung",
     "Scenario",
+    "Sets",
     "Slots",
     "Spec",
     "Step",
@@ -110,7 +115,7 @@ __all__ = [
     "TwoSites",
     "Workload",
     "Xbzrle",
-]  # fmt: skip
+]
 
 _TELLING: Final = frozenset({"about", "sources", "record"})
 

@@ -24,6 +24,7 @@ from dcsim.model.migration import World
 from dcsim.model.network import Network
 from dcsim.model.rows import guest_row, host_row
 from dcsim.model.storage import Storage
+from dcsim.model.terms import Whereabouts
 from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
 from dcsim.records.steps import Steps
@@ -140,15 +141,21 @@ class _Run:
             service_s=prepared.storage_latency_s,
             streams=self.streams,
         )
+        whereabouts: Whereabouts = {}
         self.hosts = [
             Host(
                 name=prepared.network.node_names[node],
                 rack=prepared.network.racks[node],
                 node=node,
-                cores=prepared.cores,
-                memory_bytes=prepared.host_memory_bytes,
+                cores=plan.cores,
+                memory_bytes=plan.memory_bytes,
+                overcommit=plan.overcommit,
+                cpu_overcommit=plan.cpu_overcommit,
+                labels=plan.labels,
+                flags=plan.cpu_flags,
+                whereabouts=whereabouts,
             )
-            for node in prepared.network.hosts
+            for node, plan in zip(prepared.network.hosts, prepared.hosts, strict=True)
         ]
         slowdown = self.slowdowns.hold if recorder.keeps("slowdowns") else None
         phase = self._phase if recorder.keeps("phases") else None
@@ -166,6 +173,7 @@ class _Run:
                 tolerance=prepared.tolerance,
                 record=slowdown,
                 record_phase=phase,
+                terms=plan.terms,
             )
             for plan in prepared.guests
         ]

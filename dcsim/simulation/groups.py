@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from dcsim.model.activity import Activity
@@ -13,6 +14,7 @@ from dcsim.model.hinting import Policy
 from dcsim.model.hugepages import Settings as HugePageSettings
 from dcsim.model.makeup import Makeup, makeup_of
 from dcsim.model.profile import Profile
+from dcsim.model.terms import Circle, Terms
 from dcsim.model.touch import TouchClass, classes_of
 from dcsim.rng import Streams
 from dcsim.scenario import spec
@@ -36,6 +38,7 @@ class GuestPlan(NamedTuple):
     host: int
     start_s: float
     levels: tuple[tuple[float, float], ...]
+    terms: Terms | None
 
 
 Classes = dict[tuple[float, str, float, float, float], tuple[TouchClass, ...]]
@@ -88,6 +91,33 @@ class Group:
         chances = (len(group.makeups) > 1, group.arrive > 0, group.workload.load.noise > 0)
         return group.place.by == "random" or any(chances)
 
+    @functools.cached_property
+    def terms(self) -> Sequence[Terms | None]:
+        """What each guest asks of its host beside room; those of the same sets share it."""
+        group = self.group
+        asked = (group.requires, group.cpu_flags, group.apart, group.together)
+        if not any(asked):
+            return (None,) * group.count
+        requires = tuple(sorted((group.requires or {}).items()))
+        flags = tuple(dict.fromkeys(group.cpu_flags or []))
+
+        def circle(sets: spec.Sets | None, n: int, *, apart: bool) -> Circle | None:
+            if sets is None:
+                return None
+            return Circle(group.group, n // (sets.of or group.count), sets.by, apart)
+
+        made: dict[Terms, Terms] = {}
+        each = (
+            Terms(
+                requires,
+                flags,
+                circle(group.apart, n, apart=True),
+                circle(group.together, n, apart=False),
+            )
+            for n in range(group.count)
+        )
+        return tuple(made.setdefault(terms, terms) for terms in each)
+
     def guests(self, hosts: list[int], streams: Streams, horizon_s: float) -> Iterator[GuestPlan]:
         """Yield the guests, given where they stand."""
         group, load = self.group, self.group.workload.load
@@ -95,7 +125,8 @@ class Group:
         drawn, start = 0, 0.0
         rates: tuple[Any, ...] | None = None
         demands: tuple[float, ...] = ()
-        for name, own, host in zip(group.guest_names, owns(group), hosts, strict=False):
+        columns = (group.guest_names, owns(group), hosts, self.terms)
+        for name, own, host, terms in zip(*columns, strict=False):
             if own.rates is not rates:
                 rates = own.rates
                 demands = tuple([math.inf if rate == "max" else rate / PAGE for rate in rates])
@@ -107,7 +138,7 @@ class Group:
             if load.noise > 0:
                 levels = _noisy_levels(load, name, streams, horizon_s)
             yield GuestPlan(
-                name, self._profile, own.vcpus, demands, makeups[drawn], host, start, levels
+                name, self._profile, own.vcpus, demands, makeups[drawn], host, start, levels, terms
             )
 
     def _makeups_of(self, own: Own, demands: tuple[float, ...]) -> list[Makeup]:

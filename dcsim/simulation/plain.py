@@ -23,7 +23,7 @@ from dcsim.model.stream import Settings
 from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
 from dcsim.scenario import distribution, spec
-from dcsim.scenario.checks import matching
+from dcsim.scenario.cluster import matching
 from dcsim.scenario.operation import Part, parts
 from dcsim.scenario.topology import Network
 from dcsim.units import GiB

@@ -20,12 +20,14 @@ from dcsim.model.stream import Settings
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario import spec
-from dcsim.scenario.checks import check, matching
+from dcsim.scenario.checks import check
+from dcsim.scenario.cluster import Cluster, HostPlan, matching
 from dcsim.scenario.columns import HOST
 from dcsim.scenario.document import dotted
+from dcsim.scenario.standing import able_hosts
 from dcsim.scenario.topology import Network, build
 from dcsim.simulation.groups import Classes, Group, GuestPlan
-from dcsim.simulation.placing import places, stand
+from dcsim.simulation.placing import Books, places, stand
 from dcsim.simulation.plain import (
     failures_of,
     limit,
@@ -56,8 +58,7 @@ class Prepared:
     migration_routes: Routes = field(compare=False)
     weights: dict[str, float]
     storage_latency_s: float
-    cores: float
-    host_memory_bytes: float
+    hosts: tuple[HostPlan, ...]
     disk_read: float
     disk_write: float
     guests: tuple[GuestPlan, ...]
@@ -126,16 +127,18 @@ class Preparation:
         self._network = network = build(scenario.topology)
         self._hosts = {network.node_names[host]: host for host in network.hosts}
         policy, settings = _once(policy_of), _once(settings_of)
-        candidates = functools.cache(lambda pattern: [
-            self._hosts[host] for host in matching(pattern, self._hosts)
-        ])  # fmt: skip
+        self._cluster = cluster = Cluster(scenario.topology, self._hosts)
+        matched = functools.cache(lambda pattern: frozenset(matching(pattern, self._hosts)))
+        candidates = functools.cache(
+            lambda able: [place for host, place in self._hosts.items() if host in able]
+        )
         classes: Classes = {}
         self._groups = [
             Group(
                 group,
                 policy(group.hinting or scenario.hinting),
                 group.moves(scenario.migration),
-                candidates(group.place.pattern),
+                candidates(able_hosts(cluster, group, matched(group.place.pattern))),
                 classes,
             )
             for group in scenario.guests
@@ -150,8 +153,7 @@ class Preparation:
             "migration_routes": migration_routes,
             "weights": weights_of(scenario.topology.weights),
             "storage_latency_s": scenario.topology.storage.latency,
-            "cores": scenario.topology.host.cores,
-            "host_memory_bytes": scenario.topology.host.memory,
+            "hosts": tuple(cluster.plans.values()),
             "disk_read": limit(scenario.topology.host.disk_read),
             "disk_write": limit(scenario.topology.host.disk_write),
             "settings": {
@@ -191,17 +193,17 @@ class Preparation:
 
     def _placed(self, streams: Streams) -> tuple[GuestPlan, ...]:
         problems: list[Issue] = []
-        free = [self._scenario.topology.host.memory] * len(self._hosts)
+        books = Books(self._cluster)
         guests: list[GuestPlan] = []
         for i, made in enumerate(self._groups):
             named = (made.group.each or {}).get(HOST)
             hosts = (
-                places(made.candidates, made.group, free, streams, f"guests[{i}].place", problems)
+                places(made.candidates, made, books, streams, f"guests[{i}].place", problems)
                 if named is None
                 else stand(
                     [self._hosts[name] for name in named],
-                    made.group,
-                    free,
+                    made,
+                    books,
                     f"guests[{i}].each.{HOST}",
                     problems,
                 )
