@@ -189,6 +189,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "GraphLink": {"ends": ["a", "b"], "capacity": "1Gbit/s"},
     "GraphNode": {"name": "a"},
     "GuestGroup": {"workload": {}},
+    "Hosts": {"match": "*"},
     "LocalDisk": {"size": "40GiB"},
     "Move": {"guest": "web-0", "to": "rack0/host0"},
     "Moves": {"moves": [{"guest": "web-0", "to": "rack0/host0"}]},
