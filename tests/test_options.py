@@ -278,6 +278,21 @@ def given_up() -> Data:
     return data
 
 
+def divided(**changes: object) -> Data:
+    """Hosts of two zones; two guests leave one rack for the other, the first that fits."""
+    net = leaf_spine(
+        host={"cores": 3, "memory": 2.0 * GiB},
+        hosts=[
+            {"match": "*", "labels": {"zone": "a"}, "cpu_flags": ["avx"]},
+            {"match": "*/host0", "labels": {"zone": "b"}, "cpu_flags": []},
+        ],
+    )
+    group = guest(writer("max", 0.1, work=20e-6), count=2, memory=0.25 * GiB) | changes
+    data = several(net, guests=[group | {"place": {"hosts": "rack0/*"}}])
+    data["operation"] = {"kind": "drain", "hosts": "rack0/*", "placement": "first-fit"}
+    return data
+
+
 def cold() -> Data:
     """A guest that moves while it is down."""
     return scenario(guest(writer(1e6, 0.1), migratable="cold", because="pinned"))
@@ -327,6 +342,20 @@ CASES: dict[str, tuple[Data, Data]] = {
         changed(crowded(), {"operation.placement": "first-fit"}),
         {"topology.host.memory": 1.25 * GiB},
     ),
+    "Host.overcommit": (divided(), {"topology.host.overcommit": {"memory": 0.2}}),
+    "Overcommit.memory": (divided(), {"topology.host.overcommit": {"memory": 0.2}}),
+    "Overcommit.cpu": (divided(), {"topology.host.overcommit": {"cpu": 2}}),
+    "Hosts.match": (divided(requires={"zone": "a"}), {"topology.hosts.1.match": "rack0/host0"}),
+    "Hosts.cores": (divided(), {"topology.hosts.1.cores": 1}),
+    "Hosts.memory": (divided(), {"topology.hosts.1.memory": 0.3 * GiB}),
+    "Hosts.labels": (divided(requires={"zone": "a"}), {"topology.hosts.1.labels.zone": "a"}),
+    "Hosts.cpu_flags": (divided(cpu_flags=["avx"]), {"topology.hosts.1.cpu_flags": ["avx"]}),
+    "GuestGroup.requires": (divided(), {"guests.0.requires": {"zone": "a"}}),
+    "GuestGroup.cpu_flags": (divided(), {"guests.0.cpu_flags": ["avx"]}),
+    "GuestGroup.apart": (divided(), {"guests.0.apart": {}}),
+    "GuestGroup.together": (divided(), {"guests.0.together": {}}),
+    "Sets.by": (divided(together={}), {"guests.0.together.by": "rack"}),
+    "Sets.of": (divided(together={}, count=4), {"guests.0.together.of": 2}),
     "Storage.bandwidth": (rich(), {"topology.storage.bandwidth": 0.05 * GiB}),
     "Storage.iops": (rich(), {"topology.storage.iops": 10_000.0}),
     "Storage.latency": (rich(), {"topology.storage.latency": 400e-6}),
@@ -601,6 +630,7 @@ CASES: dict[str, tuple[Data, Data]] = {
 KINDS = ("two-hosts", "leaf-spine", "fat-tree", "three-tier", "two-sites")
 FABRIC: dict[str, Any] = {
     "host": {"cores": 1, "memory": 1.0 * GiB},
+    "hosts": [{"match": "*", "cores": 1, "memory": 1.0 * GiB}],
     "storage": {"bandwidth": 0.01 * GiB, "iops": 1e6, "latency": 1e-3, "link": float(GiB)},
     "goodput": 0.9,
     "routing": "even-split",

@@ -63,8 +63,8 @@ class _Described:
     def nobody(self, left: Sequence[Host], hosts: Sequence[Host], *, some: bool) -> str:
         able = [host for host in hosts if self.holds(host)]
         where = f": only {_where_are(able, hosts)}" if able else ""
-        ends = f", which take{'s' * (len(able) == 1)} none" if able and not some else ""
-        return f"{'none of them' if some else 'no other host'} has {self.what}{where}{ends}"
+        shut = ", closed to guests" if able and all([host.draining for host in able]) else ""
+        return f"{'none of them' if some else 'no other host'} has {self.what}{where}{shut}"
 
 
 class _Memory:

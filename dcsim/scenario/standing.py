@@ -147,7 +147,8 @@ def memory(scenario: Scenario, cluster: Cluster, places: Places) -> Iterator[Pro
         on = able_hosts(cluster, group, places[i])
         room = limits[on] = limits.get(on) or _limits(cluster, on)
         if not room:
-            return  # which is a problem of its own
+            fits = False  # which is a problem of its own
+            continue
         own = (group.each or {}).get(MEMORY)
         least = min(own) if own else group.memory
         too_large = [n for n, size in enumerate(own or [group.memory]) if size > max(room)]
