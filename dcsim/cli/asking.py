@@ -87,6 +87,7 @@ class Kind(StrEnum):
     HYPERVISORS = "hypervisors"
     LIMITS = "limits"
     DOWNTIME_STEPS = "downtime-steps"
+    OPERATORS = "operators"
     ORDERS = "orders"
     METRICS = "metrics"
     TABLES = "tables"
@@ -100,7 +101,10 @@ def list_names(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what is shipped and what is measured: a name and a sentence each."""
+    """List what is shipped and what is measured: a name and a sentence each.
+
+    With --json, presets are there in full, to be copied into a file and changed.
+    """
     listed = {each.value: _entries(each) for each in ([kind] if kind else Kind)}
     if as_json:
         say_json(listed)
@@ -112,7 +116,7 @@ def list_names(
     say("\n\n".join(blocks))
 
 
-def _entries(kind: Kind) -> list[dict[str, str]]:
+def _entries(kind: Kind) -> list[dict[str, Any]]:
     if kind in (Kind.TOPOLOGIES, Kind.WORKLOADS, Kind.SCENARIOS):
         return _shipped(kind)
     if kind is Kind.METRICS:
@@ -130,10 +134,18 @@ def _entries(kind: Kind) -> list[dict[str, str]]:
         Kind.HYPERVISORS: ("hypervisors", presets.hypervisor_names()),
         Kind.LIMITS: ("limits", presets.limits_names()),
         Kind.DOWNTIME_STEPS: ("downtime-steps", presets.downtime_steps_names()),
+        Kind.OPERATORS: ("operators", presets.operator_names()),
         Kind.ORDERS: ("orders", presets.order_names()),
     }
     preset, known = names[kind]
-    return [{"name": name, "about": presets.describe(preset, name)} for name in known]
+    return [
+        {
+            "name": name,
+            "about": presets.describe(preset, name),
+            **({"data": data} if (data := presets.data(preset, name)) else {}),
+        }
+        for name in known
+    ]
 
 
 def _shipped(kind: Any) -> list[dict[str, str]]:

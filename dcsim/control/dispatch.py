@@ -54,7 +54,7 @@ THE_CLUSTER: Hashable = "the cluster"
 """What holds up who was not looked at, because the cluster was full."""
 ANY_ROOM: Hashable = None
 """What holds up who would go anywhere."""
-LINES = 4
+LINES = 8
 """Lines of guests that are alike but for their ways: so many are looked at, where one has none."""
 
 

@@ -64,31 +64,36 @@ class Order(NamedTuple):
     by_room: bool = False
 
 
-def memory(request: Asked, _: Forecast) -> float:
+def smallest(request: Asked, _: Forecast) -> float:
     """Rank by memory, the smallest first."""
     return request.guest.memory_bytes
 
 
-def time(_: Asked, forecast: Forecast) -> float:
+def shortest(_: Asked, forecast: Forecast) -> float:
     """Rank by the time that it is expected to take, the shortest first."""
     return forecast.total_s
 
 
-def dirtying(_: Asked, forecast: Forecast) -> float:
+def least_dirtying(_: Asked, forecast: Forecast) -> float:
     """Rank by how fast pages are expected to get dirty."""
     return forecast.dirty_rate_bytes_per_s
 
 
-def deadline(request: Asked, forecast: Forecast) -> float:
+def earliest_deadline(request: Asked, forecast: Forecast) -> float:
     """Rank by deadline, then by time; who cannot make it any more comes after all who can."""
     late = request.guest.env.now + forecast.total_s > request.deadline_s
     due_s = min(request.deadline_s, NEVER_S)
     return due_s + TIE_S * math.log1p(forecast.total_s) + (2 * NEVER_S if late else 0.0)
 
 
-def reverse(rank: Rank) -> Rank:
-    """Return the order the other way round."""
-    return lambda request, forecast: -rank(request, forecast)
+def longest(_: Asked, forecast: Forecast) -> float:
+    """Rank by time, the longest first; who would never end comes last, and keeps nobody waiting."""
+    return -forecast.total_s if forecast.total_s < math.inf else math.inf
+
+
+def largest(request: Asked, _: Forecast) -> float:
+    """Rank by memory, the largest first."""
+    return -request.guest.memory_bytes
 
 
 ORDERS: Final[dict[str, Order]] = {
@@ -96,13 +101,13 @@ ORDERS: Final[dict[str, Order]] = {
     for order in (
         Order("listed"),
         Order("one-by-one", most=1),
-        Order("smallest", memory),
-        Order("largest", reverse(memory)),
-        Order("shortest", time),
-        Order("longest", reverse(time)),
-        Order("least-dirtying", dirtying),
-        Order("earliest-deadline", deadline),
-        Order("network-aware", reverse(time), by_room=True),
+        Order("smallest", smallest),
+        Order("largest", largest),
+        Order("shortest", shortest),
+        Order("longest", longest),
+        Order("least-dirtying", least_dirtying),
+        Order("earliest-deadline", earliest_deadline),
+        Order("network-aware", longest, by_room=True),
     )
 }
 """The orders by their name; those of `dcsim.scenario.presets.orders`."""

@@ -29,6 +29,8 @@ PARTS = 4
 """Steps in which what is sent at a stretch is taken, where the guest's rates change meanwhile."""
 SAME = 1e-4
 """Relative difference of two rounds that are alike: so will be those that follow."""
+IDLE = 4
+"""Weight of time in which a migration loads no link: others fill it, unless all pause at once."""
 MOST_ROUNDS = 500
 """Rounds after which those that follow are taken to be like the last one."""
 
@@ -51,7 +53,8 @@ class Forecast(NamedTuple):
     converges
         Whether it ends because what is left fits the downtime limit.
     load_bytes_per_s
-        What it sends in a second, on average over all of its time.
+        How much of a link it fills: what it sends in a second, on average over all of its time, of
+        which the part in which it does not send counts `IDLE` times.
     """
 
     total_s: float
@@ -150,13 +153,13 @@ class Foresight(Course):
     def _ended(
         self, total_s: float, *, downtime_s: float = 0.0, converges: bool = False
     ) -> Forecast:
-        load, stream_s = 0.0, max(0.0, total_s - self._stream_s)
+        load = stream_s = 0.0
         if self.sent > 0:
-            load = self.sent / total_s if total_s < math.inf else self._cap
-        return Forecast(
-            total_s, stream_s if self.sent > 0 else 0.0, self.sent, downtime_s,
-            self._dirty_rate, converges, load,
-        )  # fmt: skip
+            stream_s = total_s - self._stream_s
+            load = self.sent / (stream_s + IDLE * self._stream_s)
+        if total_s == math.inf:
+            load = self._cap
+        return Forecast(total_s, stream_s, self.sent, downtime_s, self._dirty_rate, converges, load)
 
     def _start(self, settings: Settings) -> None:
         """Begin to send."""
@@ -171,7 +174,7 @@ class Foresight(Course):
             self.outlook.policy.zero_pages,
         )
         if settings.xbzrle is not None:
-            self._cache = DeltaCache(self.memory, settings.xbzrle.cache / PAGE)
+            self._cache = DeltaCache(self.memory, settings.xbzrle.slots(self.memory.pages))
         brake = settings.auto_converge or settings.dirty_limit
         if brake is not None:
             self._strikes = Strikes(brake.trigger, self.now_s)

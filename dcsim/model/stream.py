@@ -109,7 +109,7 @@ class Stream(Sending):
         self.flow: Flow = network.open(path, kind="first pass", cap=self._capped)
         self._cache: DeltaCache | None = None
         if settings.xbzrle is not None:
-            self._cache = DeltaCache(guest.memory, settings.xbzrle.cache / PAGE)
+            self._cache = DeltaCache(guest.memory, settings.xbzrle.slots(guest.memory.pages))
         self.cores = 0.0
         if settings.thread_cores > 0:
             busy = threads_busy(settings, self._first_pass(), wire=wire, cap=self._capped)

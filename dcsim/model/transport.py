@@ -45,6 +45,10 @@ class Xbzrle(NamedTuple):
     delta: float
     encode: float
 
+    def slots(self, pages: float) -> float:
+        """Return the pages that the cache of a guest of so many pages holds."""
+        return self.cache * pages if self.cache <= 1 else self.cache / PAGE
+
 
 class Encryption(NamedTuple):
     """Settings; the fields are those of `dcsim.scenario.transport.Encryption`."""

@@ -27,7 +27,7 @@ DEEPEST: Final = 8
 MOST_GROUPS: Final = 100_000
 """Groups of guests that files may add up to."""
 
-_PARTS: Final = ("topology", "workload", "hinting", "migration", "limits")
+_PARTS: Final = ("topology", "workload", "hinting", "migration", "limits", "operator")
 """Keys of what a name or a file can stand for."""
 _TABLES: Final = ("each", "moves")
 """Keys of what columns in a CSV file can stand for."""

@@ -34,7 +34,8 @@ def replace_paths(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
         Dotted path to value; wholes are changed before their parts. A name, such as
         ``{"hinting": "balloon-held"}``, replaces what it stands for. ``hinting.reserve`` and other
         keys of a step change every step of the policy that they mean something for.
-        ``migration.hypervisor`` changes the settings that were the old hypervisor's.
+        ``migration.hypervisor`` changes the settings that were the old hypervisor's. ``operator``
+    replaces all that it stands for.
 
     Raises
     ------
@@ -142,7 +143,19 @@ def _set(data: Any, path: DataPath, value: Any) -> Issue | None:
         return _set_in_steps(holder, path, value)
     elif part == "migration" and last == "hypervisor":
         _forget_hypervisor(holder)
+    elif path == ("operator",):
+        return _set_operator(holder, value)
     holder[last] = value
+    return None
+
+
+def _set_operator(data: dict[str, Any], value: Any) -> Issue | None:
+    """Put all that an operator stands for in the place of what is there."""
+    try:
+        for key, part in presets.resolve_operator(value).items():
+            (data["operation"] if key == "limits" else data)[key] = part
+    except ValueError as error:
+        return Issue(path="operator", message=str(error))
     return None
 
 

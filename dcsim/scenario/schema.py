@@ -64,6 +64,15 @@ def schema() -> Schema:
     }
     kinds = parts["Pattern"]["properties"]["kind"]["enum"]
     parts["Pattern"] = {"anyOf": [{"enum": kinds}, parts["Pattern"]]}
+    own = {
+        "limits": {"$ref": "#/$defs/Limits"},
+        "migration": {"$ref": "#/$defs/Migration"},
+        "hinting": {"$ref": "#/$defs/Hinting"},
+    }
+    written = {"type": "object", "properties": own, "additionalProperties": False}
+    whole["properties"]["operator"] |= _named(written, presets.operator_names())
+    for part in operations:
+        part["properties"]["order"]["examples"] = presets.order_names()
     moves = parts["Moves"]["properties"]["moves"]
     moves["anyOf"] = [_CSV, *moves.pop("oneOf", moves.pop("anyOf", []))]
     group = parts["GuestGroup"]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from dcsim import units
+from dcsim.scenario import presets
 from dcsim.scenario.base import Later, Spec, plain, wrong
 from dcsim.scenario.convergence import (
     AutoConverge,
@@ -149,6 +150,11 @@ class Scenario(Spec):
     )
     topology: Topology
     guests: list[GuestGroup] = Field(min_length=1, max_length=100_000)
+    operator: str | dict[str, Any] | None = Field(
+        default=None,
+        description="whose defaults hold for the migration and the operation's limits, where they "
+        "say nothing themselves: a name, alone or after use beside changes, or the parts",
+    )
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
     operation: Annotated[Drain | Moves | Timetable, Later()]
@@ -167,6 +173,17 @@ class Scenario(Spec):
     record: Literal["summary", "migrations", "full"] = Field(
         default="full", description="how much is kept"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, value: Any) -> Any:
+        """Put in place what an operator stands for; then it has said all it had to say."""
+        if not isinstance(value, Mapping) or value.get("operator") is None:
+            return value
+        try:
+            return presets.with_operator(value)
+        except ValueError as error:
+            raise wrong(str(error), "operator") from None
 
     @model_validator(mode="after")
     def _time(self) -> Self:

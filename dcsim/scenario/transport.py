@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from dcsim.errors import did_you_mean
 from dcsim.scenario.base import Later, Spec, switch
-from dcsim.scenario.quantities import Count, Duration, Positive, Rate, Size, written
+from dcsim.scenario.quantities import Count, Duration, Extent, Positive, Rate, Size, written
 
 COMPRESSION: Final[dict[str, dict[str, Any]]] = {
     # Silesia data, 8 channels: derived in [C.8]; the time of a page is what 8 busy threads took,
@@ -74,8 +74,9 @@ class Multifd(Spec):
 class Xbzrle(Spec):
     """Send what changed in a page that was sent before and is still in a cache [C.2]."""
 
-    cache: Annotated[Size, Field(ge=4096)] = Field(
-        default=written("64MiB"), description="of pages as they were last sent [C.1]"
+    cache: Extent = Field(
+        default=written("64MiB"),
+        description="of pages as they were last sent [C.1]; or its share of the guest's memory",
     )
     delta: Size = Field(
         description="encoded length of what writes change in a page between two sendings: the "

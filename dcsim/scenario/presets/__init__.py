@@ -7,6 +7,7 @@ Numbers are texts with their unit, as in a file; labels such as [A.2] are sectio
 
 from __future__ import annotations
 
+import copy
 from typing import Final, Literal
 
 from dcsim.scenario.presets.downtime import (
@@ -23,6 +24,12 @@ from dcsim.scenario.presets.hypervisors import (
 )
 from dcsim.scenario.presets.limits import LIMITS, limits_names, resolve_limits
 from dcsim.scenario.presets.lookup import Preset, known
+from dcsim.scenario.presets.operators import (
+    OPERATORS,
+    operator_names,
+    resolve_operator,
+    with_operator,
+)
 from dcsim.scenario.presets.orders import ORDERS, order_names, resolve_order
 from dcsim.scenario.presets.steps import check_step
 
@@ -32,6 +39,7 @@ __all__ = [
     "HINTING",
     "HYPERVISORS",
     "LIMITS",
+    "OPERATORS",
     "ORDERS",
     "Kind",
     "Preset",
@@ -41,20 +49,24 @@ __all__ = [
     "hinting_names",
     "hypervisor_names",
     "limits_names",
+    "operator_names",
     "order_names",
     "resolve_downtime_steps",
     "resolve_hinting",
     "resolve_limits",
     "resolve_migration",
+    "resolve_operator",
     "resolve_order",
+    "with_operator",
 ]
 
-Kind = Literal["hinting", "hypervisors", "limits", "downtime-steps", "orders"]
+Kind = Literal["hinting", "hypervisors", "limits", "downtime-steps", "operators", "orders"]
 _TABLES: Final[dict[str, dict[str, Preset]]] = {
     "hinting": HINTING,
     "hypervisors": HYPERVISORS,
     "limits": LIMITS,
     "downtime-steps": DOWNTIME_STEPS,
+    "operators": OPERATORS,
     "orders": ORDERS,
 }
 
@@ -68,3 +80,15 @@ def describe(kind: Kind, name: str) -> str:
     'everything at once, for as long as it takes'
     """
     return str(known(kind, _TABLES[kind], name)["about"])
+
+
+def data(kind: Kind, name: str) -> Preset:
+    """Return a shipped preset as it could stand in a file, to be copied and changed.
+
+    Examples
+    --------
+    >>> data("limits", "watcher")
+    {'per_cluster': 6, 'per_host_out': 2, 'per_pool': 2}
+    """
+    found = known(kind, _TABLES[kind], name)
+    return copy.deepcopy({key: value for key, value in found.items() if key != "about"})

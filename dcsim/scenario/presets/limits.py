@@ -31,21 +31,29 @@ LIMITS: Final[dict[str, Preset]] = {
         "completion_timeout_per_gib": "64s",
         "progress_timeout": "240s",
     },  # [D]; its newer policies are ladders of downtimes: see DOWNTIME_STEPS
-    "vsphere": {
-        "about": "vSphere with 10 GbE: 8 out of a host, 8 into it; exact while no host does both",
-        "per_host_out": 8,
-        "per_host_in": 8,
-    },  # [D]: a vMotion costs 1 of a host's 8 at either end, and a 10 GbE port carries 8
+    "vsphere": {  # [D]; vSphere 7 counts 16 at 2 for each, which is the same
+        "about": "vSphere: a host's 8 units, 1 for a vMotion and 4 with its disks, at either end; "
+        "a datastore's 128, 1 and 16; 4 a port of 1 GbE, 8 of 10 GbE",
+        "host_cost": {"most": 8, "live": 1, "disk": 4},
+        "pool_cost": {"most": 128, "live": 1, "disk": 16},
+        "host_slots": [{"link": "1Gbit/s", "most": 4}, {"link": "10Gbit/s", "most": 8}],
+    },
+    "xenserver": {
+        "about": "XenServer: hosts are evacuated in batches of 10",
+        "per_host_out": 10,  # [D]; that one may start as soon as another ends: assumption
+    },
     "watcher": {
-        "about": "OpenStack Watcher's zone migration: 6 in the cluster, 2 out of a node",
+        "about": "OpenStack Watcher's zone migration: 6 in the cluster, 2 out of a node, "
+        "2 copies of disks a pool",
         "per_cluster": 6,
         "per_host_out": 2,
+        "per_pool": 2,
     },  # [D]
     "cloud-hypervisor": {
         "about": "Cloud Hypervisor's own timeout: given up after an hour",
         "completion_timeout": "3600s",
     },  # [D]
-}  # Proxmox and XenServer bound neither the number nor the time in these terms: left out.
+}  # Proxmox bounds neither the number nor the time [D]: none.
 
 
 def resolve_limits(value: Any) -> Any:
