@@ -350,6 +350,8 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Hosts.memory": (divided(), {"topology.hosts.1.memory": 0.3 * GiB}),
     "Hosts.labels": (divided(requires={"zone": "a"}), {"topology.hosts.1.labels.zone": "a"}),
     "Hosts.cpu_flags": (divided(cpu_flags=["avx"]), {"topology.hosts.1.cpu_flags": ["avx"]}),
+    "Drain.racks": (divided(), {"operation.racks": ["rack1"], "operation.hosts": "*"}),
+    "Drain.labels": (divided(), {"operation.labels": {"zone": "a"}}),
     "GuestGroup.requires": (divided(), {"guests.0.requires": {"zone": "a"}}),
     "GuestGroup.cpu_flags": (divided(), {"guests.0.cpu_flags": ["avx"]}),
     "GuestGroup.apart": (divided(), {"guests.0.apart": {}}),

@@ -190,6 +190,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "GraphNode": {"name": "a"},
     "GuestGroup": {"workload": {}},
     "Hosts": {"match": "*"},
+    "Selection": {"hosts": "*"},
     "LocalDisk": {"size": "40GiB"},
     "Move": {"guest": "web-0", "to": "rack0/host0"},
     "Moves": {"moves": [{"guest": "web-0", "to": "rack0/host0"}]},

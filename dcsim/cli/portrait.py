@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.cli.console import table
 from dcsim.scenario import presets
 from dcsim.scenario.chance import random_inputs
-from dcsim.scenario.cluster import matching
+from dcsim.scenario.cluster import Cluster, matching
 from dcsim.scenario.columns import HOST, MEMORY, VCPUS
 from dcsim.scenario.graphs import oversubscription
 from dcsim.scenario.operation import Moves, Placed, parts
@@ -50,23 +50,24 @@ def data(scenario: spec.Scenario) -> dict[str, Any]:
 def lines(scenario: spec.Scenario) -> Iterator[str]:
     """Yield what a scenario means, line by line."""
     figures = data(scenario)
+    cluster = Cluster(scenario.topology, host_names(scenario.topology))
     yield scenario.name + (f": {scenario.about}" if scenario.about else "")
     yield ""
     yield from _topology(scenario.topology, figures["topology"])
+    yield from _differing(cluster)
     yield ""
     guests = figures["guests"]
     yield (
         f"Guests: {format_count(guests['count'])} in {_so_many(len(scenario.guests), 'group')}, "
         f"{format_size(guests['memory_bytes'])} of memory"
     )
-    hosts = host_names(scenario.topology)
     for group in scenario.guests:
-        yield from _group(group, scenario, hosts)
+        yield from _group(group, scenario, cluster)
     yield ""
     yield f"Hinting: {_hinting(scenario.hinting)}"
     yield f"Migration: {_migration(scenario.migration)}"
     for _, operation in parts(scenario.operation):
-        yield f"Operation: {_operation(operation, hosts)}"
+        yield f"Operation: {_operation(operation, cluster)}"
     if isinstance(scenario.operation, Placed):
         yield f"Placement: {scenario.operation.placement}"
     yield f"Limits: {_limits(scenario.operation.limits)}"
@@ -107,10 +108,14 @@ def _links(network: Network) -> list[dict[str, Any]]:
 
 def _topology(topology: spec.Topology, figures: dict[str, Any]) -> Iterator[str]:
     host, storage = topology.host, topology.storage
+    more, promised = host.overcommit, ""
+    if more is not None:
+        cpu = "any number of vCPUs" if more.cpu is None else f"{more.cpu:g} vCPUs a core"
+        promised = f" (promised: {more.memory:g} times that, {cpu})"
     yield (
         f"Topology: {figures['kind']}, {_so_many(figures['hosts'], 'host')} in "
         f"{_so_many(figures['racks'], 'rack')}, {_so_many(figures['switches'], 'switch', 'es')}; "
-        f"{_so_many(host.cores, 'core')} and {format_size(host.memory)} for guests each"
+        f"{_so_many(host.cores, 'core')} and {format_size(host.memory)} for guests each{promised}"
     )
     rows = []
     for link in figures["links"]:
@@ -126,20 +131,40 @@ def _topology(topology: spec.Topology, figures: dict[str, Any]) -> Iterator[str]
     )
 
 
+def _differing(cluster: Cluster) -> Iterator[str]:
+    """Yield what hosts have that differ from each other, a line a kind."""
+    kinds: dict[int, list[str]] = {}
+    for name, plan in cluster.plans.items():
+        kinds.setdefault(id(plan), []).append(name)
+    for names in kinds.values() if len(kinds) > 1 else ():
+        plan = cluster.plans[names[0]]
+        words = [_so_many(int(plan.cores), "core"), format_size(plan.memory_bytes)]
+        words += [f"{key}={value}" for key, value in plan.labels.items()]
+        words += sorted(plan.cpu_flags)
+        yield f"  {_so_many(len(names), 'host')}, {names[0]} first: {', '.join(words)}"
+
+
 # --------------------------------------------------------------------------- guests
 
 
-def _group(group: spec.GuestGroup, scenario: spec.Scenario, hosts: list[str]) -> Iterator[str]:
+def _group(group: spec.GuestGroup, scenario: spec.Scenario, cluster: Cluster) -> Iterator[str]:
     each = group.each or {}
     sizes = _range(each.get(MEMORY, [group.memory]), format_size)
     vcpus = _range(each.get(VCPUS, [group.vcpus]), format_count)
     if HOST in each:
         where = f"on {_so_many(len(set(each[HOST])), 'host')}, each by its name"
     else:
-        count = _so_many(len(matching(group.place.pattern, hosts)), "host")
+        count = _so_many(len(matching(group.place.pattern, cluster.plans)), "host")
         where = f"on {group.place.pattern} ({count}, {group.place.by})"
     noun = "vCPU" if vcpus == "1" else "vCPUs"
     yield f"  {group.group}: {format_count(group.count)} x {sizes}, {vcpus} {noun}, {where}"
+    asked = [f"{key}={value}" for key, value in (group.requires or {}).items()]
+    asked += [f"cpu flag {flag}" for flag in group.cpu_flags or []]
+    for how, sets in (("apart", group.apart), ("together", group.together)):
+        if sets is not None:
+            asked.append(f"{how} by {sets.by}" + (f", {sets.of} a set" if sets.of else ""))
+    if asked:
+        yield f"    asks for: {'; '.join(asked)}"
     if each:
         yield f"    each of its own: {', '.join(each)}"
     work = group.workload
@@ -218,13 +243,13 @@ def _migration(migration: spec.Migration) -> str:
     )
 
 
-def _operation(operation: Part, hosts: list[str]) -> str:
+def _operation(operation: Part, cluster: Cluster) -> str:
     at = f"at {format_duration(operation.at)}"
     if operation.window is not None:
         at += f", within {format_duration(operation.window)}"
     if isinstance(operation, Moves):
         return f"{_so_many(len(operation.pairs), 'move')} {at}, in the order given"
-    selected = _so_many(len(matching(operation.hosts, hosts)), "host")
+    selected = _so_many(len(operation.selected(cluster)), "host")
     return f"{operation.kind} {operation.what} ({selected}) {at}"
 
 

@@ -128,6 +128,7 @@ class Dispatcher:
         """Let a host take no more guests."""
         host.draining = True
         self.placer.close(host)
+        self._freed.add(ANY_ROOM)  # a set that has to leave it is tied to it no longer
 
     def reopen(self, host: Host) -> None:
         """Let a host take guests again."""
@@ -319,16 +320,15 @@ class Dispatcher:
     def find(self, request: Request) -> tuple[Host | None, Collection[Hashable]]:
         """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
         guest, source, wanted = request.guest, request.source, request.destination
-        if not self.admission.looks_closer:
-            if wanted is None:
-                return self.placer.find(guest, source), [ANY_ROOM]
-            return wanted if self.placer.fits(guest, wanted) else None, [wanted]
-        closer = _CloserLook(self, request)
+        closer = _CloserLook(self, request) if self.admission.looks_closer else None
         if wanted is None:
-            return self.placer.find(guest, source, closer.accepts), [ANY_ROOM, *closer.reasons]
+            found = self.placer.find(guest, source, closer and closer.accepts)
+            return found, [ANY_ROOM, *closer.reasons] if closer else [ANY_ROOM]
         if not self.placer.fits(guest, wanted):
-            return None, [wanted]
-        return wanted if closer.accepts(wanted) else None, closer.reasons
+            return None, [wanted] if guest.terms is None else [wanted, ANY_ROOM]
+        if closer is None or closer.accepts(wanted):
+            return wanted, ()
+        return None, closer.reasons
 
     def way(self, request: Request, destination: Host) -> tuple[Path, Forecast | None]:
         """Return the way that the guest's memory takes, and what is expected of its migration."""

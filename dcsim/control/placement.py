@@ -115,7 +115,7 @@ class Placer:
         self._placement: Placement = found
         self._is_open = is_open
         self._closed: dict[Host, None] = {}
-        self._parted = {host: host.parted for host in hosts}
+        self._noted = {host: (host.parted, host.failed) for host in hosts}
         self._counts_vcpus = any([host.limit_vcpus < math.inf for host in hosts])
         self.hosts = hosts
         self.room = Room(hosts, self._takes_guests, network)
@@ -137,9 +137,9 @@ class Placer:
 
     def note(self, host: Host) -> bool:
         """Look at a host again, of which something has changed; return whether that may help."""
-        parted, self._parted[host] = self._parted[host], host.parted
-        grown = self.room.note(host)
-        return grown or parted < host.parted
+        before, now = self._noted[host], (host.parted, host.failed)
+        self._noted[host] = now
+        return self.room.note(host) or now != before  # a place may be free of its sets
 
     @property
     def most(self) -> float:

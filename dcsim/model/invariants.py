@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dcsim.errors import InvariantError
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
@@ -40,6 +42,25 @@ def check_guest(guest: Guest) -> None:
     check_memory(guest.memory, guest.name)
     if guest.undisturbed is not None:
         check_memory(guest.undisturbed, f"{guest.name}, undisturbed")
+
+
+def check_sets(hosts: Sequence[Host]) -> None:
+    """Check that no two guests that are to stand apart are in one place.
+
+    Raises
+    ------
+    InvariantError
+        With their names and the place.
+    """
+    for circle, counts in hosts[0].whereabouts.items() if hosts else ():
+        there: dict[str | None, Guest] = {}
+        for host in counts if circle.apart else ():
+            for guest in (*host.guests, *host.reserved):
+                own = guest.terms is not None and guest.terms.apart == circle and not host.failed
+                if own and there.setdefault(host.label(circle.by), guest) is not guest:
+                    other = there[host.label(circle.by)].name
+                    place = f"one {circle.by}, {host.label(circle.by)}"
+                    raise InvariantError(f"{guest.name} and {other} are both in {place}")
 
 
 def check_host(host: Host) -> None:

@@ -13,7 +13,7 @@ from dcsim.scenario.cluster import Cluster, matching
 from dcsim.scenario.columns import HOST, NAME, owns, tells_contents
 from dcsim.scenario.document import DataPath, steps
 from dcsim.scenario.operation import parts
-from dcsim.scenario.problem import Problem, guess, so_many, some
+from dcsim.scenario.problem import Problem, guess, no_host, racks_of, so_many, some
 from dcsim.scenario.spec import Drain, Graph, GuestGroup, Makeup, Moves, Scenario
 from dcsim.units import format_count, format_duration
 
@@ -46,7 +46,7 @@ def check(scenario: Scenario) -> list[Problem]:
         standing.terms(scenario, cluster, places),
         standing.memory(scenario, cluster, places),
         _contents(scenario),
-        _operation(scenario, places, hosts),
+        _operation(scenario, cluster, places, hosts),
         _post_copy(scenario),
     )
     return list(islice(problems, _MOST_PROBLEMS))
@@ -103,7 +103,7 @@ def _hosts(scenario: Scenario, hosts: Sequence[str]) -> Iterator[Problem]:
     known = dict.fromkeys(hosts)
     for i, entry in enumerate(scenario.topology.hosts or []):
         if not matching(entry.match, known):
-            yield _no_host(("topology", "hosts", i, "match"), entry.match, hosts)
+            yield no_host(("topology", "hosts", i, "match"), entry.match, hosts)
 
 
 # --------------------------------------------------------------------------- guests
@@ -152,13 +152,13 @@ def _places(
     for i, group in enumerate(guests):
         for n, host in enumerate((group.each or {}).get(HOST, ())):
             if host not in known:
-                yield _no_host(("guests", i, "each", HOST, n), host, hosts)
+                yield no_host(("guests", i, "each", HOST, n), host, hosts)
         if places[i]:
             continue
         if group.place.rack is None:
-            yield _no_host(("guests", i, "place", "hosts"), group.place.pattern, hosts)
+            yield no_host(("guests", i, "place", "hosts"), group.place.pattern, hosts)
         else:
-            racks = _racks(hosts)
+            racks = racks_of(hosts)
             message = f"there is no rack {group.place.rack!r}; racks are {some(racks)}"
             hint = guess(group.place.rack, racks)
             yield Problem(("guests", i, "place", "rack"), message, hint)
@@ -213,22 +213,21 @@ def _own_contents(i: int, group: GuestGroup) -> Iterator[Problem]:
 
 
 def _operation(
-    scenario: Scenario, places: Sequence[frozenset[str]], hosts: Sequence[str]
+    scenario: Scenario, cluster: Cluster, places: Sequence[frozenset[str]], hosts: Sequence[str]
 ) -> Iterator[Problem]:
     for path, operation in parts(scenario.operation):
         if isinstance(operation, Moves):
             yield from _moves(path, operation, scenario, places, hosts)
         else:
-            yield from _selected(path, operation, hosts)
+            yield from _selected(path, operation, cluster)
 
 
-def _selected(path: DataPath, operation: Drain, hosts: Sequence[str]) -> Iterator[Problem]:
-    selected = matching(operation.hosts, hosts)
-    if not selected:
-        yield _no_host((*path, "hosts"), operation.hosts, hosts)
-    elif len(selected) == len(hosts):
-        message = f"drains all there is, {so_many(hosts)}: guests can go nowhere"
-        yield Problem((*path, "hosts"), message, "leave at least one host")
+def _selected(path: DataPath, operation: Drain, cluster: Cluster) -> Iterator[Problem]:
+    yield from operation.problems(cluster, path)
+    if len(operation.selected(cluster)) == len(cluster.plans):
+        message = f"drains all there is, {so_many(cluster.plans)}: guests can go nowhere"
+        at = () if operation.hosts is None else ("hosts",)
+        yield Problem((*path, *at), message, "leave at least one host")
 
 
 def _moves(
@@ -249,7 +248,7 @@ def _moves(
     moved: dict[str, int] = {}
     for number, (guest, to) in enumerate(operation.pairs):
         if to not in known:
-            yield _no_host((*path, *operation.path(number, "to")), to, hosts)
+            yield no_host((*path, *operation.path(number, "to")), to, hosts)
         if guest not in guests:
             yield _no_guest((*path, *operation.path(number, "guest")), guest, scenario.guests)
             continue
@@ -276,22 +275,3 @@ def _no_guest(path: DataPath, guest: str, guests: Sequence[GuestGroup]) -> Probl
     close = guess(guest.rpartition("-")[0] or guest, groups, "{}-0")
     message = f"there is no guest {guest!r}; groups are {some(list(groups))}"
     return Problem(path, message, close or "guests are called GROUP-0, GROUP-1, ...")
-
-
-# --------------------------------------------------------------------------- words
-
-
-def _no_host(path: DataPath, pattern: str, hosts: Sequence[str]) -> Problem:
-    rack, slash, host = pattern.rpartition("/")
-    racks = _racks(hosts)
-    if not slash:
-        hint = guess(host, racks, "{}/*") or guess(host, hosts)
-    elif rack in racks:
-        hint = guess(host, [name.rpartition("/")[2] for name in hosts], rack + "/{}")
-    else:
-        hint = guess(rack, racks, "{}/" + host)
-    return Problem(path, f"no host matches {pattern!r}; hosts are {some(hosts)}", hint)
-
-
-def _racks(hosts: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(name.rpartition("/")[0] for name in hosts))

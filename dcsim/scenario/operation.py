@@ -10,6 +10,7 @@ from dcsim.scenario.base import Later, Spec, wrong
 from dcsim.scenario.placements import PlacementName
 from dcsim.scenario.policy import Limits
 from dcsim.scenario.quantities import Count, Duration, Positive, written
+from dcsim.scenario.selection import Selection
 
 
 class Managed(Spec):
@@ -45,11 +46,10 @@ class Operation(Managed):
         return self.name or kind
 
 
-class Drain(Placed, Operation):
+class Drain(Placed, Operation, Selection):
     """Empty some hosts: every guest on them moves elsewhere, or is reported."""
 
     kind: Literal["drain"] = "drain"
-    hosts: str = Field(max_length=200, description="name pattern, e.g. rack0/*")
     at_once: Count | None = Field(
         default=None, ge=1, description="so many hosts at a time; unset: all"
     )
@@ -57,7 +57,7 @@ class Drain(Placed, Operation):
     @property
     def what(self) -> str:
         """What it moves, in words."""
-        return f"of {self.hosts}" + (f", {self.at_once} at a time" if self.at_once else "")
+        return f"of {self.which}" + (f", {self.at_once} at a time" if self.at_once else "")
 
 
 class Move(Spec):

@@ -6,7 +6,7 @@ A placement is a function ``(room, guest, source)`` that goes through hosts, the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
@@ -31,9 +31,10 @@ _registered: dict[str, Callable[..., Any]] = {}
 
 
 def register(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a function a placement that scenarios can name, in this process.
+    """Make a function a placement that scenarios can name.
 
-    Workers that are started anew know those of packages, by their entry points, and no others.
+    What `compare` hands to other processes takes it along, if it can be pickled; packages can offer
+    theirs as entry points of the group ``dcsim.placements``, which need not be registered.
 
     Raises
     ------
@@ -66,6 +67,16 @@ def registered(name: str) -> Callable[..., Any] | None:
         for point in entry_points(group=GROUP, name=name):
             _registered[name] = point.load()
     return _registered.get(name)
+
+
+def added() -> dict[str, Callable[..., Any]]:
+    """Return the placements that users have added, for other processes to know them."""
+    return dict(_registered)
+
+
+def restore(others: Mapping[str, Callable[..., Any]]) -> None:
+    """Know the placements that were added in another process."""
+    _registered.update(others)
 
 
 def names() -> list[str]:

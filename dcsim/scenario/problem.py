@@ -35,3 +35,21 @@ def some(names: Sequence[str]) -> str:
 def so_many(hosts: Collection[str]) -> str:
     """Say how many hosts, or which one."""
     return f"host {next(iter(hosts))}" if len(hosts) == 1 else f"{format_count(len(hosts))} hosts"
+
+
+def no_host(path: DataPath, pattern: str, hosts: Sequence[str]) -> Problem:
+    """Return what is wrong with a pattern that no host matches."""
+    rack, slash, host = pattern.rpartition("/")
+    racks = racks_of(hosts)
+    if not slash:
+        hint = guess(host, racks, "{}/*") or guess(host, hosts)
+    elif rack in racks:
+        hint = guess(host, [name.rpartition("/")[2] for name in hosts], rack + "/{}")
+    else:
+        hint = guess(rack, racks, "{}/" + host)
+    return Problem(path, f"no host matches {pattern!r}; hosts are {some(hosts)}", hint)
+
+
+def racks_of(hosts: Sequence[str]) -> list[str]:
+    """Return the racks of hosts, in order."""
+    return list(dict.fromkeys(name.rpartition("/")[0] for name in hosts))

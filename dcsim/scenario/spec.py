@@ -57,6 +57,7 @@ from dcsim.scenario.operation import (
 )
 from dcsim.scenario.policy import Adapt, Cost, Hinting, Limits, Migration, Slots, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, written
+from dcsim.scenario.selection import Selection
 from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
@@ -103,6 +104,7 @@ __all__ = [
     "Retry",
     "Rung",
     "Scenario",
+    "Selection",
     "Sets",
     "Slots",
     "Spec",

@@ -19,7 +19,7 @@ from dcsim.garbage import no_collection
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
-from dcsim.model.invariants import check_guest, check_host
+from dcsim.model.invariants import check_guest, check_host, check_sets
 from dcsim.model.migration import World
 from dcsim.model.network import Network
 from dcsim.model.rows import guest_row, host_row
@@ -263,6 +263,7 @@ class _Run:
             check_guest(guest)
         for host in self.hosts:
             check_host(host)
+        check_sets(self.hosts)
 
     def end(self) -> None:
         """Cut what refers to each other, or the whole world would stay until it is searched for."""

@@ -23,7 +23,7 @@ from dcsim.model.stream import Settings
 from dcsim.model.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
 from dcsim.scenario import distribution, spec
-from dcsim.scenario.cluster import matching
+from dcsim.scenario.cluster import Cluster
 from dcsim.scenario.operation import Part, parts
 from dcsim.scenario.topology import Network
 from dcsim.units import GiB
@@ -182,16 +182,16 @@ def management_of(operation: spec.Managed, *, goodput: float) -> Management:
     )
 
 
-def operations_of(operation: Part | spec.Timetable, network: Network) -> Iterator[OperationPlan]:
+def operations_of(operation: Part | spec.Timetable, cluster: Cluster) -> Iterator[OperationPlan]:
     """Yield operations as control has them, hosts by their places."""
-    hosts = {network.node_names[node]: i for i, node in enumerate(network.hosts)}
+    hosts = {name: i for i, name in enumerate(cluster.plans)}
     for _, part in parts(operation):
         plan = OperationPlan(part.kind, part.called, part.at, limit(part.window))
         if isinstance(part, spec.Moves):
             yield plan._replace(moves=tuple((guest, hosts[to]) for guest, to in part.pairs))
         else:
             yield plan._replace(
-                about=part.hosts,
-                hosts=tuple(hosts[name] for name in matching(part.hosts, hosts)),
+                about=part.which,
+                hosts=tuple(hosts[name] for name in part.selected(cluster)),
                 at_once=limit(part.at_once),
             )

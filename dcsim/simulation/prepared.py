@@ -161,7 +161,7 @@ class Preparation:
                 for group in scenario.guests
             },
             "management": management_of(scenario.operation, goodput=scenario.topology.goodput),
-            "operations": tuple(operations_of(scenario.operation, network)),
+            "operations": tuple(operations_of(scenario.operation, cluster)),
             "failures": tuple(failures_of(scenario.failures or [], network, problems)),
             "horizon_s": scenario.horizon,
             "settle_s": scenario.settle,

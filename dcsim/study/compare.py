@@ -6,6 +6,7 @@ theirs and not chance's: see `dcsim.study.statistics` and docs/practice.md.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Final, cast
 
 from dcsim import rng
 from dcsim.errors import did_you_mean
-from dcsim.scenario import presets
+from dcsim.scenario import placements, presets
 from dcsim.scenario.chance import random_inputs
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
@@ -209,8 +210,11 @@ def _run_all(
     return [one for runs in done for one in runs]
 
 
-def _run_each(scene: Scenario, runs: Sequence[Run]) -> list[Run]:
-    """Run a scenario, each time with the seed of another run."""
+def _run_each(
+    scene: Scenario, runs: Sequence[Run], added: Mapping[str, Any] | None = None
+) -> list[Run]:
+    """Run a scenario, each time with the seed of another run; a worker is told what was *added*."""
+    placements.restore(added or {})
     ran = []
     for one in runs:
         try:
@@ -226,8 +230,10 @@ def _failed(one: Run, error: BaseException) -> Run:
 
 def _submit(executor: Executor, scene: Scenario, runs: list[Run]) -> Future[list[Run]]:
     """Hand a task to an executor; one whose workers have died in the meantime fails its runs."""
+    added = placements.added()
+    work = functools.partial(_run_each, added=added) if added else _run_each
     try:
-        return executor.submit(_run_each, scene, runs)
+        return executor.submit(work, scene, runs)
     except BrokenExecutor as error:
         future: Future[list[Run]] = Future()
         future.set_exception(error)
