@@ -22,6 +22,7 @@ from dcsim.scenario import placements
 from dcsim.scenario.fabric import FatTree, LeafSpine
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.topology import build
+from dcsim.study.compare import compare, local_executor
 from dcsim.units import GiB
 from tests.worlds import guest, leaf_spine, rows, scenario, solve
 
@@ -184,6 +185,8 @@ def test_a_placement_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
     data = scenario(guest(count=2, place={"rack": "rack0"}), topology=leaf_spine())
     data["operation"] = {"kind": "drain", "hosts": "rack0/*", "placement": "last-fit"}
     assert {m["destination"] for m in rows(solve(data), "migrations")} == {"rack1/host1"}
+    study = compare(Scenario.model_validate(data), hinting=["none"], executor=local_executor(1))
+    assert study.results[0].metrics["completed"] == 2
     monkeypatch.setattr(placements, "_registered", {})
     with pytest.raises(SimulationError, match="registered in another process"):
         placer([], "last-fit")

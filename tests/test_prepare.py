@@ -8,6 +8,8 @@ import pickle
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dcsim.errors import ScenarioError
 from dcsim.rng import replicate as replicate_seed
@@ -164,6 +166,111 @@ def test_guests_that_fit_together_but_not_so_are_reported() -> None:
         prepared(data)
     assert "guests[1].place" in str(raised.value)
     assert "1.5 GiB" in str(raised.value)
+
+
+def test_hosts_that_differ_have_what_was_given_last() -> None:
+    """Later entries add labels, and replace the rest; what is the same is kept once."""
+    net = leaf_spine(
+        host={"cores": 8, "memory": 4.0 * GiB, "overcommit": {"memory": 1.5, "cpu": 3}},
+        hosts=[
+            {"match": "rack1/*", "labels": {"zone": "a", "tier": "x"}, "cpu_flags": ["avx"]},
+            {"match": "*/host1", "labels": {"zone": "b"}, "cores": 2, "memory": 2.0 * GiB},
+            {"match": "rack1/host1", "cpu_flags": []},
+        ],
+    )
+    plans = prepared(scenario(topology=net)).hosts
+    assert [plan.labels for plan in plans] == [
+        {}, {"zone": "b"}, {"zone": "a", "tier": "x"}, {"zone": "b", "tier": "x"},
+    ]  # fmt: skip
+    assert [plan.cores for plan in plans] == [8, 2, 8, 2]
+    assert [plan.limit_bytes for plan in plans] == [6.0 * GiB, 3.0 * GiB] * 2
+    assert [sorted(plan.cpu_flags) for plan in plans] == [[], [], ["avx"], []]
+    same = prepared(scenario(topology=leaf_spine())).hosts
+    assert all(plan is same[0] for plan in same)
+
+
+@given(
+    st.sampled_from(["spread", "first-fit", "random"]),
+    st.sampled_from(["host", "rack", "zone"]),
+    st.integers(2, 4),
+    st.booleans(),
+    st.lists(st.sampled_from([0.5, 1.0, 1.5]), min_size=2, max_size=6),
+    st.sampled_from([None, "a"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_guests_stand_as_they_ask_or_it_is_told_why_not(
+    by: str, label: str, of: int, apart: bool, sizes: list[float], zone: str | None
+) -> None:
+    """Apart or together, on hosts that have what is required, within what hosts promise."""
+    net = leaf_spine(
+        leaves=3,
+        host={"cores": 2, "memory": 2.5 * GiB, "overcommit": {"cpu": 3}},
+        hosts=[{"match": "*/host0", "labels": {"zone": "a"}},
+               {"match": "*/host1", "labels": {"zone": "b"}}],
+    )  # fmt: skip
+    group = guest(
+        place={"hosts": "*", "by": by},
+        each={"memory": [size * GiB for size in sizes]},
+        vcpus=2,
+        **{"apart" if apart else "together": {"by": label, "of": of}},
+        **({"requires": {"zone": zone}} if zone else {}),
+    )
+    del group["memory"]
+    try:
+        names = hosts_of(prepared(scenario(group, topology=net)))
+    except ScenarioError:
+        return  # test_why_guests_do_not_stand_as_they_ask
+    places = {
+        "host": names,
+        "rack": [name.partition("/")[0] for name in names],
+        "zone": ["ab"[name.endswith("1")] for name in names],
+    }
+    for first in range(0, len(sizes), of):
+        ring = places[label][first : first + of]
+        assert len(set(ring)) == (len(ring) if apart else 1)
+    assert zone is None or set(places["zone"]) == {zone}
+    for name in names:
+        mine = [size for size, own in zip(sizes, names, strict=True) if own == name]
+        assert sum(mine) <= 2.5
+        assert len(mine) <= 3
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (
+            {"count": 3, "apart": {"by": "rack"}, "place": {"hosts": "*"}, "memory": 1.5 * GiB},
+            "guests[1].place: guest 2 of 3 (1.5 GiB) fits on no host of '*' any more (of 6 hosts, "
+            "4: another of its set stands there, by rack; 2: no room)",
+        ),
+        (
+            {"count": 2, "vcpus": 20, "place": {"hosts": "rack0/host1"}},
+            "guests[1].place: guest 1 of 2 (1 GiB) fits on no host of 'rack0/host1' any more "
+            "(of 1 hosts, 1: it has 12 vCPUs left, 20 are asked)",
+        ),
+        (
+            {"count": 3, "together": {}, "place": {"hosts": "rack2/*"}, "memory": 1.0 * GiB},
+            "guests[1].place: guest 0 of 3 (1 GiB) fits on no host of 'rack2/*' any more "
+            "(of 2 hosts, 2: no room there for its whole set, 3 GiB)",
+        ),
+        (
+            {"apart": {}, "each": {"place.hosts": ["rack1/host0"] * 2}},
+            "guests[1].each.place.hosts[1]: guest 1 of 2 (1 GiB) fits on its host no more: "
+            "another of its set stands there, by host",
+        ),
+    ],
+)
+def test_why_guests_do_not_stand_as_they_ask(group: Data, message: str) -> None:
+    """How many hosts lack what; each guest that names its host for itself."""
+    net = leaf_spine(leaves=3, host={"cores": 8, "memory": 4.0 * GiB, "overcommit": {"cpu": 4}})
+    size = (2.0 if "together" in group else 4.0) * GiB
+    full = guest(name="full", memory=size, place={"hosts": "rack2/*"}, count=2, vcpus=1)
+    other = guest(name="other", **group)
+    if "each" in group:
+        del other["place"]
+    with pytest.raises(ScenarioError) as raised:
+        prepared(scenario(full, other, topology=net))
+    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(
