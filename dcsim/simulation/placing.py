@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from dcsim.control.room import Ladder
 from dcsim.errors import Issue
 from dcsim.model.terms import Circle, Terms
 from dcsim.rng import Streams
@@ -16,6 +17,9 @@ from dcsim.scenario.cluster import Cluster
 from dcsim.scenario.columns import MEMORY, VCPUS
 from dcsim.simulation.groups import Group
 from dcsim.units import format_count, format_size
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 
 class Asked(NamedTuple):
@@ -74,15 +78,17 @@ class Books:
                 return f"its set stands elsewhere, by {circle.by}"
         return ""
 
-    def roomy(self, hosts: list[int], asked: Asked) -> list[int]:
-        """Return the hosts at whose place all of a set has room, if it stands nowhere yet."""
+    def where(self, asked: Asked) -> set[str | None] | None:
+        """Return the place where a guest's set stands that is to stay together, if it does."""
         circle = asked.terms.together if asked.terms is not None else None
-        if circle is None or self._stand[circle]:
-            return hosts
-        free: dict[str | None, float] = defaultdict(float)
+        return None if circle is None else self._stand[circle] or None
+
+    def by_label(self, hosts: list[int], key: str) -> dict[str | None, list[int]]:
+        """Return hosts by their value of a label."""
+        found: dict[str | None, list[int]] = defaultdict(list)
         for host in hosts:
-            free[self._label(host, circle)] += self.free[host]
-        return [host for host in hosts if free[self._label(host, circle)] >= asked.whole_bytes]
+            found[self._cluster.label(self._names[host], key)].append(host)
+        return found
 
     def why(self, hosts: list[int], asked: Asked) -> str:
         """Say why a guest may stand on none of these hosts, if it is not for its memory alone."""
@@ -146,46 +152,85 @@ def places(
         The host of each guest; shorter than the group if not all of them fit.
     """
     group, free = made.group, books.free
+    draws = streams.stream("placement", group.group) if group.place.by == "random" else None
+    if books.counts_vcpus or group.apart is not None or group.together is not None:
+        return _as_asked(candidates, made, books, draws, path, problems)
     by_room = group.place.by == "spread"
-    asks = _asks(made)
-    least = min([asked.memory for asked in asks])
-    alike = len(set(asks)) == 1 and asks[0].terms is None and not books.counts_vcpus
+    own = (group.each or {}).get(MEMORY)
+    memories = own or [group.memory] * group.count
+    least = min(memories)
     room = [(-free[host] if by_room else 0.0, host) for host in candidates if free[host] >= least]
     heapify(room)
-    draws = streams.stream("placement", group.group) if group.place.by == "random" else None
     chosen: list[int] = []
-    for n, asked in enumerate(asks):
-        roomy = books.roomy(candidates, asked)
-        within = None if roomy is candidates else frozenset(roomy)
-        passed: list[tuple[float, int]] = []  # what others with more room are, but not for it
-
-        def takes(entry: tuple[float, int], asked: Asked = asked, within: Any = within) -> bool:
-            return (within is None or entry[1] in within) and not books.lack(entry[1], asked)
-
-        if by_room:
-            while room and not takes(room[0]):
-                passed.append(heappop(room))
-            able = room[:1]
-        elif draws is None:
-            able = list(islice(filter(takes, room), 1))
-        else:
-            able = room if alike else [entry for entry in room if takes(entry)]
+    for n, memory in enumerate(memories):
+        able = room[:1] if by_room or (own is None and draws is None) else room
+        if own is not None:
+            able = [entry for entry in able if free[entry[1]] >= memory]
         if not able:
-            where = f"no host of '{group.place.pattern}' any more{books.why(candidates, asked)}"
-            problems.append(_unfit(path, n, group, asked.memory, where))
+            problems.append(_unfit(path, n, group, memory, _nowhere(group)))
             return chosen
         entry = able[0 if draws is None else int(draws.integers(len(able)))]
         host = entry[1]
-        books.take(host, asked)
+        free[host] -= memory
         chosen.append(host)
         full = free[host] < least
         if by_room:
             heappop(room)
-            for one in passed if full else [*passed, (-free[host], host)]:
-                heappush(room, one)
+            if not full:
+                heappush(room, (-free[host], host))
         elif full:
             room.remove(entry)
     return chosen
+
+
+def _as_asked(
+    candidates: list[int],
+    made: Group,
+    books: Books,
+    draws: Generator | None,
+    path: str,
+    problems: list[Issue],
+) -> list[int]:
+    """Choose hosts where vCPUs count, or guests are of sets: the first that takes it, as tried."""
+    group, free = made.group, books.free
+    by_label = books.by_label(candidates, group.together.by if group.together else "host")
+    beside = {host: hosts for hosts in by_label.values() for host in hosts}
+    emptiest = Ladder((free[host], host) for host in candidates)
+    chosen: list[int] = []
+    for n, asked in enumerate(_asks(made)):
+        at = books.where(asked)
+        pool = candidates if at is None else [host for label in at for host in by_label[label]]
+        if draws is not None:
+            tried = _shuffled(pool, draws)
+        elif group.place.by == "first-fit":
+            tried = iter(pool)
+        elif at is None:
+            tried = (host for _, host in emptiest.emptiest_first(asked.memory))
+        else:
+            tried = iter(sorted(pool, key=lambda host: (-free[host], host)))
+        whole = asked.whole_bytes if group.together is not None and at is None else 0.0
+        for host in tried:
+            room = sum([free[other] for other in beside[host]]) if whole else math.inf
+            if whole <= room and not books.lack(host, asked):
+                break
+        else:
+            where = f"{_nowhere(group)}{books.why(candidates, asked)}"
+            problems.append(_unfit(path, n, group, asked.memory, where))
+            return chosen
+        before = free[host]
+        books.take(host, asked)
+        emptiest.move(host, before, free[host])
+        chosen.append(host)
+    return chosen
+
+
+def _shuffled(hosts: list[int], draws: Generator) -> Iterator[int]:
+    """Draw one host after another, each of those that are left as likely as any other."""
+    left = list(hosts)
+    while left:
+        at = int(draws.integers(len(left)))
+        left[at], left[-1] = left[-1], left[at]
+        yield left.pop()
 
 
 def stand(
@@ -213,6 +258,10 @@ def stand(
             problems.append(_unfit(f"{path}[{n}]", n, made.group, asked.memory, where))
         books.take(host, asked)
     return hosts
+
+
+def _nowhere(group: spec.GuestGroup) -> str:
+    return f"no host of '{group.place.pattern}' any more"
 
 
 def _unfit(path: str, n: int, group: spec.GuestGroup, memory: float, where: str) -> Issue:
