@@ -322,7 +322,8 @@ class Dispatcher:
         guest, source, wanted = request.guest, request.source, request.destination
         closer = _CloserLook(self, request) if self.admission.looks_closer else None
         if wanted is None:
-            found = self.placer.find(guest, source, closer and closer.accepts)
+            accepts = None if closer is None else closer.accepts
+            found = self.placer.find(guest, source, accepts)
             return found, [ANY_ROOM, *closer.reasons] if closer else [ANY_ROOM]
         if not self.placer.fits(guest, wanted):
             return None, [wanted] if guest.terms is None else [wanted, ANY_ROOM]

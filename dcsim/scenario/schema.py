@@ -71,8 +71,9 @@ def schema() -> Schema:
     }
     written = {"type": "object", "properties": own, "additionalProperties": False}
     whole["properties"]["operator"] |= _named(written, presets.operator_names())
-    for part in operations:
-        part["properties"]["order"]["examples"] = presets.order_names()
+    for part in parts.values():
+        if {"order", "limits"} <= part.get("properties", {}).keys():
+            part["properties"]["order"]["examples"] = presets.order_names()
     moves = parts["Moves"]["properties"]["moves"]
     moves["anyOf"] = [_CSV, *moves.pop("oneOf", moves.pop("anyOf", []))]
     group = parts["GuestGroup"]
