@@ -659,12 +659,63 @@ read_path(Fabric *self, Flow *flow)
     return 0;
 }
 
+static void
+enter(Fabric *self, Flow *flow)
+{
+    int i;
+
+    for (i = 0; i < flow->count; i++) {
+        Crossing *crossing = &flow->crossed[i];
+        Link *link = &self->links[crossing->link];
+
+        crossing->previous = link->last;
+        if (link->last != NULL)
+            link->last->next = crossing;
+        else
+            link->first = crossing;
+        link->last = crossing;
+        link->flows++;
+    }
+}
+
+static void
+leave_link(Link *link, Crossing *crossing)
+{
+    if (crossing->previous != NULL)
+        crossing->previous->next = crossing->next;
+    else
+        link->first = crossing->next;
+    if (crossing->next != NULL)
+        crossing->next->previous = crossing->previous;
+    else
+        link->last = crossing->previous;
+    link->flows--;
+}
+
+static void
+leave(Fabric *self, Flow *flow)
+{
+    int i;
+
+    if (flow->bottleneck != AT_CAP) {
+        self->links[flow->bottleneck].held--;
+        flow->bottleneck = AT_CAP;
+    }
+    for (i = 0; i < flow->count; i++) {
+        Crossing *crossing = &flow->crossed[i];
+        Link *link = &self->links[crossing->link];
+
+        leave_link(link, crossing);
+        link->load = link->flows ? link->load - flow->rate * crossing->share : 0.0;
+        touch(self, crossing->link);
+    }
+}
+
 static PyObject *
 fabric_open(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
 {
     Flow *flow;
     Py_ssize_t wanted = self->flows + 1;
-    int i;
 
     if (nargs != 7) {
         PyErr_Format(PyExc_TypeError, "expected 7 arguments, got %zd", nargs);
@@ -694,18 +745,7 @@ fabric_open(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     }
     flow->fabric = self;
     flow->number = self->opened++;
-    for (i = 0; i < flow->count; i++) {
-        Crossing *crossing = &flow->crossed[i];
-        Link *link = &self->links[crossing->link];
-
-        crossing->previous = link->last;
-        if (link->last != NULL)
-            link->last->next = crossing;
-        else
-            link->first = crossing;
-        link->last = crossing;
-        link->flows++;
-    }
+    enter(self, flow);
     flow->previous = self->last;
     if (self->last != NULL)
         self->last->next = flow;
@@ -716,26 +756,11 @@ fabric_open(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     return Py_NewRef((PyObject *)flow);
 }
 
-static void
-leave_link(Link *link, Crossing *crossing)
-{
-    if (crossing->previous != NULL)
-        crossing->previous->next = crossing->next;
-    else
-        link->first = crossing->next;
-    if (crossing->next != NULL)
-        crossing->next->previous = crossing->previous;
-    else
-        link->last = crossing->previous;
-    link->flows--;
-}
-
 static PyObject *
 fabric_close(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
 {
     double now;
     Flow *flow = flow_and_numbers(self, args, nargs, &now, 1);
-    int i;
 
     if (flow == NULL)
         return NULL;
@@ -745,18 +770,7 @@ fabric_close(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
     if (count_kind(self, flow) < 0)
         return NULL;
     flow->number = CLOSED;
-    if (flow->bottleneck != AT_CAP) {
-        self->links[flow->bottleneck].held--;
-        flow->bottleneck = AT_CAP;
-    }
-    for (i = 0; i < flow->count; i++) {
-        Crossing *crossing = &flow->crossed[i];
-        Link *link = &self->links[crossing->link];
-
-        leave_link(link, crossing);
-        link->load = link->flows ? link->load - flow->rate * crossing->share : 0.0;
-        touch(self, crossing->link);
-    }
+    leave(self, flow);
     flow->rate = 0.0;
     queue_completion(self, flow, INFINITY);
     if (flow->previous != NULL)
@@ -769,6 +783,63 @@ fabric_close(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
         self->last = flow->previous;
     self->flows--;
     Py_DECREF(flow);
+    Py_RETURN_TRUE;
+}
+
+/* Read another way into a flow, and leave it as it was where that is none. */
+static int
+change_path(Fabric *self, Flow *flow, PyObject *links, PyObject *shares)
+{
+    Flow read = {.links = links, .shares = shares};
+    int i;
+
+    if (read_path(self, &read) < 0) {
+        PyMem_Free(read.crossed);
+        return -1;
+    }
+    leave(self, flow);
+    PyMem_Free(flow->crossed);
+    flow->crossed = read.crossed;
+    flow->count = read.count;
+    for (i = 0; i < flow->count; i++) {
+        flow->crossed[i].flow = flow;
+        flow->crossed[i].level = flow->rate / flow->weight;
+    }
+    enter(self, flow);
+    return 0;
+}
+
+static PyObject *
+fabric_reroute(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    double now;
+    Flow *flow;
+    PyObject *links, *shares;
+    int i;
+
+    if (nargs != 4) {
+        PyErr_Format(PyExc_TypeError, "expected 4 arguments, got %zd", nargs);
+        return NULL;
+    }
+    flow = as_flow(self, args[0]);
+    now = PyFloat_AsDouble(args[3]);
+    if (flow == NULL || PyErr_Occurred())
+        return NULL;
+    if (flow->number == CLOSED)
+        Py_RETURN_FALSE;
+    account(flow, now);
+    if (count_kind(self, flow) < 0 || change_path(self, flow, args[1], args[2]) < 0)
+        return NULL;
+    for (i = 0; i < flow->count; i++)
+        self->links[flow->crossed[i].link].load += flow->rate * flow->crossed[i].share;
+    if ((flow->cap != 0 || flow->rate != 0) && change(self, flow) < 0)
+        return NULL;
+    links = flow->links;
+    shares = flow->shares;
+    flow->links = Py_NewRef(args[1]);
+    flow->shares = Py_NewRef(args[2]);
+    Py_DECREF(links);
+    Py_DECREF(shares);
     Py_RETURN_TRUE;
 }
 
@@ -1303,9 +1374,9 @@ fabric_dealloc(Fabric *self)
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))fabric_##name, METH_FASTCALL, NULL}
 
 static PyMethodDef fabric_methods[] = {
-    FAST(open), FAST(close), FAST(set_cap), FAST(set_kind), FAST(set_capacity), FAST(settle),
-    FAST(send), FAST(set_left), FAST(stop), FAST(account), FAST(astray), FAST(left), FAST(complete),
-    FAST(narrowest),
+    FAST(open), FAST(close), FAST(reroute), FAST(set_cap), FAST(set_kind), FAST(set_capacity),
+    FAST(settle), FAST(send), FAST(set_left), FAST(stop), FAST(account), FAST(astray), FAST(left),
+    FAST(complete), FAST(narrowest),
     {"finish", (PyCFunction)fabric_finish, METH_O, NULL},
     {"next", (PyCFunction)fabric_next, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -45,7 +45,7 @@ class Books:
             given = shares if what == "split" else None
             self.opened.append(fabric.open(links, given, size, KINDS[kind], kind, told, now))
         elif what == "capacity":
-            fabric.set_capacity(n % 6, min(size, 30.0))
+            fabric.set_capacity(n % 6, min(size, 30.0) if n % 4 else 0.0)
         elif what == "settle":
             moved: list[Flow] = []
             self.heard.append((self.numbers(fabric.settle(now, moved)), self.numbers(moved)))
@@ -55,6 +55,10 @@ class Books:
             for flow in done:
                 flow.waiter = None
             self.heard.append(self.numbers(done))
+        elif what == "reroute" and self.opened:
+            shares = tuple(1 / (2 + i % 3) for i in range(len(links))) if n % 2 else None
+            flow = self.opened[n % len(self.opened)]
+            self.heard.append(fabric.reroute(flow, links, shares, now))
         elif self.opened:
             self.change(self.opened[n % len(self.opened)], what, n, size, now)
 
@@ -87,7 +91,7 @@ class Books:
         flows = [
             (
                 flow.rate, flow.was, flow.heard, flow.bottleneck, flow.cap, flow.weight, flow.kind,
-                flow.sent, flow.strayed,
+                flow.sent, flow.strayed, flow.links, flow.shares,
             )
             for flow in self.opened
         ]  # fmt: skip
@@ -116,7 +120,7 @@ def states(fabric: Fabric, history: list[tuple[Any, ...]], every: int = 1) -> It
 
 STEPS = (
     "open", "open", "open", "split", "close", "cap", "capacity", "kind", "send", "send", "left",
-    "stop", "settle", "complete", "astray",
+    "stop", "settle", "complete", "astray", "reroute",
 )  # fmt: skip
 sizes = st.one_of(st.just(math.inf), st.just(0.0), st.floats(0, 20), st.integers(0, 6).map(float))
 paths = st.one_of(
@@ -185,6 +189,14 @@ def test_the_compiled_fabric_refuses_what_is_not_its_own() -> None:
         fabric.set_cap(flow)
     with pytest.raises(TypeError):
         type(flow)()
+    own = fabric.open((0,), None, 1.0, 1.0, "any", None, 0.0)
+    with pytest.raises(IndexError, match="no such link"):
+        fabric.reroute(own, (1,), None, 0.0)
+    with pytest.raises(TypeError, match="arguments"):
+        fabric.reroute(own, (0,))
+    with pytest.raises(TypeError, match="not a flow of this fabric"):
+        fabric.reroute(flow, (0,), None, 0.0)
+    assert own.links == (0,)
     del other
     with pytest.raises(TypeError, match="not a flow of this fabric"):
         fabric.close(flow, 0.0)
@@ -224,6 +236,37 @@ def test_what_goes_with_a_flow_may_change_the_fabric() -> None:
     assert (first.rate, second.rate, fabric.flows) == (0.0, 3.0, [second])
     fabric.settle(0.0)
     assert second.rate == 6.0
+
+
+@given(
+    history=histories,
+    capacity=st.lists(st.sampled_from([0.0, 1.0, 10.0]), min_size=6, max_size=6),
+)
+@settings(max_examples=150)
+def test_links_that_are_down_and_flows_that_go_another_way_leave_all_fair(
+    history: list[tuple[Any, ...]], capacity: list[float]
+) -> None:
+    """After each settling rates are max-min fair, 0 over links that carry nothing, and come back.
+
+    That is so whatever went before: links that went down and up, flows that were rerouted.
+    """
+    for kind in dict.fromkeys((Fabric, getattr(kernel.compiled, "Fabric", Fabric))):
+        fabric = kind(capacity)
+        books, now = Books(fabric), 0.0
+        for what, n, size, links in history:
+            books.do(what, n, size, links, now)
+            books.do("settle", n, size, links, now)
+            now += 0.1
+            assert violations(fabric.flows, fabric.capacity) == []
+            down = {link for link, most in enumerate(fabric.capacity) if most == 0}
+            for flow in fabric.flows:
+                assert flow.rate == 0 or down.isdisjoint(flow.links)
+            assert all(fabric.load[link] == 0 for link in down)
+        for link in range(6):
+            fabric.set_capacity(link, 10.0)
+        fabric.settle(now)
+        assert violations(fabric.flows, fabric.capacity) == []
+        assert all(flow.rate > 0 for flow in fabric.flows if flow.cap > 0 and flow.cap < math.inf)
 
 
 # ----------------------------------------------------------------------- what it costs

@@ -207,19 +207,34 @@ class Fabric:
     ) -> Flow:
         """Begin a flow; it has no rate before all is settled, or while its cap is 0."""
         flow = Flow(links, shares, cap, weight, kind, listener)
-        flow._crossed = tuple(
-            (self._links[link], 1.0 if shares is None else shares[i])
-            for i, link in enumerate(links)
-        )
         flow._number = self._opened
         flow._since = now
         self._opened += 1
         self._flows[flow._number] = flow
-        for link, _ in flow._crossed:
-            link.flows[flow] = None
+        self._enter(flow)
         if cap != 0:
             self._change(flow)
         return flow
+
+    def _enter(self, flow: Flow) -> None:
+        """Let a flow stand on each of its links, behind all others."""
+        shares = flow.shares
+        flow._crossed = tuple(
+            (self._links[link], 1.0 if shares is None else shares[i])
+            for i, link in enumerate(flow.links)
+        )
+        for link, _ in flow._crossed:
+            link.flows[flow] = None
+
+    def _leave(self, flow: Flow) -> None:
+        """Take a flow off its links."""
+        if flow.bottleneck != AT_CAP:
+            self._links[flow.bottleneck].held -= 1
+            flow.bottleneck = AT_CAP
+        for link, share in flow._crossed:
+            del link.flows[flow]
+            link.load = link.load - flow.rate * share if link.flows else 0.0
+            self._touch(link)
 
     def close(self, flow: Flow, now: float) -> bool:
         """End a flow; return whether it was open."""
@@ -229,15 +244,30 @@ class Fabric:
         self._count(flow)
         del self._flows[flow._number]
         flow._number = -1
-        if flow.bottleneck != AT_CAP:
-            self._links[flow.bottleneck].held -= 1
-            flow.bottleneck = AT_CAP
-        for link, share in flow._crossed:
-            del link.flows[flow]
-            link.load = link.load - flow.rate * share if link.flows else 0.0
-            self._touch(link)
+        self._leave(flow)
         flow.rate = 0.0
         flow._at = math.inf
+        return True
+
+    def reroute(
+        self, flow: Flow, links: tuple[int, ...], shares: tuple[float, ...] | None, now: float
+    ) -> bool:
+        """Let a flow go another way; return whether it was open.
+
+        Until all is settled it has its rate there, whoever else is on those links.
+        """
+        if flow._number < 0:
+            return False
+        self.account(flow, now)
+        self._count(flow)
+        self._leave(flow)
+        flow.links, flow.shares = links, shares
+        flow._level = flow.rate / flow.weight
+        self._enter(flow)
+        for link, share in flow._crossed:
+            link.load += flow.rate * share
+        if flow.cap != 0 or flow.rate != 0:
+            self._change(flow)
         return True
 
     def set_cap(self, flow: Flow, cap: float, now: float) -> bool:

@@ -74,6 +74,8 @@ class Network:
         self._record = record
         self._kind_rate: dict[tuple[int, str], float] = {}
         self._check = check
+        self._rated: list[float] = []  # capacities of sound links, once any has been impaired
+        self._impaired: dict[int, list[float]] = {}
 
     # ------------------------------------------------------------------ what there is
 
@@ -108,8 +110,11 @@ class Network:
         return self._fabric.flows_solved
 
     def narrowest(self, path: Path) -> float:
-        """Return the rate that a path carries when nobody else uses it."""
-        return self._fabric.narrowest(path.links, path.shares)
+        """Return the rate that a path carries when nobody else uses it, and all of it is sound."""
+        if not self._rated:
+            return self._fabric.narrowest(path.links, path.shares)
+        each = zip(path.links, path.shares or WHOLE, strict=False)
+        return min((self._rated[link] / share for link, share in each), default=math.inf)
 
     # ------------------------------------------------------------------ flows
 
@@ -236,6 +241,42 @@ class Network:
         """Change what a link can carry."""
         self._fabric.set_capacity(link, capacity)
         self._settle_soon()
+
+    @property
+    def rated(self) -> list[float]:
+        """Bytes per second that each link carries when it is sound."""
+        return self._rated or self.capacity
+
+    def impair(self, link: int, share: float) -> None:
+        """Let a link carry a share of what it did, until it is repaired; several shares multiply.
+
+        With a share of 0 it is down: what crosses it stands still.
+        """
+        if not self._rated:
+            self._rated = self.capacity
+        self._impaired.setdefault(link, []).append(share)
+        self.set_capacity(link, self._rated[link] * math.prod(self._impaired[link]))
+
+    def repair(self, link: int, share: float) -> None:
+        """Take back what `impair` did once with this share."""
+        self._impaired[link].remove(share)
+        self.set_capacity(link, self._rated[link] * math.prod(self._impaired[link]))
+
+    @property
+    def down(self) -> frozenset[int]:
+        """Links that carry nothing now."""
+        return frozenset(link for link, shares in self._impaired.items() if 0.0 in shares)
+
+    def reroute(self, flow: Flow, path: Path) -> None:
+        """Let an open flow go another way from now on."""
+        if path.links == flow.links and path.shares == flow.shares:
+            return
+        if self._record is not None:
+            self._note(flow, -flow.rate)
+        if self._fabric.reroute(flow, path.links, path.shares, self.env.now):
+            self._settle_soon()
+        if self._record is not None:
+            self._note(flow, flow.rate)
 
     def _note(self, flow: Flow, change: float) -> None:
         """Record that the flow's kind uses so much more or less of its links."""

@@ -290,7 +290,7 @@ class _Run:
         self.network.finish()
         if self.check:
             self._verify()
-        names, classes, capacity = self.names, self.classes, self.network.capacity
+        names, classes, capacity = self.names, self.classes, self.network.rated
         carried = self.network.carried
         rows = self.recorder.rows
         rows("guests", map(guest_row, self.guests))
