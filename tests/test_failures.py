@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario.spec import Failure, Scenario
@@ -156,8 +156,8 @@ def test_a_policy_under_way_when_a_host_is_lost_is_undone() -> None:
 def test_names_of_nothing_are_refused() -> None:
     """A failure is of a host or of a link that there is."""
     for fields in ({"at": 1.0}, {"at": 1.0, "host": "a", "link": "b"}):
-        with pytest.raises(ValidationError, match="give host or link"):
-            Failure.model_validate(fields)
+        with pytest.raises(ValidationError, match="give one of host, link, storage"):
+            TypeAdapter(Failure).validate_python(fields)
     for name, hint in (("rack0/host9", "did you mean"), (LINK + "0", LINK)):
         key = "link" if "->" in name else "host"
         asked = Scenario.model_validate(slow({"at": 1.0, key: name}))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
+from fnmatch import fnmatchcase
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 
 import simpy
@@ -100,7 +101,7 @@ class Dispatcher:
         self.patience = management.patience
         self.order = order = ORDERS[management.order]
         caps = management.caps._replace(per_cluster=min(management.caps.per_cluster, order.most))
-        self.admission = Admission.of(caps, world.routes.network, by_room=order.by_room)
+        self.admission = Admission.of(caps, network, by_room=order.by_room)
         self.predictor = Predictor(world, settings)
         self.placer = Placer(
             hosts,
@@ -134,6 +135,11 @@ class Dispatcher:
         """Let a host take guests again."""
         host.draining = False
         self.placer.open(host)
+        self.welcome(host)
+
+    def welcome(self, host: Host) -> None:
+        """Let guests come to a host that has room again."""
+        self._note(host)
         self._freed.update([host, ANY_ROOM])
         self._cause = host.name
         self.run_all(self.dispatch())
@@ -167,6 +173,10 @@ class Dispatcher:
             self._followers.setdefault(guest, []).append(request)
         elif source.failed:
             self.refuse(request, "failed-host", f"the host {source.name} failed")
+        elif guest.perished:
+            self.refuse(request, "cancelled", "it runs no longer")
+        elif request.called_off:
+            self.refuse(request, "cancelled", request.called_off)
         elif guest.profile.migratable == "no":
             self.refuse(request, "not-movable", guest.profile.why_not_live)
         elif request.destination is source:
@@ -208,11 +218,32 @@ class Dispatcher:
 
     def withdraw(self, wanted: Callable[[Request], bool], outcome: str, reason: str) -> None:
         """Refuse those who wait, and of whom something is true."""
-        for source, queue in self._queues.items():
+        for source, queue in list(self._queues.items()):
             for request in queue.remove(wanted):
                 self._drop(request, outcome, reason)
             if not queue:
                 self._held_up.release(source)
+
+    def call_off(self, pattern: str, reason: str) -> int:
+        """Cancel the moves of guests, those that wait too; return how many there were.
+
+        In post-copy there is no way back: those guests run at the destination already.
+        """
+        before = self.ended
+        under_way = 0
+        for migration in self.migrations:
+            if fnmatchcase(migration.guest.name, pattern) and migration.may_be_cancelled:
+                migration.break_off("cancelled", reason)
+                under_way += 1
+        again = [request for request in self._asked.values() if request.again]
+        for request in chain(again, *self._followers.values()):
+            if fnmatchcase(request.guest.name, pattern):
+                request.called_off = reason
+                under_way += 1
+        self.withdraw(lambda request: fnmatchcase(request.guest.name, pattern), "cancelled", reason)
+        self._cause = ""
+        self.run_all(self.dispatch())
+        return self.ended - before + under_way
 
     def give_up(self, source: Host) -> None:
         """Refuse those who wait to leave a host that was lost."""

@@ -34,6 +34,8 @@ class Request:
         Why it moves, where the operation does not say it.
     again
         Whether it waits to be tried again.
+    called_off
+        Why it is not to go on, if the operator says so.
     turn
         Its rank, and its place among all that were ever asked for.
     """
@@ -46,6 +48,7 @@ class Request:
     attempt: int = 1
     why: str = ""
     again: bool = False
+    called_off: str = ""
     turn: Turn = field(default=(0.0, 0), compare=False)
 
 

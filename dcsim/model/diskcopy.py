@@ -111,6 +111,11 @@ class DiskCopy:
             yield from self._send(left, until_s=math.inf)
         self.close()
 
+    def reroute(self, path: Path, mirror: Path) -> None:
+        """Let the copy and the mirror go other ways."""
+        self._network.reroute(self._copy, path)
+        self._network.reroute(self._mirror, mirror)
+
     def stop(self) -> None:
         """Copy no more: what it goes over, or where, has failed."""
         self._stopped = True

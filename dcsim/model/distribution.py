@@ -24,37 +24,25 @@ class Distribution(NamedTuple):
         Its name.
     parameters
         Of an empirical one its values, of others its parameters, in the order of the scenario's.
+    mean_s
+        The mean.
 
     Examples
     --------
     >>> from dcsim.rng import Streams
-    >>> reboot = Distribution("uniform", (300.0, 600.0))
+    >>> reboot = Distribution("uniform", (300.0, 600.0), 450.0)
     >>> 300 <= next(reboot.draws(Streams(1), "reboot", "rack0/host0")) < 600
     True
     """
 
     kind: Kind
     parameters: tuple[float, ...]
+    mean_s: float
 
     @property
     def is_random(self) -> bool:
         """Whether there is anything to draw."""
         return self.kind != "fixed"
-
-    @property
-    def mean_s(self) -> float:
-        """The mean."""
-        first, *more = self.parameters
-        match self.kind:
-            case "uniform":
-                return (first + more[0]) / 2
-            case "weibull":
-                return first * math.gamma(1 + 1 / more[0])
-            case "lognormal":
-                return first * math.exp(more[0] ** 2 / 2)
-            case "empirical":
-                return math.fsum(self.parameters) / len(self.parameters)
-        return first
 
     def draw(self, generator: Generator | None) -> float:
         """Return a duration; only one that is not random needs no generator."""

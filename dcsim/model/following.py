@@ -23,6 +23,8 @@ DISCARD_BYTES = 16.0
 """A range of pages to be thrown away: its start and its length, 8 bytes each [C.5]."""
 PARTS = 20
 """Parts after each of which the guest is looked at: faults are up to 1 in 40 too many for it."""
+STANDING_LOOK_S = 1.0
+"""How often a guest is looked at to which nothing comes."""
 
 
 def go_ahead(
@@ -77,6 +79,8 @@ def follow(
         rate = stream.flow.rate
         if rate > 0:
             step_s = max(step_s, pending * stream.page_bytes / rate / PARTS)
+        else:  # its way is down
+            step_s = max(step_s, STANDING_LOOK_S)
         fits_s = migration.watch.downtime_limit if limited else 0.0
         if pending * PAGE <= rate * fits_s * (1 + 1e-6):
             limited, fits_s = False, 0.0  # as QEMU does, measured [M.13]

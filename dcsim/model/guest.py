@@ -91,6 +91,8 @@ class Guest:
         In post-copy, what its memory lacks.
     pacing
         How each of its activities goes.
+    perished
+        Whether it is lost for good, and does nothing any more.
     blackout_s, unreachable_s
         Seconds for which it stood still, and for which nobody found it where it is.
     """
@@ -99,7 +101,7 @@ class Guest:
         "_busy", "_levels", "_look_at", "_losses", "_lost_still_s", "_makeup", "_memory",
         "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
         "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
-        "memory_bytes", "missed_pages", "moves", "name", "network", "pacing",
+        "memory_bytes", "missed_pages", "moves", "name", "network", "pacing", "perished",
         "policy_threads", "profile", "read_pages", "refault_pages", "running", "storage", "stream",
         "terms", "throttle", "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s",
         "vcpus", "write_fault_s", "written_pages",
@@ -133,7 +135,7 @@ class Guest:
         self.memory_bytes = makeup.memory_bytes
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
-        self.running = False
+        self.running = self.perished = False
         self.level = 1.0
         self.write_fault_s = 0.0
         self.stream: Sender | None = None
@@ -223,11 +225,10 @@ class Guest:
             self.env.process(self._follow_load(start_s))
 
     def _start(self) -> None:
-        assert self.host is not None
         self._since = self.env.now
         if self.profile.reports:
             self.memory.report()
-        if self.host.failed:
+        if self.perished:
             self.pause(cause="restart")
         else:
             self.resume()
@@ -253,6 +254,11 @@ class Guest:
         if self.traffic is not None:
             self.traffic.close()
         self.look()
+
+    def perish(self, *, cause: str) -> None:
+        """Be lost for good; what it would have done from now on is put down to `cause`."""
+        self.perished = True
+        self.pause(cause=cause)
 
     def resume(self) -> None:
         """Run, on the host where it is."""

@@ -388,6 +388,14 @@ class Hints:
             guest.look()
         guest.network.close(flow)
 
+    def reroute(self) -> None:
+        """Let what is read at the destination come as its way is now."""
+        guest, flow = self.guest, self._prefetching
+        if flow is not None and guest.host is not None:
+            path = guest.storage.path(guest.host.node, guest.name, to_host=True)
+            if path is not None:
+                guest.network.reroute(flow, path)
+
     @property
     def fetched_bytes(self) -> float:
         """Bytes read from storage at the destination so far."""

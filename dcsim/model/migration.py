@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import simpy
 
 from dcsim.model import precopy
+from dcsim.model.controlplane import ControlPlane
 from dcsim.model.convergence import AutoConverge, Brakes
+from dcsim.model.detours import Detours
 from dcsim.model.diskcopy import DiskCopy, Disks, LocalDisk
 from dcsim.model.following import follow, go_ahead
 from dcsim.model.guest import Guest
@@ -30,19 +32,31 @@ from dcsim.records.recorder import Recorder
 from dcsim.rng import Streams
 from dcsim.units import PAGE, GiB, format_rate
 
+Phase = Literal["waiting", "policy", "first-pass", "switch-over", "post-copy", "after"]
+"""What others can wait for; the first is management's own time."""
 OUT_OF_MEMORY = "the guest ran out of memory with the balloon inflated"
 
 
 @dataclass(slots=True)
 class World:
-    """What all migrations share."""
+    """What all migrations share.
+
+    Attributes
+    ----------
+    control_plane
+        How slow the management plane is now.
+    moments
+        Events of those who wait for a guest's migration to reach a phase.
+    """
 
     env: simpy.Environment
     network: Network
-    routes: Routes
+    routes: Routes | Detours
     streams: Streams
     recorder: Recorder
     disks: Disks
+    control_plane: ControlPlane = field(default_factory=ControlPlane)
+    moments: dict[tuple[str, Phase], simpy.Event] = field(default_factory=dict)
     keeps_rounds: bool = field(init=False)
     keeps_events: bool = field(init=False)
 
@@ -123,8 +137,7 @@ class Migration:
     def run(self) -> Generator[simpy.Event, Any]:
         """One live migration, from admission to outcome."""
         env, guest, settings = self.world.env, self.guest, self.settings
-        if self.patience.control_plane_s > 0:
-            yield env.timeout(self.patience.control_plane_s)
+        yield from self.wait_for_management()
         copied = True
         if guest.profile.local_disk is not None and settings.block is not None:
             copied = yield from self.copy_disk(guest.profile.local_disk, settings.block)
@@ -134,6 +147,7 @@ class Migration:
             late = self.watch.late(env.now)
             outcome = late.outcome if late is not None else "aborted-no-progress"
             return self.fail(outcome, "its disk took all the time there was")
+        self.reach("policy")
         guest.enter("policy")
         if guest.profile.policy.steps:
             yield from self.apply_policy()
@@ -153,6 +167,7 @@ class Migration:
             env.process(self.hints.race())
         verdict = None
         kind, start = "first pass", precopy.begin_round(self, stream)
+        self.reach("first-pass")
         if entries > 0:
             yield stream.send_raw(entries, limited=True)
             guest.pass_time()
@@ -182,16 +197,18 @@ class Migration:
 
         guest.pause(cause="blackout")
         self.paused_at = env.now
+        self.reach("switch-over")
         if verdict is not None and verdict.action == "post-copy":
             assert settings.post_copy is not None
             yield from go_ahead(self, stream, settings.post_copy)
             if math.isnan(self.ahead_at):
                 return self.fail_broken()
+            self.reach("post-copy")
             yield from follow(self, stream, settings.post_copy)
             self.end_stream()
             self.source.release(guest)
             if guest.ran_out():
-                guest.pause(cause="memory")
+                guest.perish(cause="memory")
                 self.end("guest-oom", OUT_OF_MEMORY)
                 return self.record()
             if self.broken():
@@ -205,18 +222,24 @@ class Migration:
             self.arrive()
             self.end("completed", self.reason)
 
+    def reach(self, phase: Phase) -> None:
+        """Tell who waits for it that a phase begins."""
+        if self.world.moments:
+            waiting = self.world.moments.pop((self.guest.name, phase), None)
+            if waiting is not None:
+                waiting.succeed(self)
+
+    def wait_for_management(self) -> Generator[simpy.Event]:
+        """Let management take its own time before anything is done."""
+        self.reach("waiting")
+        own_s = self.world.control_plane.takes_s(self.patience.control_plane_s)
+        if own_s > 0:
+            yield self.world.env.timeout(own_s)
+
     def copy_disk(self, disk: LocalDisk, block: Block) -> Generator[simpy.Event, Any, bool]:
         """Copy the guest's local disk; return whether that was done in time."""
         began = self.world.env.now
-        source, destination, disks = self.source.node, self.destination.node, self.world.disks
-        path = self.world.path(self.source, self.destination, self.guest.name, "disk")
-        self.disk = DiskCopy(
-            self.world.network,
-            disk,
-            disks.between(path, source, destination),
-            disks.onto(path, destination),
-            bandwidth=block.bandwidth,
-        )
+        self.disk = DiskCopy(self.world.network, disk, *self.disk_paths, bandwidth=block.bandwidth)
         done = yield from self.disk.run(until_s=self.watch.deadline_s)
         self.disk_s = self.world.env.now - began
         return done
@@ -262,6 +285,21 @@ class Migration:
     def path(self) -> Path:
         """The way that the stream takes."""
         return self.world.path(self.source, self.destination, self.guest.name, "migration")
+
+    @property
+    def disk_paths(self) -> tuple[Path, Path]:
+        """The ways of a local disk's copy and of its mirrored writes."""
+        source, destination, disks = self.source.node, self.destination.node, self.world.disks
+        path = self.world.path(self.source, self.destination, self.guest.name, "disk")
+        return disks.between(path, source, destination), disks.onto(path, destination)
+
+    def reroute(self) -> None:
+        """Let all of it go as its way is now: links went down, or are up again."""
+        if self.stream is not None:
+            self.world.network.reroute(self.stream.flow, self.path)
+        if self.disk is not None:
+            self.disk.reroute(*self.disk_paths)
+        self.hints.reroute()
 
     def start_stream(self) -> Stream:
         """Switch the dirty log on and begin to send."""
@@ -311,7 +349,7 @@ class Migration:
         if self.hints.policy.steps:
             yield from self.hints.at_destination()
         if self.guest.ran_out():
-            self.guest.pause(cause="memory")
+            self.guest.perish(cause="memory")
             self.outcome, self.reason = "guest-oom", f"after it came: {OUT_OF_MEMORY}"
             self.world.event(self.outcome, self.guest.name, self.reason)
         self.record()
@@ -319,11 +357,13 @@ class Migration:
     def run_cold(self) -> Generator[simpy.Event, Any]:
         """Stop the guest and start it anew on the destination."""
         env, guest = self.world.env, self.guest
-        if self.patience.control_plane_s > 0:
-            yield env.timeout(self.patience.control_plane_s)
+        yield from self.wait_for_management()
+        if self.broken():
+            return self.fail_broken()
         guest.disturb()
         guest.pause(cause="restart")
         self.paused_at = env.now
+        self.reach("switch-over")
         yield env.timeout(self.settings.cold_restart)
         if self.broken():
             return self.fail_broken()
@@ -347,7 +387,7 @@ class Migration:
 
     def lose_guest(self) -> None:
         """The guest is killed: it ran out of memory while the balloon held some."""
-        self.guest.pause(cause="memory")
+        self.guest.perish(cause="memory")
         self.fail("guest-oom", OUT_OF_MEMORY)
 
     def broken(self) -> bool:
@@ -359,7 +399,7 @@ class Migration:
         assert self._broken is not None
         if not math.isnan(self.paused_at):
             self.downtime_s = self.world.env.now - self.paused_at
-            if not self.source.failed:
+            if not self.guest.perished:
                 self.guest.resume()
         self.fail(*self._broken)
 
@@ -367,7 +407,7 @@ class Migration:
         """The guest is lost: pages that it has not got will never come."""
         assert self._broken is not None
         outcome, reason = self._broken
-        self.guest.pause(cause="failure")
+        self.guest.perish(cause="failure")
         self.end(outcome, f"{reason}, in post-copy: the guest is lost with its pages")
         self.record()
 
@@ -386,6 +426,11 @@ class Migration:
                 self.disk.stop()
             if self.stream is not None:
                 self.stream.stop()
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Whether it is under way, and its guest not at the destination without its pages."""
+        return not self.outcome and not self.broken() and math.isnan(self.ahead_at)
 
     def cancel(self, reason: str) -> None:
         """End it as the run ends, whatever its state."""
@@ -419,6 +464,7 @@ class Migration:
 
     def end(self, outcome: str, reason: str = "") -> None:
         """Note the outcome."""
+        self.reach("after")
         self.guest.enter("after")
         self.outcome, self.reason = outcome, reason
         if self.disk is not None:

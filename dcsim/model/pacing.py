@@ -156,7 +156,7 @@ class Pacing:
             each = zip(rates, waits, strict=True)
             rates = [rate * served if waiting else rate for rate, waiting in each]
         for i, sent in zip(self._guest.profile.sends, granted[1:], strict=True):
-            if 0 < sent / PAGE < rates[i] * (1 - 1e-9):
+            if sent / PAGE < rates[i] * (1 - 1e-9):
                 rates = [*rates[:i], sent / PAGE, *rates[i + 1 :]]
         self.rates = rates
 
@@ -192,7 +192,7 @@ class Pacing:
             served = max(self._granted[0], 1e-9)
             causes["storage"] = activity.workers / wanted * (1 / served - 1)
         elif rate < wanted:
-            causes["network"] = 1 / rate - 1 / wanted
+            causes["network"] = 1 / max(rate, 1e-9) - 1 / wanted
         return causes
 
     def _stalls_at(self, misses: Sequence[float]) -> list[float]:

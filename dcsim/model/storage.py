@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
+from dcsim.model.detours import Detours
 from dcsim.model.network import Flow, Network, RateListener
 from dcsim.model.routing import Path, Routes
 from dcsim.rng import Streams
@@ -27,7 +29,7 @@ class Storage:
     def __init__(
         self,
         network: Network,
-        routes: Routes,
+        routes: Routes | Detours,
         *,
         node: int | None,
         outside: int | None,
@@ -40,6 +42,7 @@ class Storage:
         self._outside = outside
         self._service_s = service_s
         self._streams = streams
+        self._slower: list[float] = []
         self._latency: dict[int, float] = {}
 
     def latency_s(self, host: int) -> float:
@@ -48,8 +51,22 @@ class Storage:
             way_s = 0.0
             if self._node is not None:
                 way_s = self._routes.latency_s(self._routes.route(self._node, host, 0))
-            self._latency[host] = self._service_s + 2 * way_s
+            self._latency[host] = self._service_s + math.fsum(self._slower) + 2 * way_s
         return self._latency[host]
+
+    def slow_down(self, latency_s: float) -> None:
+        """Let reads take so much longer, until `recover` takes that back."""
+        self._slower.append(latency_s)
+        self._latency.clear()
+
+    def recover(self, latency_s: float) -> None:
+        """Take back what `slow_down` did once."""
+        self._slower.remove(latency_s)
+        self._latency.clear()
+
+    def reroute(self) -> None:
+        """Reckon anew how long the ways to the storage are."""
+        self._latency.clear()
 
     def path(self, host: int, name: str, *, to_host: bool) -> Path | None:
         """Return the way from storage to a host, or back; None without shared storage."""
@@ -71,12 +88,16 @@ class Storage:
         path = self.path(host, name, to_host=False)
         return None if path is None else self._network.open(path, kind="write-back", cap=0.0)
 
+    def path_to(self, peer: Literal["outside", "storage"], host: int, name: str) -> Path:
+        """Return the way from a host to whom a guest sends to."""
+        node = self._outside if peer == "outside" else self._node
+        if node is None:
+            raise ValueError(f"{name} sends to {peer}, which this topology does not have")
+        return self._routes.route(host, node, self._streams.uniform_hash("ecmp", name, "send"))
+
     def sender(
         self, host: int, peer: Literal["outside", "storage"], name: str, *, on_rate: RateListener
     ) -> Flow:
         """Open the flow of what a guest sends; its cap is set by the guest."""
-        node = self._outside if peer == "outside" else self._node
-        if node is None:
-            raise ValueError(f"{name} sends to {peer}, which this topology does not have")
-        path = self._routes.route(host, node, self._streams.uniform_hash("ecmp", name, "send"))
+        path = self.path_to(peer, host, name)
         return self._network.open(path, kind="application", cap=0.0, on_rate=on_rate)

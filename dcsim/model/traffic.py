@@ -81,6 +81,20 @@ class Traffic:
         self._refault = self._writeback = None
         self._sends = {}
 
+    def reroute(self) -> None:
+        """Let what is open go as its way is now: links went down, or are up again."""
+        guest, storage, network = self._guest, self._guest.storage, self._guest.network
+        assert guest.host is not None
+        node, name = guest.host.node, guest.name
+        if self._refault is not None and (path := storage.path(node, name, to_host=True)):
+            network.reroute(self._refault, path)
+        for flow in (self._writeback, self._flush):
+            if flow is not None and (path := storage.path(node, name, to_host=False)):
+                network.reroute(flow, path)
+        for i, flow in self._sends.items():
+            peer = guest.profile.activities[i].peer
+            network.reroute(flow, storage.path_to(peer, node, f"{name}/{i}"))
+
     def leave_off(self) -> None:
         """Count what flows have written that are open still, at the end of a run."""
         for flow in (self._writeback, self._flush):

@@ -20,6 +20,10 @@ def random_inputs(scenario: spec.Scenario) -> list[str]:
         if names:
             others = f" and {len(names) - 3} more groups" if len(names) > 3 else ""
             found.append(f"{what} of {', '.join(names[:3])}{others}")
+    if scenario.failures:
+        from dcsim.scenario import failing  # few scenarios have any
+
+        found += failing.chances(scenario.failures)
     return found
 
 

@@ -48,6 +48,7 @@ def check(scenario: Scenario) -> list[Problem]:
         _contents(scenario),
         _operation(scenario, cluster, places, hosts),
         _post_copy(scenario),
+        _failures(scenario, hosts),
     )
     return list(islice(problems, _MOST_PROBLEMS))
 
@@ -275,3 +276,10 @@ def _no_guest(path: DataPath, guest: str, guests: Sequence[GuestGroup]) -> Probl
     close = guess(guest.rpartition("-")[0] or guest, groups, "{}-0")
     message = f"there is no guest {guest!r}; groups are {some(list(groups))}"
     return Problem(path, message, close or "guests are called GROUP-0, GROUP-1, ...")
+
+
+def _failures(scenario: Scenario, hosts: Sequence[str]) -> Iterator[Problem]:
+    if scenario.failures:
+        from dcsim.scenario import failing  # few scenarios have any
+
+        yield from (Problem(*wrong) for wrong in failing.wrong_with(scenario, hosts))

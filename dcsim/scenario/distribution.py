@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from dcsim.scenario.base import Later, Spec, wrong
-from dcsim.scenario.quantities import Duration, Positive
+from dcsim.scenario.quantities import DURATION_SCHEMA, Duration, Positive, read_duration
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
@@ -20,12 +21,22 @@ class Fixed(Spec):
     kind: Literal["fixed"] = "fixed"
     value: Duration
 
+    @property
+    def mean_s(self) -> float:
+        """The value."""
+        return self.value
+
 
 class Exponential(Spec):
     """Without memory: what has not come yet is as far away as ever."""
 
     kind: Literal["exponential"] = "exponential"
     mean: Annotated[Duration, Positive]
+
+    @property
+    def mean_s(self) -> float:
+        """The mean."""
+        return self.mean
 
 
 class Uniform(Spec):
@@ -41,6 +52,11 @@ class Uniform(Spec):
             raise wrong("must be at least low", "high")
         return self
 
+    @property
+    def mean_s(self) -> float:
+        """The mean."""
+        return (self.low + self.high) / 2
+
 
 class Weibull(Spec):
     """Weibull: a shape below 1 for what fails early, above 1 for what wears out."""
@@ -48,6 +64,11 @@ class Weibull(Spec):
     kind: Literal["weibull"] = "weibull"
     scale: Annotated[Duration, Positive] = Field(description="63.2 % are shorter")
     shape: float = Field(ge=0.1, le=100)
+
+    @property
+    def mean_s(self) -> float:
+        """The mean."""
+        return self.scale * math.gamma(1 + 1 / self.shape)
 
 
 class Lognormal(Spec):
@@ -57,12 +78,22 @@ class Lognormal(Spec):
     median: Annotated[Duration, Positive]
     sigma: float = Field(ge=0, le=5, description="standard deviation of the natural logarithm")
 
+    @property
+    def mean_s(self) -> float:
+        """The mean."""
+        return self.median * math.exp(self.sigma**2 / 2)
+
 
 class Empirical(Spec):
     """One of the values observed, each as likely."""
 
     kind: Literal["empirical"] = "empirical"
     values: list[Duration] = Field(min_length=1, max_length=100_000)
+
+    @property
+    def mean_s(self) -> float:
+        """The mean."""
+        return math.fsum(self.values) / len(self.values)
 
 
 class _OrPlain:
@@ -74,8 +105,7 @@ class _OrPlain:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        plain = TypeAdapter(Duration).json_schema()
-        return {"anyOf": [*plain["anyOf"], handler(schema)]}
+        return {"anyOf": [*DURATION_SCHEMA["anyOf"], handler(schema)]}
 
 
 def _spelt_out(value: Any, info: ValidationInfo) -> Any:
@@ -83,10 +113,8 @@ def _spelt_out(value: Any, info: ValidationInfo) -> Any:
         return value
     if value is None or isinstance(value, bool | list):
         raise ValueError("must be a duration such as '5min', or a mapping with a kind")
-    return Fixed(value=_DURATION.validate_python(value, context=info.context))
+    return Fixed(value=read_duration(value, info))
 
-
-_DURATION: TypeAdapter[float] = TypeAdapter(Duration)
 
 Distribution = Annotated[
     Fixed | Exponential | Uniform | Weibull | Lognormal | Empirical, Later(), _OrPlain()

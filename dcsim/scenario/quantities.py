@@ -11,7 +11,7 @@ import math
 import numbers
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import CoreSchema, core_schema
@@ -57,7 +57,7 @@ def _quantity(parse: Callable[[str], float], example: str) -> Callable[[Any, Val
 
 _size = _quantity(units.parse_size, "8GiB")
 _rate = _quantity(units.parse_rate, "10Gbit/s")
-_duration = _quantity(units.parse_duration, "300ms")
+read_duration = _quantity(units.parse_duration, "300ms")
 
 
 def _a_mebibyte(size: float) -> float:
@@ -148,7 +148,8 @@ Demand = Annotated[
     ),
 ]
 """Bytes per second, more than 0; or ``max``."""
-Duration = Annotated[float, _Written(_duration, _schema("duration", "300ms", units.DURATION_UNITS))]
+DURATION_SCHEMA: Final = _schema("duration", "300ms", units.DURATION_UNITS)
+Duration = Annotated[float, _Written(read_duration, DURATION_SCHEMA)]
 """Seconds."""
 Share = Annotated[float, _Written(_share, {"anyOf": _SHARES})]
 """A number from 0 to 1."""

@@ -24,6 +24,15 @@ from dcsim.scenario.convergence import (
     Retry,
     Rung,
 )
+from dcsim.scenario.distribution import (
+    Distribution,
+    Empirical,
+    Exponential,
+    Fixed,
+    Lognormal,
+    Uniform,
+    Weibull,
+)
 from dcsim.scenario.fabric import (
     Fabric,
     FatTree,
@@ -41,7 +50,16 @@ from dcsim.scenario.fabric import (
     TwoHosts,
     TwoSites,
 )
-from dcsim.scenario.failure import Failure
+from dcsim.scenario.failure import (
+    Abort,
+    Failure,
+    Fault,
+    HostFailure,
+    LinkFailure,
+    ManagementFailure,
+    StorageFailure,
+    When,
+)
 from dcsim.scenario.guests import GuestGroup, Place, Sets
 from dcsim.scenario.hosted import HugePages, LocalDisk
 from dcsim.scenario.operation import (
@@ -63,6 +81,7 @@ from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
 __all__ = [
     "MODEL_VERSION",
+    "Abort",
     "Activity",
     "Adapt",
     "AutoConverge",
@@ -70,26 +89,35 @@ __all__ = [
     "Compression",
     "Cost",
     "DirtyLimit",
+    "Distribution",
     "DowntimeSteps",
     "Drain",
+    "Empirical",
     "Encryption",
+    "Exponential",
     "Fabric",
     "Failure",
     "FatTree",
+    "Fault",
+    "Fixed",
     "Graph",
     "GraphLink",
     "GraphNode",
     "GuestGroup",
     "Hinting",
     "Host",
+    "HostFailure",
     "Hosts",
     "HugePages",
     "LeafSpine",
     "Limits",
+    "LinkFailure",
     "Load",
     "LocalDisk",
+    "Lognormal",
     "Makeup",
     "Managed",
+    "ManagementFailure",
     "Migration",
     "Move",
     "MoveColumns",
@@ -110,12 +138,16 @@ __all__ = [
     "Spec",
     "Step",
     "Storage",
+    "StorageFailure",
     "ThreeTier",
     "Timetable",
     "Topology",
     "TrafficKind",
     "TwoHosts",
     "TwoSites",
+    "Uniform",
+    "Weibull",
+    "When",
     "Workload",
     "Xbzrle",
 ]
@@ -160,8 +192,8 @@ class Scenario(Spec):
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
     operation: Annotated[Drain | Moves | Timetable, Later()]
-    failures: list[Annotated[Failure, Later()]] | None = Field(
-        default=None, max_length=10_000, description="hosts and links that fail"
+    failures: list[Failure] | None = Field(
+        default=None, max_length=10_000, description="what fails, when, and for how long"
     )
     settle: Duration = Field(
         default=written("1min"), description="watched on after the last migration has ended"

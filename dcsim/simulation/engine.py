@@ -13,15 +13,17 @@ import simpy
 from simpy.core import StopSimulation
 
 from dcsim.control.dispatch import Dispatcher
-from dcsim.control.failures import fail
+from dcsim.control.failures import Cluster, LinkDown, fail
 from dcsim.control.operations import Operation, operation
 from dcsim.garbage import no_collection
+from dcsim.model.detours import Detours
 from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.invariants import check_guest, check_host, check_sets
 from dcsim.model.migration import World
 from dcsim.model.network import Network
+from dcsim.model.routing import Routes
 from dcsim.model.rows import guest_row, host_row
 from dcsim.model.storage import Storage
 from dcsim.model.terms import Whereabouts
@@ -133,9 +135,15 @@ class _Run:
             record=self.rates.turn if recorder.keeps("link_rates") else None,
             check=check,
         )
+        routes: Routes | Detours = prepared.routes
+        migration_routes: Routes | Detours = prepared.migration_routes
+        detours: tuple[Detours, ...] = ()
+        if any(isinstance(failure.effect, LinkDown) for failure in prepared.failures):
+            detours = Detours(prepared.routes), Detours(prepared.migration_routes)
+            routes, migration_routes = detours
         storage = Storage(
             self.network,
-            prepared.routes,
+            routes,
             node=prepared.network.storage,
             outside=prepared.network.outside,
             service_s=prepared.storage_latency_s,
@@ -180,7 +188,7 @@ class _Run:
         for guest, plan in zip(self.guests, prepared.guests, strict=True):
             guest.live(self.hosts[plan.host], start_s=plan.start_s)
         self.before = Counter(plan.host for plan in prepared.guests)
-        world = World(env, self.network, prepared.migration_routes, self.streams, recorder, disks)
+        world = World(env, self.network, migration_routes, self.streams, recorder, disks)
         self.dispatcher = Dispatcher(
             world,
             self.hosts,
@@ -193,8 +201,9 @@ class _Run:
         self.done = env.all_of([one.done for one in self.operations])
         for one in self.operations:
             env.process(one.run())
+        cluster = Cluster(world, self.hosts, self.guests, storage, self.dispatcher, detours)
         for failure in prepared.failures:
-            env.process(fail(world, self.hosts, self.dispatcher, failure))
+            env.process(fail(cluster, failure))
 
     def _disks(self, name: str, rate: float, capacity: list[float]) -> dict[int, int]:
         """Add a link for one way of each host's local disks, if there is a bound on it."""

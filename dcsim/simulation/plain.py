@@ -8,9 +8,7 @@ from typing import Any, TypeVar
 
 from dcsim.control.admission import Caps, Cost
 from dcsim.control.dispatch import Management
-from dcsim.control.failures import FailurePlan
 from dcsim.control.operations import OperationPlan
-from dcsim.errors import Issue, did_you_mean
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.distribution import Distribution
@@ -97,7 +95,7 @@ def plain(kind: type[Plain], option: spec.Spec | None) -> Plain | None:
 def distribution_of(asked: distribution.Distribution) -> Distribution:
     """Return a duration that may be drawn as the model has it."""
     values = {key: getattr(asked, key) for key in type(asked).model_fields if key != "kind"}
-    return Distribution(asked.kind, tuple(values.get("values", values.values())))
+    return Distribution(asked.kind, tuple(values.get("values", values.values())), asked.mean_s)
 
 
 def _multifd(option: spec.Multifd | None) -> Multifd | None:
@@ -106,27 +104,6 @@ def _multifd(option: spec.Multifd | None) -> Multifd | None:
     if channels is None or option is None:
         return None
     return channels._replace(compression=plain(Compression, option.compression))
-
-
-def failures_of(
-    failures: list[spec.Failure], network: Network, problems: list[Issue]
-) -> Iterator[FailurePlan]:
-    """Yield what fails, in numbers; note names of nothing."""
-    hosts = {network.node_names[node]: i for i, node in enumerate(network.hosts)}
-    links = {name: i for i, name in enumerate(network.link_names)}
-    for i, failure in enumerate(failures):
-        noun, name, known = "host", failure.host or "", hosts
-        if failure.link is not None:
-            noun, name, known = "link", failure.link, links
-        if name not in known:
-            close = did_you_mean(name, known)
-            hint = f"did you mean '{close}'?" if close else None
-            message = f"there is no {noun} {name!r}"
-            problems.append(Issue(path=f"failures[{i}].{noun}", message=message, hint=hint))
-            continue
-        back = "->".join(reversed(name.split("->")))
-        both = tuple(links[way] for way in dict.fromkeys((name, back)) if way in links)
-        yield FailurePlan(failure.at, name, hosts.get(name), both)
 
 
 def _downtime_steps(ladder: spec.DowntimeSteps | None) -> DowntimeSteps | None:

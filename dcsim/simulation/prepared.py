@@ -26,10 +26,10 @@ from dcsim.scenario.columns import HOST
 from dcsim.scenario.document import dotted
 from dcsim.scenario.standing import able_hosts
 from dcsim.scenario.topology import Network, build
+from dcsim.simulation.failing import failures_of
 from dcsim.simulation.groups import Classes, Group, GuestPlan
 from dcsim.simulation.placing import Books, places, stand
 from dcsim.simulation.plain import (
-    failures_of,
     limit,
     management_of,
     operations_of,
@@ -162,14 +162,12 @@ class Preparation:
             },
             "management": management_of(scenario.operation, goodput=scenario.topology.goodput),
             "operations": tuple(operations_of(scenario.operation, cluster)),
-            "failures": tuple(failures_of(scenario.failures or [], network, problems)),
+            "failures": tuple(failures_of(scenario.failures or [], network)),
             "horizon_s": scenario.horizon,
             "settle_s": scenario.settle,
             "tolerance": scenario.tolerance,
             "record": scenario.record,
         }
-        if problems:
-            raise ScenarioError(problems)
         self._guests: tuple[GuestPlan, ...] | None = None  # where nothing of them is drawn
 
     @property
