@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from dcsim.errors import InvariantError
 from dcsim.model.fairshare import WHOLE
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
@@ -289,6 +290,17 @@ class Admission:
             reasons += [Reason("leave", source), Reason("leave", destination)]
         costs = self._costs(mover, source, destination)
         return reasons + [reason for reason, _ in costs]
+
+    def check(self, out: Counter[Host], into: Counter[Host]) -> None:
+        """Check that what is counted is what leaves and enters hosts.
+
+        Raises
+        ------
+        InvariantError
+            With the figures.
+        """
+        if (self.running, +self._out, +self._in) != (out.total(), +out, +into):
+            raise InvariantError(f"{self.running} migrations are admitted, {out.total()} run")
 
     # ------------------------------------------------------------------ accounts
 

@@ -123,6 +123,14 @@ class Dispatcher:
         self._awaited: dict[Host, simpy.Event] = {}
         self._cause = ""
 
+    @property
+    def unsettled(self) -> int:
+        """How many requests wait, for whatever it is, or are being worked off."""
+        queued = sum(1 for queue in self._queues.values() for _ in queue)
+        following = sum(map(len, self._followers.values()))
+        under_way = sum(not migration.outcome for migration in self.migrations)
+        return queued + following + under_way + self.waiting
+
     # ------------------------------------------------------------------ hosts
 
     def close(self, host: Host) -> None:

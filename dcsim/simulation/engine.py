@@ -14,7 +14,8 @@ from simpy.core import StopSimulation
 
 from dcsim.control.dispatch import Dispatcher
 from dcsim.control.failures import Cluster, LinkDown, fail
-from dcsim.control.operations import Operation, operation
+from dcsim.control.invariants import check_control, check_places
+from dcsim.control.operations import Operation, OperationPlan, operation
 from dcsim.garbage import no_collection
 from dcsim.model.detours import Detours
 from dcsim.model.diskcopy import Disks
@@ -197,13 +198,20 @@ class _Run:
             prepared.management,
             prepared.network,
         )
-        self.operations = [operation(self.dispatcher, plan) for plan in prepared.operations]
+        self.operations: list[Operation] = []
+        for asked in prepared.operations:
+            self.operate(asked)
         self.done = env.all_of([one.done for one in self.operations])
-        for one in self.operations:
-            env.process(one.run())
-        cluster = Cluster(world, self.hosts, self.guests, storage, self.dispatcher, detours)
+        self.cluster = Cluster(world, self.hosts, self.guests, storage, self.dispatcher, detours)
         for failure in prepared.failures:
-            env.process(fail(cluster, failure))
+            env.process(fail(self.cluster, failure))
+
+    def operate(self, plan: OperationPlan) -> Operation:
+        """Let an operation take place."""
+        one = operation(self.dispatcher, plan)
+        self.operations.append(one)
+        self.env.process(one.run())
+        return one
 
     def _disks(self, name: str, rate: float, capacity: list[float]) -> dict[int, int]:
         """Add a link for one way of each host's local disks, if there is a bound on it."""
@@ -232,13 +240,19 @@ class _Run:
                     step()
                 events += EVENTS_BETWEEN_LOOKS
                 if self.check:
-                    self._verify()
+                    self.verify()
                 if progress is not None and time.monotonic() - told > PROGRESS_EVERY_S:
                     told = time.monotonic()
                     progress(self._progress(events))
-        self._finish()
+        result = self.tables()
         if progress is not None:
             progress(self._progress(events))
+        return result
+
+    def tables(self) -> Result:
+        """End the run here, and return its tables."""
+        env, prepared = self.env, self.prepared
+        self._finish()
         summary = self.recorder.summarise(
             operation_at_s=min(plan.at_s for plan in prepared.operations), simulated_s=env.now
         )
@@ -267,7 +281,13 @@ class _Run:
             self.dispatcher.requested,
         )
 
-    def _verify(self) -> None:
+    def verify(self) -> None:
+        """Check what must hold while the run goes on."""
+        check_control(self.dispatcher)
+        self._verify_places()
+
+    def _verify_places(self) -> None:
+        check_places(self.hosts, self.guests)
         for guest in self.guests:
             check_guest(guest)
         for host in self.hosts:
@@ -291,6 +311,8 @@ class _Run:
 
     def _finish(self) -> None:
         """Let everything reach the end, and write the tables of what there is."""
+        if self.check:
+            self.verify()
         if not self.done.triggered:
             self.dispatcher.cancel("the horizon came first")
         self.dispatcher.record_unsettled()
@@ -298,7 +320,7 @@ class _Run:
             guest.leave_off()
         self.network.finish()
         if self.check:
-            self._verify()
+            self._verify_places()
         names, classes, capacity = self.names, self.classes, self.network.rated
         carried = self.network.carried
         rows = self.recorder.rows
