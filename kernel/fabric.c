@@ -330,7 +330,7 @@ roomy(const Link *link)
 {
     double room = link->capacity - link->load - link->weight * link->level;
 
-    return room > ROUNDING * link->capacity;
+    return link->capacity > 0 && room > ROUNDING * link->capacity;
 }
 
 static inline double
@@ -342,7 +342,7 @@ next_level(const Link *link)
         return link->level;
     if (link->rising) {
         room = link->capacity - link->load;
-        return room > 0 ? room / link->weight : 0.0;
+        return room > 0 && link->capacity > 0 ? room / link->weight : 0.0;
     }
     return INFINITY;
 }

@@ -153,7 +153,7 @@ class Dispatcher:
         self.run_all(self.dispatch())
 
     def arrival(self, host: Host) -> simpy.Event:
-        """Return what fires when the next migration to a host has ended."""
+        """Return what fires when the next migration to a host, or from it, has ended."""
         if host not in self._awaited:
             self._awaited[host] = self.world.env.event()
         return self._awaited[host]
@@ -445,8 +445,9 @@ class Dispatcher:
             self.world.env.process(self.try_again(request))
         else:
             self._note_end(request)
-        if migration.destination in self._awaited:
-            self._awaited.pop(migration.destination).succeed()
+        for host in (migration.source, migration.destination):  # post-copy has both reserved
+            if host in self._awaited:
+                self._awaited.pop(host).succeed()
         self._note(migration.source, migration.destination)
         if self._held_up:
             self._freed.update(self.admission.frees(*ends))

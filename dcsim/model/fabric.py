@@ -116,9 +116,9 @@ class _Link:
         self.flows: dict[Flow, None] = {}
 
     def roomy(self) -> bool:
-        """Whether there is room for what it holds to rise."""
+        """Whether there is room for what it holds to rise; none where it is down, for rounding."""
         room = self.capacity - self.load - self.weight * self.level
-        return room > ROUNDING * self.capacity
+        return self.capacity > 0 and room > ROUNDING * self.capacity
 
     def next(self) -> float:
         """Return the level at which something happens to it; inf if nothing does."""
@@ -126,7 +126,7 @@ class _Link:
             return self.level
         if self.rising:
             room = self.capacity - self.load
-            return room / self.weight if room > 0 else 0.0
+            return room / self.weight if room > 0 and self.capacity > 0 else 0.0
         return math.inf
 
 

@@ -1,0 +1,200 @@
+"""Random operations and faults, one after another, on a live world: what must hold holds after each.
+
+A new operation or fault is a line in `STEPS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from dcsim.control.failures import (
+    Abort,
+    Effect,
+    HostLost,
+    LinkCut,
+    LinkDegraded,
+    LinkDown,
+    ManagementSlow,
+    StorageImpaired,
+    Undo,
+)
+from dcsim.control.operations import OperationPlan
+from dcsim.records.result import Result
+from dcsim.records.tables import OUTCOMES
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation.engine import _Run
+from dcsim.simulation.prepared import Preparation
+from dcsim.units import GiB, MiB
+from tests.worlds import Data, guest, leaf_spine, reader, rows, scenario, sender, writer
+
+EXAMPLES, LONGEST = 60, 60
+QUIET_S = 600.0
+"""More than the longest of what anybody waits for."""
+
+
+def group(name: str, *activities: Data, rack: int, **changes: Any) -> Data:
+    """Two small guests on each host of a rack."""
+    place = {"rack": f"rack{rack}"}
+    return guest(*activities, name=name, count=4, memory=256.0 * MiB, place=place, **changes)
+
+
+def cluster() -> Data:
+    """Two racks of two hosts under two spines, and guests of all sorts."""
+    balloon = {"use": "balloon-held", "reserve": 0.0, "per_page": 1e-6}
+    files = {"cache": 0.5, "free_zero": 0.2}
+    disk = {"size": 0.5 * GiB, "used": 1.0, "writes": 1.0 * MiB}
+    data = scenario(
+        group("reads", reader(64.0 * MiB, 0.6), writer(2.0 * MiB, 0.2), rack=0, makeup=files),
+        group("writes", writer(300.0 * MiB, 0.5), sender(8.0 * MiB), rack=0),
+        group("holds", reader(8.0 * MiB, 0.4), rack=1, makeup=files, hinting=balloon),
+        group("disks", writer(2.0 * MiB, 0.1, to="cache"), rack=1, makeup=files, local_disk=disk),
+        group("fixed", sender(1.0 * MiB), rack=1, migratable="cold"),
+        horizon=1e7,
+        topology=leaf_spine(spines=2, host={"cores": 16, "memory": 5.0 * GiB}),
+        record="migrations",
+    )
+    data["guests"][1]["migration"] = data["migration"] | {"post_copy": {"after": 0.3}}
+    data["guests"][3]["migration"] = data["migration"] | {"block": True}
+    # one that never comes lets traffic go around links from the beginning
+    data["failures"] = [{"at": 9e6, "link": "leaf0->spine0", "lasts": 1.0}]
+    data["operation"]["limits"] = {
+        "per_host_out": 2,
+        "per_host_in": 3,
+        "control_plane": 0.2,
+        "completion_timeout": 60.0,
+        "retry": {"attempts": 3, "delay": 1.0},
+    }
+    return data
+
+
+PREPARATION = Preparation(Scenario.model_validate(cluster()))
+
+
+class Live:
+    """A world under way, and what is broken in it."""
+
+    def __init__(self) -> None:
+        prepared = PREPARATION.prepared()
+        self.world = _Run(prepared, check=True)
+        self.links = [
+            (link, link + 1)
+            for link in range(0, len(prepared.network.link_names) - 1, 2)
+        ]
+        self.disk = prepared.network.disk
+        self.broken: list[Undo] = []
+
+    def strike(self, effect: Effect) -> None:
+        """Let a fault begin."""
+        undo = effect.begin(self.world.cluster, type(effect).__name__, None)
+        if undo is not None:
+            self.broken.append(undo)
+
+    def repair(self, n: int) -> None:
+        """Let one of the faults end, whichever."""
+        if self.broken:
+            self.broken.pop(n % len(self.broken))()
+
+    def drain(self, *hosts: int) -> None:
+        """Empty some hosts."""
+        self.world.operate(OperationPlan("drain", "drain", 0.0, hosts=hosts, at_once=1))
+
+    def move(self, n: int, to: int) -> None:
+        """Ask one guest to move, whether it can or not."""
+        name = self.world.guests[n % len(self.world.guests)].name
+        self.world.operate(OperationPlan("moves", "moves", 0.0, moves=((name, to),)))
+
+    def reopen(self, host: int) -> None:
+        """Let a host take guests again."""
+        self.world.dispatcher.reopen(self.world.hosts[host])
+
+    def pass_time(self, seconds: float) -> None:
+        """Let events happen, and look after each instant's."""
+        env = self.world.env
+        until = env.now + seconds
+        while env.peek() <= until:
+            now = env.peek()
+            while env.peek() == now:
+                env.step()
+            self.world.verify()
+        env.run(until=until) if until > env.now else None
+        self.world.verify()
+
+    def come_to_rest(self) -> Result:
+        """Repair everything, wait until nothing is left to do, and return the tables."""
+        while self.broken:
+            self.repair(0)
+        for host in range(4):
+            self.reopen(host)
+        env = self.world.env
+        env.run(until=env.now + QUIET_S)
+        self.world.verify()
+        assert self.world.dispatcher.unsettled == 0
+        assert all(one.done.triggered for one in self.world.operations)
+        assert not any(host.reserved for host in self.world.hosts)
+        assert not self.world.network.down
+        assert self.world.network.capacity == self.world.network.rated
+        kinds = {flow.kind for flow in self.world.network.flows}
+        assert kinds <= {"refault", "write-back", "application"}
+        return self.world.tables()
+
+
+Step = Callable[[Live, int], None]
+STEPS: dict[str, Step] = {
+    "wait": lambda live, n: live.pass_time(n % 7),
+    "drain": lambda live, n: live.drain(n % 4),
+    "drain a rack": lambda live, n: live.drain(n % 2 * 2, n % 2 * 2 + 1),
+    "move": lambda live, n: live.move(n, n % 4),
+    "move on": lambda live, n: live.move(n, (n + 1) % 4),
+    "reopen": lambda live, n: live.reopen(n % 4),
+    "repair": Live.repair,
+    "repair another": Live.repair,
+    "lose a host": lambda live, n: live.strike(HostLost(n % 4, returns=True)),
+    "cut a link": lambda live, n: live.strike(LinkCut(live.links[n % len(live.links)])),
+    "break a link": lambda live, n: live.strike(LinkDown(live.links[n % len(live.links)], 0.0)),
+    "link down": lambda live, n: live.strike(LinkDown(live.links[n % len(live.links)], 5.0)),
+    "slow link": lambda live, n: live.strike(LinkDegraded(live.links[n % len(live.links)], 0.1)),
+    "storage gone": lambda live, n: live.strike(StorageImpaired(live.disk or 0, 0.0, 0.0)),
+    "storage slow": lambda live, n: live.strike(StorageImpaired(live.disk or 0, 0.01, 0.05)),
+    "management": lambda live, n: live.strike(ManagementSlow(1.0 + n % 3, 0.1)),
+    "abort": lambda live, n: live.strike(Abort(("*", "writes-*", "holds-1")[n % 3])),
+}
+"""Each takes a number that says which."""
+
+histories = st.lists(
+    st.tuples(
+        st.sampled_from(sorted(STEPS)),
+        st.integers(0, 59),
+        st.sampled_from([0.0, 0.0, 0.05, 0.2, 0.4, 1.0]),
+    ),
+    min_size=10,
+    max_size=LONGEST,
+)
+
+
+def happen(history: list[tuple[str, int, float]]) -> Result:
+    """Let a history happen, and return what came of it."""
+    live = Live()
+    for what, n, seconds in history:
+        STEPS[what](live, n)
+        live.pass_time(seconds)
+    return live.come_to_rest()
+
+
+@given(history=histories)
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+def test_whatever_happens_what_must_hold_holds(history: list[tuple[str, int, float]]) -> None:
+    """Guests are in one place or lost, nothing is reserved for nobody, and all comes to an end."""
+    result = happen(history)
+    outcomes = [row["outcome"] for row in rows(result, "migrations")]
+    assert set(outcomes) <= set(OUTCOMES)
+    for row in rows(result, "migrations"):
+        assert row["downtime_s"] <= row["total_time_s"] + 1e-9 or math.isnan(row["total_time_s"])
