@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 unexport PYTHONDONTWRITEBYTECODE
 NOTEBOOKS := $(patsubst notebooks/%.py,build/notebooks/%.ipynb,$(wildcard notebooks/*.py))
 # Where the kernel is compiled, these run once more in Python alone, which says what is right.
-REFERENCE := fairshare invariants memory network scenarios_shipped touch twin
+REFERENCE := fairshare faults_stateful invariants memory network scenarios_shipped touch twin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint verify validation bench docs pins clean
