@@ -62,6 +62,14 @@ def test_shipped_scenarios_follow_the_schema(validator: Any, name: str) -> None:
         {"operation": {"kind": "drain", "hosts": "*", "limits": {"use": "nova", "per_cluster": 3}}},
         {"operation": {"kind": "moves", "moves": {"guest": ["a-0"], "to": ["b"]}}},
         {"operation": {"kind": "moves", "moves": "moves.csv"}},
+        {"failures": [
+            {"at": "5min", "host": "rack0/*", "returns_after": "10min"},
+            {"link": "leaf0->*", "every": {"kind": "exponential", "mean": "1d"}, "lasts": "5s"},
+            {"at": 0, "storage": "slow", "latency": "5ms",
+             "lasts": {"kind": "uniform", "low": 0, "high": "1min"}},
+            {"at": "1s", "management": "slow", "factor": 2, "lasts": "5s"},
+            {"abort": "*", "when": {"guest": "web-0", "phase": "policy"}, "times": 2},
+        ]},
         {"guests": [{"workload": "idle", "each": "guests.csv"}]},
         {"guests": [{"workload": "idle", "each": {
             "name": ["a"], "memory": ["1GiB"], "vcpus": [2], "place.hosts": ["rack0/host0"],
@@ -99,6 +107,11 @@ def test_shorthand_follows_the_schema(validator: Any, changes: dict[str, Any]) -
         {"guests": [{"workload": "idle", "each": {"vcpus": [0]}}]},
         {"guests": [{"workload": "idle", "each": {"workload.memory.total": [0.5]}}]},
         {"more": 1},
+        {"failures": [{"at": 5, "host": "a"}]},
+        {"failures": [{"at": "5s"}]},
+        {"failures": [{"at": "5s", "storage": "slwo", "lasts": "5s"}]},
+        {"failures": [{"every": {"kind": "exponential"}, "link": "a->b"}]},
+        {"failures": [{"every": {"mean": "5s"}, "link": "a->b"}]},
     ],
 )
 def test_mistakes_do_not_follow_the_schema(validator: Any, changes: dict[str, Any]) -> None:

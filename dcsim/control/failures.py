@@ -221,8 +221,10 @@ class ManagementSlow(NamedTuple):
         """Slow it down; return what ends that."""
         world, plane = cluster.world, cluster.world.control_plane
         plane.slow_down(self.factor, self.delay_s)
-        delay = format_duration(self.delay_s)
-        world.event("failure", name, f"it takes {self.factor:g} times as long, and {delay}")
+        words = f"it takes {self.factor:g} times as long" if self.factor > 1 else "it is slow"
+        if self.delay_s > 0:
+            words += f", {format_duration(self.delay_s)} more for each migration"
+        world.event("failure", name, words)
 
         def recover() -> None:
             plane.recover(self.factor, self.delay_s)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from dcsim.errors import did_you_mean
 from dcsim.scenario.base import Later, Spec, wrong
 from dcsim.scenario.distribution import Distribution
 from dcsim.scenario.quantities import Count, Duration, Positive, Share, written
@@ -140,7 +141,12 @@ SUBJECTS: Final[dict[str, type[Fault]]] = {
 def _subject(value: Any) -> Any:
     """See to it that a failure is of one thing."""
     if isinstance(value, dict) and sum(key in value for key in SUBJECTS) != 1:
-        raise wrong(f"give one of {', '.join(SUBJECTS)}: what fails")
+        unknown = [str(key) for key in value if key not in Fault.model_fields]
+        close = next(filter(None, (did_you_mean(key, SUBJECTS) for key in unknown)), None)
+        message = f"give one of {', '.join(SUBJECTS)}: what fails"
+        if close is not None and close not in value:
+            message += f"; did you mean '{close}'?"
+        raise wrong(message)
     return value
 
 
