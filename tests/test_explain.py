@@ -304,3 +304,13 @@ def test_it_tells_threads_and_tunnels_from_links(options, said):
     """What is slower than the link is named, whichever way the bytes travel."""
     run = solve(scenario(guest(), migration={**QUICK, **options}))
     assert said in explain(run, "guest-0")
+
+
+def test_what_failed_meanwhile_is_told():
+    """Faults that fell into a migration, with their times; others are not its business."""
+    data = scenario(guest(memory=4.0 * GiB), settle=30.0, migration=dict(QUICK))
+    link = "rack0/host0->switch0"
+    data["failures"] = [{"at": 1.0, "link": link, "lasts": 2.0}, {"at": 20.0, "link": link}]
+    told = words(solve(data), "guest-0")
+    assert "Meanwhile, at 1 s rack0/host0->switch0: this link is down; at 3 s " in told
+    assert "at 20 s" not in told

@@ -25,6 +25,8 @@ Row = dict[str, Any]
 
 _CLOSE: Final = 0.93  # a bound explains a time if it accounts for this share of it
 _MOST_ROUNDS: Final = 1000
+_MOST_FAULTS: Final = 4
+_FAULTS: Final = frozenset({"failure", "recovery", "abort"})
 _PHASES: Final = {
     "re-sent": "sending again",
     "switch-over": "paused",
@@ -74,6 +76,7 @@ def explain(result: Result, guest: str) -> str:
         told.balance(),
         told.blackout(),
         told.following(),
+        told.faults(),
         told.traffic(),
         told.lost_work(),
     ]
@@ -333,6 +336,20 @@ class _Told:
             f"{human(move['postcopy_bytes'], 'bytes')} followed it, "
             f"{human(move['faulted_pages'] * PAGE, 'bytes')} of it because it waited for them."
         )
+
+    def faults(self) -> str:
+        """What failed while it was under way, and what was over."""
+        events = self.result.columns.get("events", {"time_s": (), "event": ()})
+        rows = zip(*events.values(), strict=True)
+        happened = [
+            f"at {human(at_s, 'seconds')} {name}: {words}"
+            for at_s, event, name, words in (row for row in rows if row[1] in _FAULTS)
+            if self.move["started_s"] <= at_s <= self.move["ended_s"]
+        ]
+        if not happened:
+            return ""
+        more = f"; {len(happened) - _MOST_FAULTS} more" if len(happened) > _MOST_FAULTS else ""
+        return f"Meanwhile, {'; '.join(happened[:_MOST_FAULTS])}{more}."
 
     def traffic(self) -> str:
         """What it cost the network."""

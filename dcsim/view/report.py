@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 GAPS: Final = (
-    "Pre-copy only: no post-copy.",
     "Traffic is fluid: links are shared max-min fairly and at once. There are no packets, no TCP "
     "and no round trips, and no kind of traffic goes before another.",
     "Memory is counted by class of page, touched at random within a class. There is no swap.",
-    "No host, link or storage fails.",
+    "Hosts, links and storage fail only where the scenario says so. That is known at once, and so "
+    "is a way around a link; post-copy is not recovered after its connection was lost.",
     "Dirty and read rates are inputs: none are published by application, and no published "
     "measurement shows what a cache-heavy server loses after its clean cache is dropped.",
 )
