@@ -521,3 +521,32 @@ def test_a_run_checks_itself_when_it_is_asked_to(monkeypatch: pytest.MonkeyPatch
     run(asked)
     with pytest.raises(InvariantError, match="guest-0"):
         run(asked, check=True)
+
+
+def test_what_does_not_agree_is_found() -> None:
+    """A guest on two hosts, on none, or on one that is lost; room kept for nobody; a lost count."""
+    data = scenario(guest(writer(1e6, 0.1)), horizon=20.0)
+
+    def upset(change: Any) -> str:
+        live = world(data)
+        live.env.run(until=0.5)
+        live.verify()
+        change(live)
+        with pytest.raises(InvariantError) as found:
+            live.verify()
+        return str(found.value)
+
+    assert upset(lambda live: live.hosts[1].admit(live.guests[0])).startswith("guest-0: it stands")
+    assert "on no host" in upset(lambda live: _lift(live.guests[0]))
+    assert "outlived" in upset(lambda live: setattr(live.hosts[0], "failed", True))
+    assert "lost, and runs" in upset(lambda live: setattr(live.guests[0], "perished", True))
+    assert "nothing is reserved" in upset(lambda live: live.hosts[1].release(live.guests[0]))
+    assert "does not come" in upset(lambda live: live.hosts[0].reserve(live.guests[0]))
+    assert "admitted" in upset(lambda live: live.dispatcher.admission.enter(*live.hosts))
+    assert "requests" in upset(lambda live: setattr(live.dispatcher, "ended", 1))
+
+
+def _lift(guest: Any) -> None:
+    """Take a guest off its host."""
+    guest.host.dismiss(guest)
+    guest.host = None

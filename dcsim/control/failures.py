@@ -44,12 +44,11 @@ class Cluster(NamedTuple):
         down = self.world.network.down
         for detours in self.detours:
             detours.avoid(down)
-        self.storage.reroute()
+        self.storage.reroute(detours=bool(down))
         for migration in self.control.migrations:
             migration.reroute()
         for guest in self.guests:
-            if guest.running and guest.traffic is not None:
-                guest.traffic.reroute()
+            if guest.running and guest.traffic is not None and guest.traffic.reroute(down):
                 guest.look()
 
     def break_off(self, links: Sequence[int], reason: str) -> None:

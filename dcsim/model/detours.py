@@ -27,6 +27,8 @@ class Detours:
 
     def avoid(self, links: frozenset[int]) -> None:
         """Take these links, and no others, for down."""
+        if links == self._down:
+            return
         self._down = links
         self._around = self._routes.without(links) if links else self._routes
 

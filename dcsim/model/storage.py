@@ -24,6 +24,11 @@ class Storage:
         Latency of one unloaded read at the storage itself.
     streams
         Hashes for the choice of paths.
+
+    Attributes
+    ----------
+    detours
+        Whether some links are down now, so that what is opened may go around them.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Storage:
         self._outside = outside
         self._service_s = service_s
         self._streams = streams
+        self.detours = False
         self._slower: list[float] = []
         self._latency: dict[int, float] = {}
 
@@ -64,8 +70,9 @@ class Storage:
         self._slower.remove(latency_s)
         self._latency.clear()
 
-    def reroute(self) -> None:
-        """Reckon anew how long the ways to the storage are."""
+    def reroute(self, *, detours: bool) -> None:
+        """Reckon anew how long the ways to the storage are: links went down, or are up again."""
+        self.detours = detours
         self._latency.clear()
 
     def path(self, host: int, name: str, *, to_host: bool) -> Path | None:

@@ -33,8 +33,8 @@ class Traffic:
     """
 
     __slots__ = (
-        "_aging", "_brought", "_flush", "_granted", "_guest", "_missing", "_promised", "_refault",
-        "_sends", "_waited", "_writeback", "_written", "written_bytes",
+        "_aging", "_brought", "_detoured", "_flush", "_granted", "_guest", "_missing", "_promised",
+        "_refault", "_sends", "_waited", "_writeback", "_written", "written_bytes",
     )  # fmt: skip
 
     def __init__(self, guest: Guest) -> None:
@@ -50,6 +50,7 @@ class Traffic:
         self._granted: list[float] = []  # their rates
         self._promised: list[float] = []  # what the guest is to reckon with
         self._written: list[float] = []  # rates of those that write files
+        self._detoured = False  # whether some of it may go around a link that is down
         self.written_bytes = 0.0
 
     def open(self) -> None:
@@ -57,6 +58,7 @@ class Traffic:
         guest, storage = self._guest, self._guest.storage
         assert guest.host is not None
         node, profile = guest.host.node, guest.profile
+        self._detoured = storage.detours
         if profile.reads:
             self._refault = storage.reader(node, guest.name, on_rate=guest.look)
             readers = guest.memory.readers
@@ -81,8 +83,13 @@ class Traffic:
         self._refault = self._writeback = None
         self._sends = {}
 
-    def reroute(self) -> None:
-        """Let what is open go as its way is now: links went down, or are up again."""
+    def reroute(self, down: frozenset[int]) -> bool:
+        """Let what is open go as its way is while these links are down; return whether any did."""
+        flows = (self._refault, self._writeback, self._flush, *self._sends.values())
+        crossing = any(flow is not None and not down.isdisjoint(flow.links) for flow in flows)
+        if not crossing and not self._detoured:
+            return False
+        self._detoured = bool(down)
         guest, storage, network = self._guest, self._guest.storage, self._guest.network
         assert guest.host is not None
         node, name = guest.host.node, guest.name
@@ -94,6 +101,7 @@ class Traffic:
         for i, flow in self._sends.items():
             peer = guest.profile.activities[i].peer
             network.reroute(flow, storage.path_to(peer, node, f"{name}/{i}"))
+        return True
 
     def leave_off(self) -> None:
         """Count what flows have written that are open still, at the end of a run."""
@@ -173,6 +181,7 @@ class Traffic:
         pages = _unwritten(self._aging_at([rates[i] for i in guest.profile.flushes]))
         path = guest.storage.path(guest.host.node, guest.name, to_host=False)
         if path is not None and pages > 0:
+            self._detoured |= guest.storage.detours
             self._flush = flow = guest.network.open(path, kind="write-back")
             yield guest.network.send(flow, pages * PAGE)
             guest.network.close(flow)

@@ -140,8 +140,10 @@ class _Run:
         migration_routes: Routes | Detours = prepared.migration_routes
         detours: tuple[Detours, ...] = ()
         if any(isinstance(failure.effect, LinkDown) for failure in prepared.failures):
-            detours = Detours(prepared.routes), Detours(prepared.migration_routes)
-            routes, migration_routes = detours
+            routes = migration_routes = Detours(prepared.routes)
+            if prepared.migration_routes is not prepared.routes:
+                migration_routes = Detours(prepared.migration_routes)
+            detours = routes, migration_routes
         storage = Storage(
             self.network,
             routes,
@@ -283,8 +285,8 @@ class _Run:
 
     def verify(self) -> None:
         """Check what must hold while the run goes on."""
-        check_control(self.dispatcher)
         self._verify_places()
+        check_control(self.dispatcher)
 
     def _verify_places(self) -> None:
         check_places(self.hosts, self.guests)
