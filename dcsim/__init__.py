@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dcsim.scenario.spec import Scenario
     from dcsim.simulation import Preparation, Prepared, prepare, run
     from dcsim.study.compare import Study, compare
+    from dcsim.study.plan import Plan, plan
     from dcsim.study.rerun import rerun
     from dcsim.view.explain import explain
     from dcsim.view.report import write_report
@@ -43,10 +44,12 @@ _HOMES = {
     "prepare": "dcsim.simulation",
     "run": "dcsim.simulation",
     "compare": "dcsim.study.compare",
+    "plan": "dcsim.study.plan",
     "rerun": "dcsim.study.rerun",
     # looking
     "Result": "dcsim.records.result",
     "Study": "dcsim.study.compare",
+    "Plan": "dcsim.study.plan",
     "explain": "dcsim.view.explain",
     "write_report": "dcsim.view.report",
     # failing
@@ -56,6 +59,7 @@ _HOMES = {
 
 __all__ = [
     "DcsimError",
+    "Plan",
     "Preparation",
     "Prepared",
     "Result",
@@ -67,6 +71,7 @@ __all__ = [
     "import_population",
     "load",
     "names",
+    "plan",
     "prepare",
     "random_inputs",
     "rerun",

@@ -19,6 +19,7 @@ from dcsim.records.tables import SUMMARY
 from dcsim.scenario import presets
 from dcsim.scenario.files import load
 from dcsim.study import compare as compare_module
+from dcsim.study import running
 from dcsim.study.compare import REPLICATIONS, compare, local_executor
 from dcsim.study.rerun import rerun
 from dcsim.study.runs import Run
@@ -178,7 +179,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(
     quick, monkeypatch, options, error, message
 ):
     """A misspelt policy or path costs no simulation and says what would be legal."""
-    monkeypatch.setattr(compare_module, "run", pytest.fail)
+    monkeypatch.setattr(running, "run", pytest.fail)
     with pytest.raises(error, match=message):
         compare(quick, **options)
 
@@ -248,7 +249,7 @@ def test_number_of_jobs_is_checked():
 @pytest.fixture
 def failing(monkeypatch):
     """Make replicate 1 of balloon-held fail."""
-    whole = compare_module.run
+    whole = running.run
 
     def run(scenario, *, replicate):
         if scenario.hinting.name == "balloon-held" and replicate == 1:
@@ -256,7 +257,7 @@ def failing(monkeypatch):
             raise RuntimeError(message)
         return whole(scenario, replicate=replicate)
 
-    monkeypatch.setattr(compare_module, "run", run)
+    monkeypatch.setattr(running, "run", run)
 
 
 @pytest.mark.parametrize("threads", [False, True])

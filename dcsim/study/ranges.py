@@ -1,0 +1,192 @@
+"""What a plan may choose: a dotted path of the scenario, and the values it may have.
+
+Every axis has finitely many values, so that a point is tried once and "the best" means something.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dcsim import units
+from dcsim.errors import Issue, ScenarioError, UnitError
+
+STEP: Final = 1.1
+"""Ratio of neighbours in a range of quantities whose number of values is not given."""
+LINEAR: Final = 11
+"""Values of a range of numbers or shares, or from 0, whose number of values is not given."""
+MOST_VALUES: Final = 1000
+"""Values of one axis at most."""
+
+_NUMBER: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+_RANGE: Final = re.compile(
+    r"\s*(?P<low>[0-9][^,]*?)\s*\.\.\s*(?P<high>[^,]*?)(?:/(?P<count>[0-9]{1,9}))?\s*"
+)
+_QUANTITY: Final = re.compile(r"(?P<number>[0-9.]+(?:[eE][-+]?[0-9]{1,3})?) ?(?P<unit>.*)")
+_PARSERS: Final[tuple[Callable[[str], float], ...]] = (
+    units.parse_rate, units.parse_size, units.parse_duration
+)  # fmt: skip
+_LEGAL: Final = "write it like 1..16, 1Gbit/s..25Gbit/s, 1Gbit/s..25Gbit/s/12, 10%..50% or a,b,c"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A path and its values.
+
+    Parameters
+    ----------
+    path
+        Dotted path of the scenario.
+    values
+        As `Scenario.replace` takes them.
+    ordered
+        Whether they rise: numbers, shares or quantities. Names do not.
+    """
+
+    path: str
+    values: tuple[Any, ...]
+    ordered: bool
+
+
+def parse_axes(vary: Mapping[str, str | Iterable[Any]]) -> tuple[Axis, ...]:
+    """Read what may be varied: a text is a range or a list, all else the values themselves.
+
+    Raises
+    ------
+    ScenarioError
+        If a range is none, or holds too many values or none; all problems at once.
+
+    Examples
+    --------
+    >>> parse_axes({"operation.limits.per_host_out": "1..3"})[0].values
+    (1, 2, 3)
+    >>> parse_axes({"migration.max_bandwidth": "1Gbit/s..8Gbit/s/4"})[0].values
+    ('1Gbit/s', '2Gbit/s', '4Gbit/s', '8Gbit/s')
+    """
+    axes, issues = [], []
+    for path, wanted in vary.items():
+        try:
+            values = _read(wanted) if isinstance(wanted, str) else _some(wanted)
+            axes.append(_axis(path, values))
+        except (ValueError, UnitError) as error:
+            issues.append(Issue(path=path, message=str(error)))
+        except ScenarioError as error:
+            issues += [Issue(path=path, message=issue.message) for issue in error.issues]
+    if issues:
+        raise ScenarioError(issues)
+    return tuple(axes)
+
+
+def _axis(path: str, values: Sequence[Any]) -> Axis:
+    once = [value for i, value in enumerate(values) if value not in values[:i]]
+    if not once:
+        raise ValueError(f"no value is given; {_LEGAL}")
+    if len(once) > MOST_VALUES:
+        raise ValueError(f"{MOST_VALUES:,} values are the most")
+    sizes = _sizes(once)
+    if sizes is not None:
+        once = [value for _, value in sorted(zip(sizes, once, strict=True), key=lambda e: e[0])]
+    return Axis(path, tuple(once), ordered=sizes is not None)
+
+
+def _some(values: Iterable[Any]) -> list[Any]:
+    """Return values, of too many one more than is legal."""
+    return list(itertools.islice(values, MOST_VALUES + 1))
+
+
+def _sizes(values: Sequence[Any]) -> list[float] | None:
+    """Return the size of each value; None where some have none, or they are of several kinds."""
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return [float(value) for value in values]
+    texts = [str(value) for value in values if isinstance(value, str) or value == 0]
+    if len(texts) < len(values):
+        return None
+    for parse in (_percent, *_PARSERS):
+        try:
+            return [0.0 if text == "0" else parse(text) for text in texts]
+        except ValueError:
+            continue
+    return None
+
+
+def _percent(text: str) -> float:
+    if not (text.endswith("%") and _is_number(text[:-1])):
+        raise ValueError(text)
+    return float(text[:-1])
+
+
+def _read(text: str) -> list[Any]:
+    """Return the values of a range, or of a list as a file would have it, without its brackets."""
+    if match := _RANGE.fullmatch(text):
+        return _range(text, match["low"], match["high"], match["count"])
+    from dcsim.scenario import parsing
+
+    values = parsing.parse(f"[{text}]").plain()
+    return values if isinstance(values, list) else [values]
+
+
+def _range(text: str, low: str, high: str, count: str | None) -> list[Any]:
+    many = None if count is None else int(count)
+    if many is not None and not 2 <= many <= MOST_VALUES:
+        raise ValueError(f"{text!r}: a range has 2 to {MOST_VALUES:,} values, not {many:,}")
+    ends = _ends(low, high)
+    if ends is None:
+        raise ValueError(f"{text!r} is no range; {_LEGAL}")
+    first, last = ends
+    if not first < last:
+        raise ValueError(f"{text!r} does not rise: a range goes from its least value to its most")
+    if low.isdecimal() and high.isdecimal():
+        size = int(last - first) + 1
+        if many is None and size > MOST_VALUES:
+            raise ValueError(
+                f"{text!r} has {size:,} values, and {MOST_VALUES:,} are the most; "
+                f"'{text.strip()}/100' has 100 of them"
+            )
+        return sorted({round(each) for each in _between(first, last, many or size)})
+    if first == 0 or _is_number(low) or low.endswith("%"):
+        inner = _between(first, last, many or LINEAR)[1:-1]
+    else:
+        many = many or math.ceil(math.log(last / first) / math.log(STEP) - 1e-9) + 1
+        inner = [first * (last / first) ** (i / (many - 1)) for i in range(1, many - 1)]
+    written = [_written(each, low, high) for each in inner]
+    return list(dict.fromkeys([_scalar(low), *written, _scalar(high)]))
+
+
+def _ends(low: str, high: str) -> tuple[float, float] | None:
+    """Return the sizes of a range's ends; None if they are of no kind, or of two."""
+    sizes = _sizes([_scalar(low), _scalar(high)])
+    return (sizes[0], sizes[1]) if sizes else None
+
+
+def _written(value: float, low: str, high: str) -> Any:
+    """Write a value to three figures, in the unit of an end: somebody may want to type it."""
+    number, unit = (high if _scalar(low) == 0 else low), ""
+    if not _is_number(number):
+        match = _QUANTITY.fullmatch(number)
+        unit = match["unit"] if match else ""
+        value /= _factor(number, float(match["number"])) if match else 1.0
+    text = f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return f"{text}{unit}" if unit else float(text)
+
+
+def _factor(text: str, number: float) -> float:
+    sizes = _sizes([text])
+    return sizes[0] / number if sizes and number else 1.0
+
+
+def _between(first: float, last: float, count: int) -> list[float]:
+    return [first + (last - first) * i / (count - 1) for i in range(count)]
+
+
+def _scalar(text: str) -> Any:
+    if text.isdecimal():
+        return int(text)
+    return float(text) if _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
