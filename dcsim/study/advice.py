@@ -73,7 +73,7 @@ def _answer(plan: Plan, best: Trial) -> str:
         if what is None:
             return f"{said}."
         least = "most" if plan.objective.most else "least"
-        found = " that was found" if plan.method == "differential evolution" else ""
+        found = " that was found" if plan.method == "evolution" else ""
         if plan.objective.axis is not None:
             return f"{said}, with the {least} {what}{found}."
         return f"{said}, with the {least} {what}{found}: {measured(what, best.interval(what))}."

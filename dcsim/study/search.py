@@ -131,7 +131,7 @@ class Search:
                     batch += points
             self.trials.judge(self._affordable(batch))
             if len(self.trials.known) >= self.most:
-                self.notes.append(_spent(self.most))
+                self._spent()
                 return
         broken = [line for line in lines if line.broken]
         if not broken:
@@ -156,7 +156,7 @@ class Search:
         import numpy as np
         from scipy.optimize import Bounds, differential_evolution
 
-        self.method = "differential evolution"
+        self.method = "evolution"
         self.expect(self.most)
         free = [i for i, axis in enumerate(self.axes) if len(axis.values) > 1]
         seen: list[int] = []
@@ -203,21 +203,27 @@ class Search:
 
     def _descend(self) -> None:
         """Try the neighbours of the best, and go to one that is better, until none is."""
-        steps = 0
-        while True:
-            best = self.best
-            self.trials.judge(self._affordable(list(self._neighbours(best.point))))
-            if self.best is best:
-                break
-            steps += 1
-        unknown = [p for p in self._neighbours(self.best.point) if p not in self.trials.known]
-        if unknown and _spent(self.most) not in self.notes:
-            self.notes.append(_spent(self.most))
-        if steps and self.method.startswith("bisection"):
+        found, steps = self.best, 0
+        best, better = found, True
+        while better:
+            around = list(self._neighbours(best.point))
+            self.trials.judge(self._affordable(around))
+            better = self.objective.rank(self.best)[:-1] < self.objective.rank(best)[:-1]
+            if better:
+                best, steps = self.best, steps + 1
+            elif any(point not in self.trials.known for point in around):
+                self._spent()
+        if steps and found.state == "met" and self.objective.what and self.method != "evolution":
             self.notes.append(
                 f"what bisection had found had a better neighbour, {steps} step"
                 f"{'' if steps == 1 else 's'} on: the figures are not quite regular"
             )
+
+    def _spent(self) -> None:
+        """Note that there was no room for more points."""
+        told = f"{self.most} points are the most that were to be tried: there may be better ones"
+        if told not in self.notes:
+            self.notes.append(told)
 
     def _neighbours(self, point: Point) -> Iterator[Point]:
         for i, axis in enumerate(self.axes):
@@ -225,7 +231,3 @@ class Search:
             for step in steps:
                 if step and 0 <= point[i] + step < len(axis.values):
                     yield (*point[:i], point[i] + step, *point[i + 1 :])
-
-
-def _spent(most: int) -> str:
-    return f"{most} points are the most that were to be tried, and they were: there may be better"
