@@ -26,6 +26,7 @@ _HOMES: Final = {
     "import": "imports",
     "run": "running",
     "compare": "comparing",
+    "plan": "planning",
     "rerun": "running",
     "verify": "verifying",
     **dict.fromkeys(("report", "explain"), "looking"),

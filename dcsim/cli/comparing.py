@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -24,6 +20,8 @@ from dcsim.cli.app import (
     load,
 )
 from dcsim.cli.console import complain, say, say_json, study_progress, table, warn_if_slow
+from dcsim.cli.failing import FailIf, conditions, end_if, holding
+from dcsim.cli.jobs import Jobs, executor_of
 from dcsim.cli.saving import (
     Out,
     Overwrite,
@@ -35,8 +33,6 @@ from dcsim.cli.saving import (
 )
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from dcsim.study.study import Study
 
 _MOST_FAILURES: Final = 10
@@ -73,10 +69,7 @@ def compare(
         list[str] | None,
         typer.Option(metavar="PATH=V1,V2", help="Vary this too; again for every combination."),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", metavar="N", min=1, help="Processes; unset: one a CPU."),
-    ] = None,
+    jobs: Jobs = None,
     out: Out = None,
     report: Report = None,
     baseline: Annotated[
@@ -84,6 +77,7 @@ def compare(
     ] = None,
     assignments: Assignments = None,
     seed: Seed = None,
+    fail_if: FailIf = None,
     as_json: AsJson = False,
     no_progress: NoProgress = False,
     overwrite: Overwrite = False,
@@ -93,6 +87,7 @@ def compare(
     With -o a report is written beside the study: DIR/report.html.
     """
     scenario = load(source, assignments, seed)
+    refused = conditions(fail_if)
     policies = None if hinting is None else _values(hinting, "--hinting")
     varied = _varied(vary or [])
     from dcsim.records.archive import REPORT
@@ -104,7 +99,7 @@ def compare(
     from dcsim.study import compare as studies
 
     warn_if_slow()
-    with study_progress(wanted=not no_progress) as progress, _executor(jobs) as executor:
+    with study_progress(wanted=not no_progress) as progress, executor_of(jobs) as executor:
         try:
             study = studies.compare(
                 scenario,
@@ -123,8 +118,9 @@ def compare(
         write_report(study, report)
     else:
         report = None
+    failing = holding(refused, _means(study))
     if as_json:
-        say_json(_study_data(study) | places(out=out, report=report))
+        say_json(_study_data(study) | {"fail_if": failing} | places(out=out, report=report))
     else:
         say("\n".join(_study_lines(study)))
         if out:
@@ -136,7 +132,20 @@ def compare(
             complain(
                 f"{failed.variant}, replicate {failed.replicate}: {failed.error}: {failed.message}"
             )
+    end_if(failing)
+    if study.failures:
         raise typer.Exit(SOME_FAILED)
+
+
+def _means(study: Study) -> dict[str, dict[str, float]]:
+    """Return the mean of each metric of each variant that has a result."""
+    from dcsim.records.tables import SUMMARY
+
+    ran = [name for name in study.variants if study.values("requested", name)]
+    return {
+        name: {metric: _mean(study.values(metric, name)) for metric in SUMMARY.names}
+        for name in ran
+    }
 
 
 def _values(text: str, option: str) -> list[Any]:
@@ -170,31 +179,6 @@ def _varied(texts: list[str]) -> dict[str, list[Any]]:
             continue
         raise typer.BadParameter(message, param_hint="--vary")
     return varied
-
-
-@contextmanager
-def _executor(jobs: int | None) -> Iterator[Executor | None]:
-    """Provide what runs a study; no process of it is left behind when it is interrupted."""
-    if (jobs or os.cpu_count()) == 1:
-        yield None
-        return
-    from dcsim.study.compare import local_executor
-
-    # Workers inherit it from their start on: Ctrl-C is for this process, which ends them.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        executor: Any = local_executor(jobs)
-        executor.submit(int)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    try:
-        yield executor
-    except BaseException:
-        logging.disable()  # loky would log that runs which are cancelled cannot be failed, too
-        raise
-    finally:
-        executor.shutdown(kill_workers=True)
-        logging.disable(logging.NOTSET)
 
 
 def _study_data(study: Study) -> dict[str, Any]:

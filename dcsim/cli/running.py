@@ -10,6 +10,7 @@ import typer
 
 from dcsim.cli.app import ERROR, RUN, AsJson, Assignments, NoProgress, Seed, Source, command, load
 from dcsim.cli.console import complain, run_progress, say, say_json, table, warn_if_slow
+from dcsim.cli.failing import FailIf, conditions, end_if, holding
 from dcsim.cli.saving import (
     Out,
     Overwrite,
@@ -48,6 +49,7 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="Write every table as CSV, too.")
     ] = None,
     report: Report = None,
+    fail_if: FailIf = None,
     check: Annotated[
         bool, typer.Option("--check", help="Verify the model's invariants on the way (slow).")
     ] = False,
@@ -55,6 +57,7 @@ def run(
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate a scenario once, and tell what came of it."""
+    refused = conditions(fail_if)
     scenario = load(source, assignments, seed)
     from dcsim.records import archive
     from dcsim.simulation import run as simulate
@@ -70,13 +73,16 @@ def run(
     if csv:
         result.to_csv(csv, overwrite=overwrite)
     write_report(result, report)
+    failing = holding(refused, {"": result.metrics})
     if as_json:
-        say_json(_run_data(result) | places(out=out, csv=csv, report=report))
-        return
-    say("\n".join(_run_lines(result)))
-    for noun, path in {"result": out, "tables": csv, "report": report}.items():
-        if path:
-            say(f"The {noun} {'are' if noun == 'tables' else 'is'} in {path}")
+        where = places(out=out, csv=csv, report=report)
+        say_json(_run_data(result) | {"fail_if": failing} | where)
+    else:
+        say("\n".join(_run_lines(result)))
+        for noun, path in {"result": out, "tables": csv, "report": report}.items():
+            if path:
+                say(f"The {noun} {'are' if noun == 'tables' else 'is'} in {path}")
+    end_if(failing)
 
 
 def _run_data(result: Result) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from dcsim.records.result import Result
+    from dcsim.study.planned import Plan
     from dcsim.study.study import Study
 
 Out = Annotated[
@@ -57,7 +58,7 @@ def check_report(report: Path | None, *, overwrite: bool) -> None:
     raise typer.BadParameter(message, param_hint="--report")
 
 
-def write_report(subject: Result | Study, path: Path | None) -> None:
+def write_report(subject: Result | Study | Plan, path: Path | None) -> None:
     """Write a report where one is wanted; its folder is made."""
     if path:
         from dcsim.view import report

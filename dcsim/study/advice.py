@@ -33,6 +33,11 @@ def measured(metric: str, found: Interval) -> str:
     return f"{mean} [{in_words(metric, found.low)}, {in_words(metric, found.high)}]"
 
 
+def percent(share: float) -> str:
+    """Return a share in per cent, to three figures or its whole part."""
+    return f"{100 * share:.3g} %" if abs(share) < 10 else f"{100 * share:,.0f} %"
+
+
 def _lines(plan: Plan) -> Iterator[str]:
     best = plan.best
     yield _answer(plan, best)
@@ -93,7 +98,7 @@ def _answer(plan: Plan, best: Trial) -> str:
 
 def _goal(each: Judgement) -> str:
     found = measured(each.goal.metric, each.found)
-    share = f"{abs(each.spare):.2g}" if each.goal.bound == 0 else f"{100 * abs(each.spare):.3g} %"
+    share = f"{abs(each.spare):.2g}" if each.goal.bound == 0 else percent(abs(each.spare))
     if each.verdict == "met":
         state = f"met, {share} to spare"
     elif math.isnan(each.found.mean):
@@ -111,7 +116,7 @@ def _missed(each: Judgement) -> str:
         return f"{goal.metric} has no value"
     over = "over" if goal.sign.startswith("<") else "under"
     by = abs(each.found.mean - goal.bound)
-    share = "" if goal.bound == 0 else f" ({100 * abs(each.spare):.3g} %)"
+    share = "" if goal.bound == 0 else f" ({percent(abs(each.spare))})"
     return (
         f"{goal.metric} is {in_words(goal.metric, each.found.mean)}, "
         f"{in_words(goal.metric, by)}{share} {over} {in_words(goal.metric, goal.bound)}"

@@ -93,6 +93,11 @@ class Trial:
         return next((outcome.error for outcome in self.outcomes if outcome.error), "")
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that it has; none where every run failed."""
+        return next((tuple(each.metrics) for each in self.outcomes if not each.error), ())
+
+    @property
     def tightest(self) -> Judgement:
         """The goal with the least to spare."""
         return min(self.judgements, key=lambda each: each.spare)

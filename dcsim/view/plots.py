@@ -18,6 +18,7 @@ from dcsim.records.tables import GUESTS
 from dcsim.study.statistics import Interval, interval
 from dcsim.view import labels, style
 from dcsim.view.costs import costs
+from dcsim.view.planning import explored, frontier
 from dcsim.view.style import Quantity, Scale, human, label, scale
 from dcsim.view.timeline import gantt, rounds
 from dcsim.view.traffic import utilisation
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-__all__ = ["costs", "gantt", "rounds", "slowdown_cdf", "tradeoff", "utilisation"]
+__all__ = [
+    "costs",
+    "explored",
+    "frontier",
+    "gantt",
+    "rounds",
+    "slowdown_cdf",
+    "tradeoff",
+    "utilisation",
+]
 
 _CURVE_POINTS: Final = 300
 _MOST_NAMES: Final = 16

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.scenario.spec import MODEL_VERSION
-from dcsim.view import content
+from dcsim.study.planned import Plan
+from dcsim.view import content, planning
 from dcsim.view.gather import Material, gather
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ GAPS: Final = (
 
 
 def write_report(
-    subject: Study | Result,
+    subject: Study | Result | Plan,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
@@ -40,7 +41,7 @@ def write_report(
     Parameters
     ----------
     subject
-        What is reported on: a comparison, or a single run.
+        What is reported on: a comparison, a single run, or a plan.
     path
         Where to; an existing file is replaced once the new one is whole.
     title, question
@@ -70,25 +71,19 @@ def write_report(
 
 
 def render(
-    subject: Study | Result, *, title: str | None = None, question: str | None = None
+    subject: Study | Result | Plan, *, title: str | None = None, question: str | None = None
 ) -> str:
     """Return the report as text; see `write_report`."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
+    if isinstance(subject, Plan):
+        parts = planning.content(subject, title=title, question=question)
+        return _page("plan.html", **parts, drawn=content.script_safe(parts["figures"]))
     material = gather(subject, title=title, question=question)
     looked_at = material.variants[: content.MOST_CLOSE_UPS]
     table_bytes = min(content.MOST_TABLE_BYTES, content.MOST_TABLES_BYTES // len(looked_at) // 5)
     figures = content.comparison(material)
     key = content.key_figures(material)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html").render(
+    return _page(
+        "report.html",
         m=material,
         key=key,
         verdict=content.verdict(material, key),
@@ -98,15 +93,32 @@ def render(
         left_out=len(material.variants) - len(looked_at),
         provenance=_provenance(material),
         digests=[(variant.name, variant.shown.digest) for variant in material.variants],
-        gaps=GAPS,
-        css=_part("report.css"),
         script=_part("report.js"),
-        plotly=get_plotlyjs().replace("</script", "<\\/script"),
         comparison=content.script_safe(figures),
         payloads=(
             content.script_safe(content.close_up(variant, table_bytes=table_bytes))
             for variant in looked_at
         ),
+    )
+
+
+def _page(template: str, **values: Any) -> str:
+    """Fill a template with what is said, and with what every page has."""
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(
+        **values,
+        gaps=GAPS,
+        css=_part("report.css"),
+        plotly=get_plotlyjs().replace("</script", "<\\/script"),
     )
 
 
