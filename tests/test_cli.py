@@ -16,6 +16,7 @@ from dcsim.cli import application, console, main, manual
 from dcsim.records.result import Result
 from dcsim.records.tables import SUMMARY
 from dcsim.scenario import library, presets
+from dcsim.study import plan as planning
 from dcsim.study.study import Study
 
 MEMINFO = "MemTotal: 8000000 kB\nMemFree: 2000000 kB\nCached: 3000000 kB\nSlab: 300000 kB\n"
@@ -93,7 +94,17 @@ def test_version():
 def test_help_tells_every_command_and_exit_code():
     """The help lists the commands and documents the exit codes."""
     text = printed("--help")
-    for command in ("validate", "show", "schema", "list", "init", "import", "run", "compare"):
+    for command in (
+        "validate",
+        "show",
+        "schema",
+        "list",
+        "init",
+        "import",
+        "run",
+        "compare",
+        "plan",
+    ):
         assert f" {command} " in text
     for line in ("0: all is well", "2: wrong usage", "4: some runs", "130: interrupted"):
         assert line in text
@@ -586,6 +597,146 @@ def test_compare_runs_in_processes_too():
     """Worker processes give the same study, and none is left behind."""
     alone = data(*TWO)
     assert data("compare", "quick-start", "-j", "2", "--hinting", "zero-page,balloon-held") == alone
+
+
+# --------------------------------------------------------------------------- plan
+
+FAST = ("plan", "quick-start", "-j", "1", "--goal", "makespan_s <= 3s")
+LINKS = ("--vary", "topology.host_link=5Gbit/s..25Gbit/s/4", "--minimise", "topology.host_link")
+
+
+def test_plan_says_the_answer_first():
+    """The words of the plan, then its frontier."""
+    link = {"topology.host_link": "5Gbit/s..25Gbit/s/4"}
+    found = dcsim.plan(
+        dcsim.load("quick-start"),
+        goals=["makespan_s <= 3s"],
+        vary=link,
+        minimise="topology.host_link",
+    )
+    text = printed(*FAST, *LINKS)
+    assert text.splitlines()[0] == (
+        "quick-start: topology.host_link = 8.55Gbit/s meets the goal, with the least "
+        "topology.host_link."
+    )
+    assert text.startswith(found.summary() + "\n")
+    nearest = printed(*FAST[:-1], "makespan_s <= 1ms", *LINKS, code=3)
+    assert "\nThe nearest:\ntopology.host_link  verdict  makespan_s\n25Gbit/s " in nearest
+
+
+def test_plan_in_json():
+    """Every point with its goals; processes change nothing."""
+    told = data(*FAST, *LINKS)
+    documented("plan", told)
+    assert told["answer"] == told["best"]["changes"] == {"topology.host_link": "8.55Gbit/s"}
+    assert [point["verdict"] for point in told["points"]] == ["missed", "met"]
+    assert told["points"][1]["goals"][0]["goal"] == "makespan_s <= 3 s"
+    assert data("plan", "quick-start", "-j", "2", *FAST[4:], *LINKS) == told
+
+
+def test_plan_saves_itself_with_its_report(folder):
+    """-o writes plan.json and the report; only a plan is overwritten."""
+    text = printed(*FAST, *LINKS, "-o", "out")
+    assert text.splitlines()[-2:] == ["The plan is in out", "The report is out/report.html"]
+    assert json.loads((folder / "out" / "plan.json").read_text())["feasible"] is True
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "meets the goal, with the least topology.host_link" in page
+    assert "out is not empty" in refused(*FAST, *LINKS, "-o", "out")
+    printed(*FAST, "-o", "out", "--overwrite")
+    (folder / "out" / "mine.txt").touch()
+    assert "more than dcsim would write" in refused(*FAST, "-o", "out", "--overwrite")
+
+
+def test_plan_ends_with_3_where_goals_cannot_be_met():
+    """So that a machine can tell; --json too."""
+    goal = ("--goal", "lost_work_s <= 1us")
+    assert "quick-start: no. As it is, lost_work_s is" in printed(*FAST, *goal, code=3)
+    told = data(*FAST, *goal, code=3)
+    assert (told["feasible"], told["verdict"], told["answer"]) == (False, "missed", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--goal", "makespan <= 3s"], "did you mean 'makespan_s'?"),
+        (["--goal", "makespan_s <= 3GiB"], "'GiB' is a unit of size"),
+        (["--vary", "horizon"], "'horizon' is no path=range; write it like guests[0].count=8..16"),
+        (["--vary", "horizon="], "'horizon=' is no path=range"),
+        (["--vary", "horizon=1h,2h", "--vary", "horizon=3h"], "horizon is given twice"),
+        (["--vary", "horizont=1h,2h"], "did you mean 'horizon'?"),
+        (["--minimise", "network_byte"], "did you mean 'network_bytes'?"),
+        (["--minimise", "rounds", "--maximise", "rounds"], "give --minimise or --maximise"),
+        (["--replications", "0"], "--replications"),
+        (["--points", "0"], "--points"),
+    ],
+)
+def test_plan_refuses_what_makes_no_sense(options, message):
+    """Nothing runs: exit code 2 and what would be legal."""
+    assert message in refused(*FAST, *options)
+
+
+def test_plan_has_the_limits_of_python():
+    """What is not said is the same in both."""
+    command = typer.main.get_command(application()).commands["plan"]
+    unset = {option.name: option.default for option in command.params}
+    assert unset["replications"] == planning.MOST_REPLICATIONS
+    assert unset["points"] == planning.MOST_POINTS
+
+
+def test_plan_needs_a_goal():
+    """There is nothing to reach."""
+    assert "no goal is given" in refused("plan", "quick-start", "-j", "1")
+
+
+# --------------------------------------------------------------------------- --fail-if
+
+
+def test_a_run_that_comes_to_what_it_must_not_ends_with_3():
+    """The result is there, the reasons are on stderr; conditions that do not hold are silent."""
+    options = ("run", "quick-start", "--fail-if", "not_moved > 0", "--fail-if")
+    ended = dcsim_(*options, "network_bytes>1GiB", code=3)
+    assert ended.stdout == printed("run", "quick-start")
+    assert ended.stderr == "--fail-if network_bytes > 1 GiB: network_bytes is 1.97 GiB\n"
+    assert dcsim_(*options, "network_bytes > 2GiB").stderr == ""
+    assert data(*options, "network_bytes > 2GiB")["fail_if"] == []
+    told = data(*options, "network_bytes > 1GiB", code=3)
+    assert told["fail_if"] == ["--fail-if network_bytes > 1 GiB: network_bytes is 1.97 GiB"]
+
+
+def test_a_condition_on_what_has_no_value_holds():
+    """Nobody could tell that all is well."""
+    nobody = ("--set", "operation.hosts=rack0/host1", "--fail-if", "blackout_p99_s > 1s")
+    ended = dcsim_("run", "quick-start", *nobody, code=3)
+    assert ended.stderr == (
+        "--fail-if blackout_p99_s > 1 s: blackout_p99_s has no value, so nobody can tell\n"
+    )
+
+
+def test_conditions_are_of_every_variant_and_of_the_best_point():
+    """A study fails by any variant's mean, a plan by its answer."""
+    ended = dcsim_(*TWO, "--fail-if", "network_bytes > 1.9GiB", code=3)
+    assert ended.stderr == (
+        "--fail-if network_bytes > 1.9 GiB: network_bytes of zero-page is 1.97 GiB\n"
+    )
+    ended = dcsim_(*FAST, "--fail-if", "network_bytes > 1GiB", code=3)
+    assert ended.stderr == "--fail-if network_bytes > 1 GiB: network_bytes is 1.97 GiB\n"
+    assert "meets the goal" in ended.stdout
+
+
+def test_a_condition_goes_before_runs_that_failed(folder):
+    """The exit code is 3 then, and 4 where no condition holds."""
+    (folder / "crowded.yaml").write_text(CROWDED, encoding="utf-8")
+    options = ("compare", "crowded.yaml", "-j", "1", "--hinting", "zero-page", "--vary")
+    options += ("guests[2].memory=50GiB,100GiB", "--fail-if")
+    assert "no legal" not in dcsim_(*options, "completed < 1", code=4).stderr
+    dcsim_(*options, "completed > 0", code=3)
+
+
+def test_a_condition_that_is_none_is_refused_before_anything_runs():
+    """Exit code 2."""
+    for command in ("run", "compare", "plan"):
+        message = refused(command, "quick-start", "--fail-if", "not_movd > 0")
+        assert "did you mean 'not_moved'?" in message
 
 
 # --------------------------------------------------------------------------- import

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -551,6 +552,36 @@ def test_what_is_cheaper_but_open_is_told():
     assert found.answer["x"] > max(open_)
     assert f"x = {open_[0]}" in found.summary()
     assert "would be better if it meets the goals" in found.summary()
+
+
+@pytest.mark.parametrize(
+    ("chance", "told"),
+    [
+        (0.0, r"The next best, x = 6, comes to 1 MiB more\."),
+        (2.0**14, r"The next best, x = 6, comes to [\d.]+ [MK]iB \[[^]]+\] more\."),
+        (2.0**24, r"The next best, x = \d, comes to [\d.]+ MiB more, perhaps by chance\."),
+    ],
+)
+def test_how_sure_the_best_is_of_being_better_is_told(chance, told):
+    """By pairs of replications with the same random numbers."""
+
+    def evaluate(tasks, _=None):
+        found = []
+        for changes, k in tasks:
+            off = random.Random(f"{changes} {k}").gauss(0, 1)
+            size = 2.0**30 + changes["x"] * 2.0**20 + off * chance
+            figures = {"makespan_s": 20.0 - changes["x"] + off / 100, "network_bytes": size}
+            found.append(Outcome({**ZERO, **figures}))
+        return found
+
+    found = solve(
+        evaluate,
+        goals=["makespan_s <= 15.5s"],
+        vary={"x": range(10)},
+        minimise="network_bytes",
+        chancy=lambda _: ("noise",),
+    )
+    assert re.search(told, found.summary())
 
 
 def test_the_frontier_is_what_nothing_beats():

@@ -19,6 +19,7 @@ JSON: Final[dict[str, dict[str, str]]] = {
         "versions": "name -> version of what decides the bits",
         "explanation": "what came of the operation, in words",
         "metrics": "metric -> value: the table `summary`, see `dcsim list metrics`",
+        "fail_if": "the conditions of --fail-if that hold, in words",
         "out": "where the result was saved, or null",
         "csv": "where its tables were written, or null",
         "report": "where the report was written, or null",
@@ -42,7 +43,37 @@ JSON: Final[dict[str, dict[str, str]]] = {
         "failures[].replicate": "its replication",
         "failures[].error": "the kind of error",
         "failures[].message": "what it said",
+        "fail_if": "the conditions of --fail-if that hold, in words",
         "out": "where the study was saved, or null",
+        "report": "where the report was written, or null",
+    },
+    "plan": {
+        "scenario": "the scenario's name",
+        "summary": "sentences, as printed: the answer first",
+        "feasible": "whether a point surely meets all goals",
+        "verdict": "of the best point: `met`, `unsure`, `missed` or `failed`",
+        "answer": "path -> value of the best point, or null where none surely meets all goals",
+        "best": "the best point, as in `points`",
+        "minimise": "what is to be least, or null",
+        "maximise": "what is to be most, or null",
+        "goals": "the goals, in words",
+        "vary": "path -> the values it could have",
+        "method": "`whole`, `bisection along PATH` or `evolution`",
+        "notes": "what the search has to say of itself",
+        "random": "what is random, in words; empty: one run of each point",
+        "size": "how many points there are",
+        "runs": "how many runs were made",
+        "points": "a point that was tried each, in that order",
+        "points[].changes": "path -> value",
+        "points[].verdict": "as above",
+        "points[].runs": "its replications",
+        "points[].frontier": "whether it meets all goals and none beats it in cost and spare",
+        "points[].error": "why it failed, or nothing",
+        "points[].goals": "for each goal `goal`, `mean`, `low` and `high` of its metric, `spare` "
+        "(share of the bound) and `verdict`",
+        "points[].metrics": "metric -> mean over its replications",
+        "fail_if": "the conditions of --fail-if that hold at the best point, in words",
+        "out": "where the plan was saved, or null",
         "report": "where the report was written, or null",
     },
     "validate": {
@@ -82,6 +113,7 @@ Results go to stdout, all else to stderr. `dcsim COMMAND --help` says what stand
 
     dcsim run quick-start
     dcsim compare rack-drain -o drain-study
+    dcsim plan rack-drain --goal 'makespan_s <= 15min' --vary operation.limits.per_host_out=1..8
 
 A scenario is a file or a shipped name: a text that holds a `/` or ends in `.yaml`, `.yml` or
 `.json` is a file. `--set PATH=VALUE` changes it: `--set guests[0].count=8`,

@@ -160,9 +160,7 @@ def _lines(found: Plan) -> Iterator[str]:
         for trial in trials[:20]
     ]
     yield ""
-    if front:
-        yield "The frontier: less of what is best buys more to spare."
-    else:
-        yield "The nearest:"
+    dearer = f", where more to spare costs {'less' if found.objective.most else 'more'} {what}"
+    yield f"The frontier{dearer if what else ''}:" if front else "The nearest:"
     heads = [axis.path for axis in found.axes]
     yield table([*heads, "verdict", *metrics], rows, texts=len(heads) + 1)

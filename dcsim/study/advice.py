@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dcsim.study.goals import in_words
-from dcsim.study.statistics import Interval
+from dcsim.study.statistics import Interval, paired_difference
 from dcsim.study.trials import Judgement, Trial
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ def values(changes: Mapping[str, Any]) -> str:
 
 def measured(metric: str, found: Interval) -> str:
     """Return a metric's mean, with its interval where it has one."""
-    mean = in_words(metric, found.mean)
-    if math.isnan(found.low) or found.low == found.high:
-        return mean
-    return f"{mean} [{in_words(metric, found.low)}, {in_words(metric, found.high)}]"
+    mean, low, high = (in_words(metric, each) for each in (found.mean, found.low, found.high))
+    return mean if math.isnan(found.low) or low == mean == high else f"{mean} [{low}, {high}]"
 
 
 def percent(share: float) -> str:
@@ -47,6 +45,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from (_goal(each) for each in best.judgements)
     if best.state == "met":
         yield _binds(plan, best)
+        yield from _next(plan, best)
     elif best.state != "failed" and plan.size > 1:
         yield from _in_the_way(plan, best)
     yield from _cheaper(plan, best)
@@ -131,6 +130,29 @@ def _binds(plan: Plan, best: Trial) -> str:
         if axis.ordered and len(axis.values) > 1 and i in (0, len(axis.values) - 1):
             ends.append(f"{axis.path} is at the {'lower' if i == 0 else 'upper'} end of its range")
     return f"{said}{''.join(f'; {end}' for end in ends)}."
+
+
+def _next(plan: Plan, best: Trial) -> Iterator[str]:
+    """Yield how sure it is that the best is better than the next, in pairs of replications."""
+    what, cost = plan.objective.what, plan.objective.cost
+    others = [trial for trial in plan.trials if trial.state == "met" and cost(trial) > cost(best)]
+    if what is None or plan.objective.axis is not None or not (best.chancy and others):
+        return
+    other = min(others, key=cost)
+    pairs = min(len(best.outcomes), len(other.outcomes))
+    theirs, mine = (
+        [outcome.metrics[what] for outcome in trial.outcomes[:pairs]] for trial in (other, best)
+    )
+    change = paired_difference(theirs, mine)
+    low, high = sorted((abs(change.low), abs(change.high)))
+    mean = abs(change.mean)
+    size = (
+        measured(what, Interval(mean, low, high, pairs)) if change.clear else in_words(what, mean)
+    )
+    yield (
+        f"The next best, {values(other.changes)}, comes to {size} "
+        f"{'more' if change.mean > 0 else 'less'}{'' if change.clear else ', perhaps by chance'}."
+    )
 
 
 def _in_the_way(plan: Plan, best: Trial) -> Iterator[str]:

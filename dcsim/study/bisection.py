@@ -52,26 +52,27 @@ class Line:
         yield self._points({0, self._last // 2, self._last})
         goals = range(len(self._trials.goals))
         ends = {g: (0, self._last) for g in goals if self._ok(0, g) != self._ok(self._last, g)}
-        never = any(not self._ok(0, g) and not self._ok(self._last, g) for g in goals)
+        never = {g for g in goals if not self._ok(0, g) and not self._ok(self._last, g)}
         while not never:
             ends = {g: self._half(g, *pair) for g, pair in ends.items()}
-            low, high = self._between(ends)
             wanted = {sum(pair) // 2 for pair in ends.values() if pair[1] - pair[0] > 1}
-            if not wanted or low > high or self._is_beaten(low, high):
+            if not wanted or not self._in_question(ends):
                 break
             yield self._points(wanted)
-        self.broken = [self._trials.goals[g].metric for g in goals if not self._is_monotone(g)]
-        if self.broken:
-            yield self._points(range(self._last + 1))
+        broken = {g for g in goals if not self._is_monotone(g)}
+        if never - broken:
             return
+        left = self._in_question({g: pair for g, pair in ends.items() if g not in broken})
         what = self._objective.what
-        low, high = self._between(ends)
-        if never or low > high or what is None or self._objective.axis is not None:
-            return
-        yield self._points({low, min(low + 1, high), (low + high) // 2, max(low, high - 1), high})
-        if not _one_way([each.interval(what) for each in self._known(low, high).values()]):
-            self.broken = [what]
-            yield self._points(range(low, high + 1))
+        if broken and left:
+            self.broken = [self._trials.goals[g].metric for g in sorted(broken)]
+            yield self._points(left)
+        elif left and what is not None and self._objective.axis is None:
+            low, high = left[0], left[-1]
+            yield self._points({low, *left[1:2], (low + high) // 2, *left[-2:]})
+            if not _one_way([each.interval(what) for each in self._known(low, high).values()]):
+                self.broken = [what]
+                yield self._points(left)
 
     def _half(self, goal: int, low: int, high: int) -> tuple[int, int]:
         """Return the half in which a goal begins or ends to be met."""
@@ -80,20 +81,20 @@ class Line:
         middle = (low + high) // 2
         return (middle, high) if self._ok(middle, goal) == self._ok(low, goal) else (low, middle)
 
-    def _between(self, ends: dict[int, tuple[int, int]]) -> tuple[int, int]:
-        """Return the least and the greatest value at which all goals may still be met."""
+    def _in_question(self, ends: dict[int, tuple[int, int]]) -> range:
+        """Return the values at which goals may all be met, and that may be the best anywhere."""
         rising = [low + 1 for goal, (low, high) in ends.items() if self._ok(high, goal)]
         falling = [high - 1 for goal, (low, high) in ends.items() if self._ok(low, goal)]
-        return max(rising, default=0), min(falling, default=self._last)
-
-    def _is_beaten(self, low: int, high: int) -> bool:
-        """Whether another line has a value that is no worse than any that this may yet have."""
+        low, high = max(rising, default=0), min(falling, default=self._last)
         axis, most = self._objective.axis, self._objective.most
-        if axis is None:
-            return False
         best = min(self._trials.known.values(), key=self._objective.rank)
-        value = self._fixed[axis] if axis != self._axis else high if most else low
-        return best.state == "met" and self._objective.cost(best) <= (-value if most else value)
+        if axis is not None and best.state == "met":
+            found = best.point[axis]
+            if axis == self._axis:
+                low, high = (max(low, found + 1), high) if most else (low, min(high, found - 1))
+            elif (self._fixed[axis] <= found) if most else (self._fixed[axis] >= found):
+                high = low - 1
+        return range(low, high + 1)
 
     def _is_monotone(self, goal: int) -> bool:
         """Whether a goal's being met changes once at most, and its metric says no more than that.

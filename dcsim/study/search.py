@@ -130,7 +130,7 @@ class Search:
                 else:
                     batch += points
             self.trials.judge(self._affordable(batch))
-            if len(self.trials.known) >= self.most:
+            if any(point not in self.trials.known for point in batch):
                 self._spent()
                 return
         broken = [line for line in lines if line.broken]

@@ -37,10 +37,11 @@ def content(plan: Plan, *, title: str | None, question: str | None) -> dict[str,
     """Return what a report says of a plan, as plain data; texts are not escaped here."""
     answer, *rest = plan.summary().splitlines()
     goals = [line.strip() for line in rest if line.startswith("  ")]
-    asked = "; ".join(str(goal) for goal in plan.goals)
+    *most, last = map(str, plan.goals)
+    asked = f"{', '.join(most)} and {last}" if most else last
     what = plan.objective.what
     if what:
-        asked += f" – with the {'most' if plan.objective.most else 'least'} {what}"
+        asked += f", with the {'most' if plan.objective.most else 'least'} {what}"
     figures: dict[str, Any] = {}
     with contextlib.suppress(ResultError):
         figures["frontier"] = frontier(plan).to_plotly_json()
