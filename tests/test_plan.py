@@ -6,9 +6,11 @@ import itertools
 import math
 import random
 import re
+import shlex
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 import dcsim
 from dcsim.errors import ScenarioError
 from dcsim.records.tables import SUMMARY
+from dcsim.scenario.paths import parse_assignments
 from dcsim.study import running
 from dcsim.study.goals import Goal, parse_goals
 from dcsim.study.plan import plan, solve
@@ -52,7 +55,7 @@ class Made:
         return [self.one(changes, k) for changes, k in tasks]
 
     def one(self, changes, k):
-        self.runs[tuple(changes.items()), k] += 1
+        self.runs[repr(changes), k] += 1
         found = self.figures(**changes)
         if isinstance(found, str):
             return Outcome({}, found)
@@ -147,6 +150,7 @@ def test_what_is_no_goal_is_refused(text, message):
         (range(2, 5), (2, 3, 4), True),
         (["a", 1], ("a", 1), False),
         ([True, 0], (True, 0), False),
+        (np.arange(1, 3), (1, 2), True),
     ],
 )
 def test_a_range_or_a_list_gives_values(text, values, ordered):
@@ -272,7 +276,7 @@ def cost_of(found, objective):
         return None
     if objective in found.answer:
         return found.answer[objective]
-    return found.best.interval(objective).mean
+    return found.best.mean(objective)
 
 
 table = st.lists(st.integers(0, 20), min_size=24, max_size=24)
@@ -399,7 +403,7 @@ def test_many_axes_are_left_to_evolution(seed):
     found = made.solve(goals=["makespan_s <= 6s"], vary=grids, minimise="network_bytes")
     assert found.method == "evolution"
     assert found.answer is not None
-    assert found.best.interval("network_bytes").mean == 100
+    assert found.best.mean("network_bytes") == 100
     assert len(found.trials) <= 200 < found.size
     assert max(made.runs.values()) == 1
     again = Made(figures).solve(goals=["makespan_s <= 6s"], vary=grids, minimise="network_bytes")
@@ -496,11 +500,20 @@ def test_the_answer_comes_first_then_what_binds():
         "  makespan_s <= 15 s: 15 s, met, 0 % to spare",
         "What binds: makespan_s <= 15 s, which has the least to spare.",
         "10 of 10 points were tried, in 10 runs.",
-        "To look at it: dcsim run SCENARIO --set x=5",
+        "As options of a run: --set x=5",
     ]
     found = made.solve(goals=["makespan_s <= 25s"], vary={"x": range(10)}, minimise="x")
     assert "x is at the lower end of its range" in found.summary()
     assert "1 of 10 points were tried, in 1 run; the others would be no better." in found.summary()
+
+
+def test_options_are_written_as_set_reads_them():
+    """Mappings, and nothing, as YAML has them."""
+    vary = {"a": [{"use": "x", "y": None}], "b": ["c d"]}
+    found = Made(lambda **_: {"makespan_s": 1.0}).solve(goals=["makespan_s <= 2s"], vary=vary)
+    last = found.summary().splitlines()[-1]
+    assert last == """As options of a run: --set 'a={"use": "x", "y": null}' --set 'b=c d'"""
+    assert parse_assignments(shlex.split(last.partition(": --set ")[2])[::2]) == found.answer
 
 
 def test_goals_that_cannot_be_met_say_which_and_by_how_much():
@@ -613,6 +626,30 @@ def test_a_scenario_is_planned_as_brute_force_would(quick):
     assert len(found.trials) < 20
     assert dict(found.best.outcomes[0].metrics) == metrics[enough[0]]
     assert found.random == ()
+
+
+def test_bisection_of_a_scenario_comes_as_near_as_its_figures_are_regular(quick):
+    """Three policies on twenty links: as good as the best of all points, to a percent."""
+    policies = ["zero-page", "balloon-held", "clean-cache-hint"]
+    (links,) = parse_axes({"link": "2Gbit/s..20Gbit/s/20"})
+    goals = ["makespan_s <= 4s", "lost_work_s <= 300ms"]
+    wanted = parse_goals(goals)
+    costs = []
+    for values in itertools.product(policies, links.values):
+        changes = dict(zip(("hinting", "topology.host_link"), values, strict=True))
+        metrics = dcsim.run(quick.replace(changes)).metrics
+        if all(goal.holds(metrics[goal.metric]) for goal in wanted):
+            costs.append(metrics["network_bytes"])
+    found = plan(
+        quick,
+        goals=goals,
+        vary={"hinting": policies, "topology.host_link": links.values},
+        minimise="network_bytes",
+    )
+    assert found.method == "bisection along topology.host_link"
+    assert 1 < len(costs) < found.size == 60
+    assert min(costs) <= found.best.mean("network_bytes") <= 1.01 * min(costs)
+    assert len(found.trials) < 45
 
 
 def test_replicates_have_their_seeds_and_an_executor_changes_nothing(noisy):

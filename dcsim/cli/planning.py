@@ -108,7 +108,7 @@ def plan(
     if out:
         found.save(out, overwrite=overwrite)
     write_report(found, report)
-    best = {metric: found.best.interval(metric).mean for metric in found.best.metrics}
+    best = {metric: found.best.mean(metric) for metric in found.best.metrics}
     failing = holding(refused, {"": best} if best else {})
     if as_json:
         say_json(found.to_dict() | {"fail_if": failing} | places(out=out, report=report))
@@ -155,7 +155,7 @@ def _lines(found: Plan) -> Iterator[str]:
         [
             *(str(value) for value in trial.changes.values()),
             trial.state,
-            *(in_words(metric, trial.interval(metric).mean) for metric in metrics),
+            *(in_words(metric, trial.mean(metric)) for metric in metrics),
         ]
         for trial in trials[:20]
     ]

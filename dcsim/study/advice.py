@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
@@ -62,9 +63,15 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield _certainty(plan, best)
     if best.state == "met" and best.changes:
         options = (
-            f"--set {shlex.quote(f'{path}={value}')}" for path, value in best.changes.items()
+            f"--set {shlex.quote(f'{path}={_typed(value)}')}"
+            for path, value in best.changes.items()
         )
-        yield f"To look at it: dcsim run {plan.name or 'SCENARIO'} {' '.join(options)}"
+        yield f"As options of a run: {' '.join(options)}"
+
+
+def _typed(value: Any) -> str:
+    """Return a value as ``--set`` reads it."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _answer(plan: Plan, best: Trial) -> str:

@@ -34,7 +34,7 @@ class Objective:
             return math.inf
         if self.what is None:
             return -trial.tightest.spare
-        value = trial.interval(self.what).mean
+        value = trial.mean(self.what)
         return math.inf if math.isnan(value) else -value if self.most else value
 
     def rank(self, trial: Trial) -> tuple[float, float, float, Point]:

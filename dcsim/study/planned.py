@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +17,7 @@ from dcsim.study import advice
 from dcsim.study.goals import Goal
 from dcsim.study.objective import Objective
 from dcsim.study.ranges import Axis
-from dcsim.study.trials import Trial
+from dcsim.study.trials import Point, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ class Plan:
                     "runs": len(trial.outcomes),
                     "frontier": trial.point in front,
                     "error": trial.error,
-                    **{name: trial.interval(name).mean for name in SUMMARY.names},
+                    **{name: trial.mean(name) for name in SUMMARY.names},
                 }
                 for trial in self.trials
             ]
@@ -129,13 +129,14 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain data; NaN and infinity stay what they are."""
+        front = {trial.point for trial in self.frontier}
         return {
             "scenario": self.name,
             "summary": self.summary().splitlines(),
             "feasible": self.feasible,
             "verdict": self.best.state,
             "answer": self.answer,
-            "best": self._point(self.best),
+            "best": self._point(self.best, front),
             "minimise": None if self.objective.most else self.objective.what,
             "maximise": self.objective.what if self.objective.most else None,
             "goals": [str(goal) for goal in self.goals],
@@ -145,7 +146,7 @@ class Plan:
             "random": list(self.random),
             "size": self.size,
             "runs": self.runs,
-            "points": [self._point(trial) for trial in self.trials],
+            "points": [self._point(trial, front) for trial in self.trials],
         }
 
     def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -172,8 +173,7 @@ class Plan:
             overwrite=overwrite,
         )
 
-    def _point(self, trial: Trial) -> dict[str, Any]:
-        front = {each.point for each in self.frontier}
+    def _point(self, trial: Trial, front: Collection[Point]) -> dict[str, Any]:
         return {
             "changes": dict(trial.changes),
             "verdict": trial.state,
@@ -191,7 +191,7 @@ class Plan:
                 }
                 for each in trial.judgements
             ],
-            "metrics": {name: trial.interval(name).mean for name in SUMMARY.names},
+            "metrics": {name: trial.mean(name) for name in SUMMARY.names},
         }
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _some(values: Iterable[Any]) -> list[Any]:
 
 def _sizes(values: Sequence[Any]) -> list[float] | None:
     """Return the size of each value; None where some have none, or they are of several kinds."""
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    if all(isinstance(value, numbers.Real) and not isinstance(value, bool) for value in values):
         return [float(value) for value in values]
     texts = [str(value) for value in values if isinstance(value, str) or value == 0]
     if len(texts) < len(values):

@@ -104,8 +104,17 @@ class Trial:
 
     def interval(self, metric: str) -> Interval:
         """Return a metric's mean and its interval over the runs that did not fail."""
-        values = [each.metrics[metric] for each in self.outcomes if not each.error]
+        values = self._values(metric)
         return _interval(values, confidence=self.confidence, chancy=self.chancy)
+
+    def mean(self, metric: str) -> float:
+        """Return a metric's mean over the runs that did not fail; NaN where one has no value."""
+        values = self._values(metric)
+        alike = len(set(values)) == 1
+        return values[0] if alike else math.fsum(values) / len(values) if values else math.nan
+
+    def _values(self, metric: str) -> list[float]:
+        return [each.metrics[metric] for each in self.outcomes if not each.error]
 
 
 class Trials:

@@ -243,7 +243,7 @@ class _Across:
             )
         self.axis: dict[str, Any] = {}
         if self._metric:
-            means = [abs(trial.interval(self._metric).mean) for trial in trials]
+            means = [abs(trial.mean(self._metric)) for trial in trials]
             top = max((mean for mean in means if math.isfinite(mean)), default=0.0)
             self._by = scale(top, _quantity(self._metric))
             unit = f" ({self._by.unit})" if self._by.unit else ""
@@ -257,7 +257,7 @@ class _Across:
     def place(self, trial: Trial) -> float:
         """Return where a point stands."""
         if self._metric:
-            return trial.interval(self._metric).mean / self._by.size
+            return trial.mean(self._metric) / self._by.size
         return 0.0 if self._axis is None else float(trial.point[self._axis])
 
 
