@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from dcsim import kernel
+from dcsim.scenario import placements
 
 # The same examples on every run and machine; a loaded machine is no failure.
 settings.register_profile("dcsim", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -23,6 +24,12 @@ if kernel.compiled is None:
 def pytest_report_header() -> str:
     """Say what the tests run with."""
     return f"compiled kernel: {kernel.status()}"
+
+
+@pytest.fixture(autouse=True)
+def _no_added_placements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples in docstrings add placements: no test shall know them."""
+    monkeypatch.setattr(placements, "_registered", {})
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def register(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     >>> @register("fewest-guests")
     ... def fewest_guests(room, guest, source):
     ...     able = room.in_order(guest.memory_bytes)
-    ...     return sorted(able, key=lambda host: len(host.guests))
+    ...     return sorted(able, key=lambda host: len(host.guests) + len(host.reserved))
     """
     if name in SHIPPED:
         raise ValueError(f"{name!r} is a shipped placement; choose another name")
