@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dcsim.control.placement import Placer
+from dcsim.errors import ScenarioError
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.terms import Circle, Terms
+from dcsim.scenario.spec import Scenario
+from dcsim.simulation import prepare, run
 from dcsim.units import GiB
 from tests.test_placement import sized
-from tests.worlds import Data, guest, leaf_spine, rows, scenario, solve
+from tests.worlds import FLUID, Data, guest, leaf_spine, rows, scenario, solve
 
 
 def hosts_of(*shapes: dict[str, Any], memory: float = 8 * GiB) -> list[Host]:
@@ -404,3 +407,66 @@ def test_overcommitted_memory_can_be_promised() -> None:
     host = {"cores": 8, "memory": 2.0 * GiB, "overcommit": {"memory": 2}}
     moved = drained(guest(count=8, place={"rack": "rack0"}), host=host)
     assert {row["outcome"] for row in moved} == {"completed"}
+
+
+GROUPS = st.lists(
+    st.tuples(
+        st.integers(1, 4),
+        st.sampled_from([0.5, 1.0, 1.5]),
+        st.sampled_from([None, "apart", "together"]),
+        st.sampled_from(["host", "rack", "zone"]),
+        st.sampled_from([None, "a", "b"]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    GROUPS,
+    st.sampled_from(["first-fit", "pack", "spread", "same-rack", "nearest"]),
+    st.sampled_from([None, 1, 2]),
+    st.sampled_from(["rack0/*", "*/host0", "rack[01]/*"]),
+    st.booleans(),
+)
+def test_a_drain_moves_all_that_it_may(
+    groups: list[tuple[int, float, str | None, str, str | None]],
+    placement: str,
+    cap: int | None,
+    hosts: str,
+    by_turns: bool,
+) -> None:
+    """Whatever is asked: no invariant breaks, and nobody stays who found a place in the end."""
+    net = leaf_spine(
+        leaves=3,
+        host={"cores": 8, "memory": 3.0 * GiB},
+        hosts=[
+            {"match": "*/host0", "labels": {"zone": "a"}},
+            {"match": "*/host1", "labels": {"zone": "b"}},
+        ],
+    )
+    made = []
+    for i, (count, size, how, by, zone) in enumerate(groups):
+        more: Data = {how: {"by": by, "of": 2}} if how else {}
+        more |= {"requires": {"zone": zone}} if zone else {}
+        place = {"hosts": "*", "by": "first-fit"}
+        made.append(
+            guest(
+                name=f"g{i}", count=count, memory=size * GiB, place=place, migration=FLUID, **more
+            )
+        )
+    limits = {} if cap is None else {"per_cluster": cap}
+    data = scenario(*made, topology=net)
+    data["operation"] = {
+        "kind": "drain", "hosts": hosts, "placement": placement, "limits": limits,
+        **({"at_once": 1} if by_turns else {}),
+    }  # fmt: skip
+    try:
+        plan = prepare(Scenario.model_validate(data))
+    except ScenarioError:
+        assume(False)
+    moved = rows(run(plan, check=True), "migrations")
+    for row in moved:
+        assert row["outcome"] in ("completed", "no-room")
+        assert "more" not in row["reason"]
