@@ -16,14 +16,17 @@ class Detours:
     ----------
     routes
         The routes while nothing is down; they are not changed.
+
+    Attributes
+    ----------
+    network, routing, failed
+        Those of the routes.
     """
 
     def __init__(self, routes: Routes) -> None:
         self._routes = self._around = routes
         self._down: frozenset[int] = frozenset()
-        self.routing = routes.routing
-        self.network = routes.network
-        self.failed = routes.failed
+        self.network, self.routing, self.failed = routes.network, routes.routing, routes.failed
 
     def avoid(self, links: frozenset[int]) -> None:
         """Take these links, and no others, for down."""
