@@ -331,7 +331,7 @@ def test_list_names_everything_with_a_sentence():
     everything = data("list")
     assert list(everything) == [
         *("topologies", "workloads", "scenarios", "hinting", "hypervisors", "limits"),
-        *("downtime-steps", "metrics", "tables"),
+        *("downtime-steps", "operators", "orders", "metrics", "tables"),
     ]
     assert all(item["about"] for items in everything.values() for item in items)
     for kind in library.KINDS:

@@ -213,6 +213,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "Scenario": minimal(),
     "Timetable": {"operations": [{"kind": "drain", "hosts": "rack0/host0"}]},
     "Step": {"select": ["free"], "tell": "balloon"},
+    "Cost": {"most": 8},
+    "Slots": {"link": "10Gbit/s", "most": 8},
     "Xbzrle": {"delta": "11B"},
 }
 """What each part cannot do without."""

@@ -284,8 +284,8 @@ def _sides(network: Network, without: Collection[int]) -> Iterator[Cut]:
         return
     near: dict[int, list[int]] = defaultdict(list)
     for link, (tail, head) in enumerate(zip(network.tails, network.heads, strict=True)):
-        if link not in wide and link not in without:
-            near[tail].append(head)
+        if link not in wide and link not in without and network.node_kinds[tail] == "switch":
+            near[tail].append(head)  # only switches forward
     for link in sorted(wide):
         side, frontier = {network.tails[link]}, [network.tails[link]]
         while frontier:
