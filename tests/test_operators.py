@@ -1,4 +1,4 @@
-"""Operators: what one name stands for, what a scenario changes of it, and that each of them runs."""
+"""Operators: what one name stands for, what a scenario changes of it, and that each one runs."""
 
 from __future__ import annotations
 
