@@ -375,7 +375,10 @@ def test_run_tells_what_came_of_it():
     assert lines[0] == f"quick-start: {result.explanation}"
     for start in ("makespan  ", "network  ", "  first pass  ", "lost work  ", "  blackout  "):
         assert any(line.startswith(start) for line in lines)
-    assert lines[-1].startswith("Guests were paused ")
+    assert lines[1] == result.answers[0].verdict
+    assert any(line.startswith("Guests were paused ") for line in lines)
+    brief = printed("run", "quick-start", "--set", "record=summary").splitlines()
+    assert brief[-1].startswith("Guests were paused ")
 
 
 def test_run_in_json_is_the_summary():

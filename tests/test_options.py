@@ -41,6 +41,7 @@ ECHOES = {
 LABELS = {
     "Scenario.name": "names the scenario for people",
     "Scenario.about": "tells people what it is",
+    "Scenario.question": "is what its report answers",
     "Workload.about": "tells people what it is",
     "Workload.sources": "tells people where numbers come from",
     "Limits.name": "names the limits for people",

@@ -1,4 +1,4 @@
-"""`dcsim compare`: one hinting policy after another, many runs, one answer."""
+"""`dcsim compare`: one policy, limit or order after another, many runs, one answer."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from dcsim.cli.saving import (
 )
 
 if TYPE_CHECKING:
+    from dcsim.study.answers import Outcome
     from dcsim.study.study import Study
 
 _MOST_FAILURES: Final = 10
@@ -51,7 +52,8 @@ def _policies(incomplete: str) -> list[str]:
     panel=RUN,
     examples=(
         "dcsim compare rack-drain -o drain-study",
-        "dcsim compare quick-start --vary guests[0].memory=2GiB,8GiB --replications 3",
+        "dcsim compare rack-drain --vary operation.limits=kubevirt,nova,vsphere",
+        "dcsim compare quick-start --vary guests[0].memory=2GiB,8GiB --hinting none,zero-page",
         "dcsim compare my.yaml --hinting 'balloon-held,{use: balloon-held, reserve: 1GiB}'",
     ),
 )
@@ -59,7 +61,11 @@ def compare(
     source: Source,
     hinting: Annotated[
         str | None,
-        typer.Option(metavar="A,B,C", help="Policies; unset: all.", autocompletion=_policies),
+        typer.Option(
+            metavar="A,B,C",
+            help="Policies; unset: all, or with --vary its own.",
+            autocompletion=_policies,
+        ),
     ] = None,
     replications: Annotated[
         int | None,
@@ -67,13 +73,14 @@ def compare(
     ] = None,
     vary: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATH=V1,V2", help="Vary this too; again for every combination."),
+        typer.Option(metavar="PATH=V1,V2", help="Vary this; again for every combination."),
     ] = None,
     jobs: Jobs = None,
     out: Out = None,
     report: Report = None,
     baseline: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Policy to compare with; zero-page if unset.")
+        str | None,
+        typer.Option(metavar="NAME", help="What to compare with; zero-page or the first if unset."),
     ] = None,
     assignments: Assignments = None,
     seed: Seed = None,
@@ -84,6 +91,7 @@ def compare(
 ) -> None:
     """Run a scenario under one hinting policy after another, and tell what each costs and saves.
 
+    With --vary and no --hinting, its own policy is kept: what is varied is compared.
     With -o a report is written beside the study: DIR/report.html.
     """
     scenario = load(source, assignments, seed)
@@ -227,6 +235,11 @@ def _study_lines(study: Study) -> Iterator[str]:
     """Yield a table of variants by metrics, and the study in words."""
     from dcsim.units import format_count, format_duration, format_size
 
+    if study.of_operations:
+        yield _operations_table(study)
+        yield ""
+        yield study.summary()
+        return
     columns: dict[str, tuple[str, Callable[[float], str]]] = {
         "makespan": ("makespan_s", format_duration),
         "network": ("network_bytes", format_size),
@@ -245,6 +258,36 @@ def _study_lines(study: Study) -> Iterator[str]:
     yield table(["variant", "moved", *columns], rows)
     yield ""
     yield study.summary()
+
+
+def _operations_table(study: Study) -> str:
+    """Return a table of variants of an operation: in time or not, how long, who noticed."""
+    from dcsim.study.answers import outcomes
+    from dcsim.units import format_count, format_duration, format_size
+
+    columns: dict[str, tuple[Callable[[Outcome], float], Callable[[float], str]]] = {
+        "in time": (lambda each: each.met, lambda share: f"{100 * share:.0f} %"),
+        "makespan": (lambda each: each.makespan_s.mean, format_duration),
+        "at least": (lambda each: each.bound_s, format_duration),
+        "moved": (lambda each: each.requested - each.not_moved, format_count),
+        "blackout p99": (lambda each: each.blackout_p99_s, format_duration),
+        "degraded p95": (lambda each: each.degraded_s, format_duration),
+        "lost work": (lambda each: each.lost_work_s, format_duration),
+        "network": (lambda each: each.network_bytes, format_size),
+    }
+    found = {each.variant: each for each in outcomes(study)}
+    known = {
+        name: column
+        for name, column in columns.items()
+        if any(math.isfinite(column[0](each)) for each in found.values())
+    }
+    rows = []
+    for variant in study.variants:
+        values = [of(found[variant]) if variant in found else math.nan for of, _ in known.values()]
+        forms = [form for _, form in known.values()]
+        cells = zip(values, forms, strict=True)
+        rows.append([variant, *(form(v) if math.isfinite(v) else "-" for v, form in cells)])
+    return table(["variant", *known], rows)
 
 
 def _mean(values: list[float]) -> float:

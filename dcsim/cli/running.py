@@ -93,18 +93,22 @@ def _run_data(result: Result) -> dict[str, Any]:
         "replicate": result.replicate,
         "versions": result.versions,
         "explanation": result.explanation,
+        "answers": [answer._asdict() for answer in result.answers],
         "metrics": result.metrics,
     }
 
 
 def _run_lines(result: Result) -> Iterator[str]:
     """Yield what came of a run, as people read it."""
+    from dcsim.records.answer import in_words
     from dcsim.records.tables import CAUSES
     from dcsim.units import format_duration, format_size
 
     figures = result.metrics
     of = f", replicate {result.replicate}" if result.replicate else ""
     yield f"{result.scenario['name']}{of}: {result.explanation}"
+    answers = result.answers
+    yield from in_words(answers)
     sent = {
         "first pass": figures["first_pass_bytes"],
         "sent again": figures["resent_bytes"],
@@ -122,11 +126,12 @@ def _run_lines(result: Result) -> Iterator[str]:
     rows.append(["lost work", format_duration(figures["lost_work_s"])])
     rows += [[f"  {cause}", format_duration(time)] for cause, time in lost.items() if time]
     yield from table(["", ""], rows).splitlines()[1:]
-    if figures["completed"]:
-        p50, p99, most = (figures[f"blackout_{which}_s"] for which in ("p50", "p99", "max"))
+    if figures["completed"] and not answers:
+        p50, p99, most = (
+            format_duration(figures[f"blackout_{w}_s"]) for w in ("p50", "p99", "max")
+        )
         yield (
-            f"Guests were paused {format_duration(p50)} in the median, "
-            f"{format_duration(p99)} at the 99th percentile, {format_duration(most)} at most."
+            f"Guests were paused {p50} in the median, {p99} at the 99th percentile, {most} at most."
         )
 
 

@@ -37,7 +37,7 @@ def explain(columns: _Columns, scenario: Mapping[str, Any]) -> str:
     head = f"{requested - unmoved} of {requested} guests moved" + (f" ({moved})" if moved else "")
     if not unmoved:
         return head
-    reasons = _why_not(columns)
+    reasons = why_not(columns.get("migrations", {}))
     return f"{head}; {unmoved} not" + (f": {reasons}" if reasons else "")
 
 
@@ -52,9 +52,9 @@ def _why_none(columns: _Columns, scenario: Mapping[str, Any]) -> str:
     return first or "the operation asked for none"
 
 
-def _why_not(columns: _Columns) -> str:
+def why_not(migrations: Mapping[str, Sequence[Any]]) -> str:
     """Count the outcomes of guests that did not move, each with its first reason."""
-    rows = columns.get("migrations", {"outcome": (), "guest": (), "reason": ()})
+    rows = {name: migrations.get(name, ()) for name in ("outcome", "guest", "reason")}
     parts = []
     for outcome in OUTCOMES:
         where = [i for i, other in enumerate(rows["outcome"]) if other == outcome]

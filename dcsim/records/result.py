@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dcsim import units
 from dcsim.errors import ResultError, did_you_mean
 from dcsim.records import archive, store
+from dcsim.records.answer import Answer, answers, in_words, question
 from dcsim.records.explain import explain
 from dcsim.records.tables import BY_NAME, SUMMARY, TABLES, Columns, record_that_keeps
 
@@ -201,6 +202,11 @@ class Result:
         """What came of the operation, in words; where nothing moved, why."""
         return explain(self.columns, self.scenario)
 
+    @property
+    def answers(self) -> list[Answer]:
+        """What came of each operation: done in time or not, how long it took, who noticed."""
+        return answers(self.columns, self.scenario)
+
     def __repr__(self) -> str:
         """Say what it is of and what came of it, in one line."""
         return f"<Result of {self._title}: {self._headline}; tables: {', '.join(self.tables)}>"
@@ -229,8 +235,10 @@ class Result:
             f"<td style='text-align:left'>{html.escape(column.meaning)}</td></tr>"
             for column in SUMMARY.columns
         )
+        said = "".join(f"<br>{html.escape(line)}" for line in in_words(self.answers))
         return (
             f"<div><p><b>{html.escape(self._title)}</b><br>{html.escape(self._headline)}</p>"
+            f"<p>{html.escape(question(self.scenario))}{said}</p>"
             f"<details><summary>summary</summary><table>{rows}</table></details></div>"
         )
 

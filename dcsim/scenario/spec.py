@@ -152,7 +152,7 @@ __all__ = [
     "Xbzrle",
 ]
 
-_TELLING: Final = frozenset({"about", "sources", "record"})
+_TELLING: Final = frozenset({"about", "question", "sources", "record"})
 
 MODEL_VERSION = 4
 """Changes whenever the same scenario comes to mean something else."""
@@ -178,6 +178,9 @@ class Scenario(Spec):
 
     name: str = Field(default="scenario", min_length=1, max_length=200)
     about: str = ""
+    question: str | None = Field(
+        default=None, min_length=1, max_length=500, description="what its report answers"
+    )
     seed: Count = Field(default=1, ge=0, lt=2**63)
     horizon: Annotated[Duration, Positive] = Field(
         default=written("1h"), description="simulated time at most"

@@ -1,4 +1,4 @@
-"""The same scenario under one hinting policy after another, with the same chances.
+"""The same scenario under one policy, limit or order after another, with the same chances.
 
 Replicate k of every variant draws the same random numbers, so a difference between two variants is
 theirs and not chance's: see `dcsim.study.statistics` and docs/practice.md.
@@ -50,7 +50,7 @@ def compare(
         random numbers of all replications come from.
     hinting
         Policies: names, ``{"use": name, changes...}``, or policies written out. Default: all that
-        are shipped.
+        are shipped; the scenario's own alone where *vary* says what is compared.
     vary
         Dotted path of the scenario -> values. Every policy is run with every combination, and
         compared within it.
@@ -58,7 +58,8 @@ def compare(
         How often each is run with other random numbers, at least 1. Default: 5. Where nothing is
         random, each is run once, whatever is asked for.
     baseline
-        The policy that the others are compared with. Default: zero-page, or else the first.
+        The policy that the others are compared with. Default: zero-page, or else the first. With
+        a single policy, the variant: ``"limits=nova"``.
     executor
         What runs them: any `concurrent.futures.Executor`, such as `local_executor`. Default: one
         after another. The study is the same.
@@ -82,11 +83,17 @@ def compare(
     if replications is not None and replications < 1:
         message = f"replications must be at least 1, got {replications}"
         raise ValueError(message)
-    variants = _variants(scenario, presets.hinting_names() if hinting is None else hinting, vary)
+    if hinting is None and not vary:
+        hinting = presets.hinting_names()
+    variants = _variants(scenario, hinting, vary)
     policies = list(dict.fromkeys(variant.hinting for variant, _ in variants))
     if baseline is not None and baseline not in policies:
+        noun = "policies"
+        if len(policies) == 1:
+            noun, policies = "variants", [variant.variant for variant, _ in variants]
+    if baseline is not None and baseline not in policies:
         close = did_you_mean(baseline, policies)
-        message = f"the baseline {baseline[:80]!r} is none of the policies {', '.join(policies)}"
+        message = f"the baseline {baseline[:80]!r} is none of the {noun} {', '.join(policies)}"
         raise ValueError(message + (f"; did you mean {close!r}?" if close else ""))
     scenes = {tuple(variant.changes.items()): scene for variant, scene in variants}
     random = tuple(
@@ -116,23 +123,30 @@ def compare(
 
 
 def _variants(
-    scenario: Scenario, policies: Sequence[Any], vary: Mapping[str, Sequence[Any]] | None
+    scenario: Scenario, policies: Sequence[Any] | None, vary: Mapping[str, Sequence[Any]] | None
 ) -> list[tuple[Run, Scenario]]:
-    """Return a run to be and its scenario for each policy in each combination."""
+    """Return a run to be and its scenario for each policy in each combination.
+
+    Without policies the scenario keeps its own, of which names do not tell.
+    """
     vary = vary or {}
     taken = [path for path in vary if path in {"hinting", "seed"}]
     if taken or isinstance(policies, str):
         message = "policies are given as hinting=[...], and the seed in the scenario"
         raise ValueError(message)
+    called: list[str] = list(vary)
+    if policies is None:  # a path's last part is enough, if it tells them apart
+        called = [path.rpartition(".")[2] for path in vary]
+        called = called if len(set(called)) == len(vary) else list(vary)
     variants: dict[str, tuple[Run, Scenario]] = {}
     for values in itertools.product(*vary.values()):
         changes = dict(zip(vary, values, strict=True))
-        for policy in policies:
-            scene = scenario.replace({"hinting": policy}).replace(changes)
+        for policy in [None] if policies is None else policies:
+            base = scenario if policy is None else scenario.replace({"hinting": policy})
+            scene = base.replace(changes)
             shown = {path: _plain(value) for path, value in changes.items()}
-            name = ", ".join(
-                [scene.hinting.name, *(f"{path}={value}" for path, value in shown.items())]
-            )
+            told = [f"{path}={value}" for path, value in zip(called, shown.values(), strict=True)]
+            name = ", ".join(told if policy is None else [scene.hinting.name, *told])
             if name in variants:
                 message = f"two variants are both {name!r}; give policies a name each"
                 raise ValueError(message)

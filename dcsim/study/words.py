@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dcsim import units
+from dcsim.study.answers import compared, outcomes, told
 from dcsim.study.statistics import paired_change, paired_difference, words
 
 if TYPE_CHECKING:
@@ -19,10 +20,38 @@ def tell(study: Study) -> str:
     return "\n".join(_lines(study))
 
 
-def _lines(study: Study) -> Iterator[str]:
+def notes(study: Study) -> Iterator[str]:
+    """Yield what to know before a comparison is read: how many runs, how sure, what was kept."""
     yield f"{study.name}: {len(study.variants)} variants, {_certainty(study)}"
     if study.keeping:
         yield f"Guests of {', '.join(study.keeping)} keep their own hinting policy in all of them."
+
+
+def _lines(study: Study) -> Iterator[str]:
+    yield from notes(study)
+    yield from _of_operations(study) if study.of_operations else _of_policies(study)
+    if study.failures:
+        kinds = Counter(run.error for run in study.failures)
+        counted = ", ".join(f"{count} {error}" for error, count in kinds.items())
+        first = study.failures[0]
+        yield (
+            f"{len(study.failures)} of {len(study.runs)} runs failed: {counted}; "
+            f"the first, {first.variant}, says: {first.message}"
+        )
+
+
+def _of_operations(study: Study) -> Iterator[str]:
+    """Yield which variant does best what is asked, and a sentence a variant."""
+    found = outcomes(study)
+    yield from compared(found)
+    for each in found:
+        yield told(each)
+    alive = {each.variant for each in found}
+    yield from (f"{name}: every run failed." for name in study.variants if name not in alive)
+
+
+def _of_policies(study: Study) -> Iterator[str]:
+    """Yield what each policy costs against its baseline, a sentence a policy."""
     within: dict[str, object] = {}
     told: set[str] = set()
     for variant, base in study.pairs():
@@ -36,14 +65,6 @@ def _lines(study: Study) -> Iterator[str]:
         yield _against(study, variant, base)
     for variant in study.variants if not told else ():
         yield _alone(study, variant)
-    if study.failures:
-        kinds = Counter(run.error for run in study.failures)
-        counted = ", ".join(f"{count} {error}" for error, count in kinds.items())
-        first = study.failures[0]
-        yield (
-            f"{len(study.failures)} of {len(study.runs)} runs failed: {counted}; "
-            f"the first, {first.variant}, says: {first.message}"
-        )
 
 
 def _certainty(study: Study) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.errors import ResultError
 from dcsim.records.summary import LIVE
 from dcsim.records.tables import BY_NAME, OUTCOMES, Column
+from dcsim.study.answers import outcomes as outcomes_of
 from dcsim.study.statistics import Interval, interval
 from dcsim.view import plots
 from dcsim.view.explain import explain
@@ -57,6 +58,8 @@ _SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
         "extra_refault_bytes",
     ),
     "hosts": BY_NAME["hosts"].names,
+    "operations": BY_NAME["operations"].names,
+    "maintenance": BY_NAME["maintenance"].names,
     "links": BY_NAME["links"].names,
     "events": BY_NAME["events"].names,
 }  # fmt: skip
@@ -110,9 +113,11 @@ def key_figures(material: Material) -> dict[str, Any]:
 def verdict(material: Material, key: Mapping[str, Any]) -> list[str]:
     """Return what the key figures come to, in a sentence or two.
 
-    Nothing of a single result, nor where variants have several baselines: what was varied beside
-    the policies makes them cost more or less.
+    Of operations it is what comes of them. Nothing else of a single result, nor where variants have
+    several baselines: what was varied beside the policies makes them cost more or less.
     """
+    if material.of_operations:
+        return list(material.verdict)
     if len(material.variants) < 2 or len(key["baselines"]) != 1:
         return []
     at = [column for column, _, _ in _KEY].index
@@ -164,12 +169,62 @@ def comparison(material: Material) -> dict[str, Any]:
     summaries = material.summaries()
     if len(material.variants) > 1:
         found["tradeoff"] = plots.tradeoff(summaries)
+    if material.of_operations and material.study is not None:
+        found["makespans"] = plots.against_bound(
+            outcomes_of(material.study), limit_s=_limit(material)
+        )
     found["costs"] = plots.costs(summaries)
     guests = material.together("guests")
     if (guests["moves"] > 0).any():
         for column in ("lost_work_s", "degraded10_s"):
             found[column] = plots.slowdown_cdf(guests, column=column)
     return {name: drawn.to_plotly_json() for name, drawn in found.items()}
+
+
+def compared(material: Material) -> dict[str, Any]:
+    """Return the table of what variants of an operation come to; without rows for all else."""
+    if not material.of_operations or material.study is None:
+        return {"columns": [], "rows": []}
+    found = outcomes_of(material.study)
+    columns: list[tuple[str, str, list[float], Quantity]] = [
+        ("In time", "share of runs in which all was done in its window or before its deadline",
+         [each.met for each in found], "share"),
+        ("Makespan", "from the first start to the last end",
+         [each.makespan_s.mean for each in found], "seconds"),
+        ("Lower bound", "no order could take less", [each.bound_s for each in found], "seconds"),
+        ("Times the bound", "makespan / lower bound", [each.gap for each in found], "count"),
+        ("Moved", "guests", [each.requested - each.not_moved for each in found], "count"),
+        ("Not moved", "guests", [each.not_moved for each in found], "count"),
+        ("Blackout p99", "99th percentile of pauses", [e.blackout_p99_s for e in found], "seconds"),
+        ("Degraded p95", "95th percentile of seconds over 10 % degraded, of guests that moved",
+         [each.degraded_s for each in found], "seconds"),
+    ]  # fmt: skip
+    shown = [
+        (title, meaning, values, scale(max(v for v in values if math.isfinite(v)), quantity))
+        for title, meaning, values, quantity in columns
+        if any(map(math.isfinite, values))
+    ]
+    return {
+        "columns": [(title, meaning) for title, meaning, _, _ in shown],
+        "rows": [
+            (each.variant, [(values[i], by.text(values[i])) for _, _, values, by in shown])
+            for i, each in enumerate(found)
+        ],
+    }
+
+
+def _limit(material: Material) -> float:
+    """Return the window or deadline of the one operation of all runs, if they have the same."""
+    limits = set()
+    for variant in material.variants:
+        operations = frame_or_empty(variant.shown, "operations")
+        if len(operations) != 1:
+            return math.nan
+        row = operations.iloc[0]
+        limits.add(float(row.get("deadline_s", math.nan)))
+        limits.add(float(row["window_s"]))
+    known = [limit for limit in limits if math.isfinite(limit)]
+    return known[0] if len(known) == 1 else math.nan
 
 
 def close_up(variant: Variant, *, table_bytes: int = MOST_TABLE_BYTES) -> dict[str, Any]:
@@ -186,6 +241,11 @@ def close_up(variant: Variant, *, table_bytes: int = MOST_TABLE_BYTES) -> dict[s
     migrations, rounds = frame_or_empty(run, "migrations"), frame_or_empty(run, "rounds")
     figures: dict[str, go.Figure] = {}
     missing: list[str] = []
+    operations, steps = frame_or_empty(run, "operations"), frame_or_empty(run, "maintenance")
+    if len(operations) and len(migrations):
+        figures["progress"] = plots.progress(migrations, operations)
+    if len(operations) and len(steps) > 1:
+        figures["hosts"] = plots.maintenance(steps, operations)
     if len(migrations):
         figures["gantt"] = plots.gantt(migrations, rounds if len(rounds) else None)
     rates = frame_or_empty(run, "link_rates")

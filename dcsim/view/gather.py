@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dcsim.errors import ResultError
+from dcsim.records import answer as answers
 from dcsim.records.result import Result
 from dcsim.records.tables import BY_NAME, CAUSES
+from dcsim.study.answers import compared, outcomes
+from dcsim.study.words import notes
 from dcsim.view.style import CAUSE_NAMES, human
 
 if TYPE_CHECKING:
@@ -20,6 +23,10 @@ QUESTION: Final = (
     "Which pages of a guest need not cross the network when it migrates, and what does leaving "
     "them behind cost the network and the guest?"
 )
+
+
+MOST_TOLD: Final = 6
+"""Of more operations than this a run's first sentence says only how many were done in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +44,34 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that a report is made from; ``study`` is None where there is a single result."""
+    """All that a report is made from; ``study`` is None where there is a single result.
+
+    Attributes
+    ----------
+    title, question, about
+        What it is of, and what it asks.
+    verdict, answer, notes
+        What comes of it, in sentences: the first ones, further ones, and what to know of them.
+    variants, study
+        What was run.
+    of_operations
+        Whether it asks how an operation goes, rather than what ways of hinting cost.
+    """
 
     title: str
     question: str
     about: str
+    verdict: tuple[str, ...]
     answer: tuple[str, ...]
     notes: tuple[str, ...]
     variants: tuple[Variant, ...]
     study: Study | None
+    of_operations: bool
+
+    @property
+    def noun(self) -> str:
+        """What a variant is called."""
+        return "Variant" if self.of_operations else "Policy"
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -90,16 +116,19 @@ def gather(
     subject
         What is reported on.
     title, question
-        Instead of the scenario's name and of `QUESTION`.
+        Instead of the scenario's name and its question.
 
     Raises
     ------
     ResultError
         If every run of a study failed.
     """
+    verdict: list[str] = []
+    told: tuple[str, ...] = ()
     if isinstance(subject, Result):
         study, variants = None, {"": [subject]}
-        answer, notes = _in_words(subject), []
+        verdict, answer = _answers(subject)
+        of_operations = bool(verdict)
     else:
         study, variants = subject, {}
         for run in subject.runs:
@@ -108,22 +137,26 @@ def gather(
         if not variants:
             message = "there is nothing to report: every run of the study failed"
             raise ResultError(message)
-        names = tuple(f"{name} " for run in subject.runs for name in (run.variant, run.hinting))
-        lines = subject.summary().splitlines()
-        begin = next(
-            (i for i, line in enumerate(lines) if line.startswith(names) or line.endswith(":")),
-            len(lines),
-        )
-        notes, answer = lines[:begin], lines[begin:]
+        told = tuple(notes(study))
+        of_operations = study.of_operations
+        if of_operations:
+            verdict, answer = compared(outcomes(study)), []
+        else:
+            answer = study.summary().splitlines()[len(told) :]
     first = next(iter(variants.values()))[0]
+    asked = answers.question(first.scenario)
+    if study and not of_operations and not first.scenario.get("question"):
+        asked = QUESTION
     return Material(
         title=title or str(first.scenario.get("name") or "scenario"),
-        question=question or QUESTION,
+        question=question or asked,
         about=str(first.scenario.get("about") or ""),
+        verdict=tuple(verdict),
         answer=tuple(answer),
-        notes=tuple(notes),
+        notes=told,
         variants=tuple(Variant(name, tuple(runs)) for name, runs in variants.items()),
         study=study,
+        of_operations=of_operations,
     )
 
 
@@ -136,6 +169,30 @@ def frame_or_empty(run: Result, table: str) -> pd.DataFrame:
     except ResultError:
         return pd.DataFrame(columns=list(BY_NAME[table].names))
     return frame
+
+
+def _answers(run: Result) -> tuple[list[str], list[str]]:
+    """Return what came of a run's operations, first in a sentence each, then at length."""
+    found = run.answers
+    several = len(found) > 1
+    verdict = [f"{each.operation}: {each.verdict}" if several else each.verdict for each in found]
+    if not found:
+        return [], _in_words(run)
+    if len(found) > MOST_TOLD:
+        return [_tally(found)], [*verdict, *_in_words(run)[1:3]]
+    lines = []
+    for each in found:
+        lines += [f"{each.operation}:"] if several else []
+        lines += [each.moved, *each.details]
+    return verdict, lines + ["All together:"] * several + _in_words(run)[1:3]
+
+
+def _tally(found: Sequence[answers.Answer]) -> str:
+    """Return how many operations were done in time, where they are too many to be told."""
+    timed = [each.met for each in found if each.met is not None]
+    if not timed:
+        return f"{len(found)} operations ran."
+    return f"{sum(timed)} of {len(timed)} operations were done in time."
 
 
 def _in_words(run: Result) -> list[str]:

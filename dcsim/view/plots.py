@@ -18,6 +18,7 @@ from dcsim.records.tables import GUESTS
 from dcsim.study.statistics import Interval, interval
 from dcsim.view import labels, style
 from dcsim.view.costs import costs
+from dcsim.view.operations import against_bound, maintenance, progress
 from dcsim.view.planning import explored, frontier
 from dcsim.view.style import Quantity, Scale, human, label, scale
 from dcsim.view.timeline import gantt, rounds
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 __all__ = [
+    "against_bound",
     "costs",
     "explored",
     "frontier",
     "gantt",
+    "maintenance",
+    "progress",
     "rounds",
     "slowdown_cdf",
     "tradeoff",

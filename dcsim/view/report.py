@@ -45,7 +45,7 @@ def write_report(
     path
         Where to; an existing file is replaced once the new one is whole.
     title, question
-        Instead of the scenario's name and of the question of the thread.
+        Instead of the scenario's name and its question.
 
     Returns
     -------
@@ -87,6 +87,7 @@ def render(
         m=material,
         key=key,
         verdict=content.verdict(material, key),
+        compared=content.compared(material),
         outcomes=content.outcomes(material),
         figures=figures,
         closeups=[variant.name for variant in looked_at],
@@ -138,6 +139,6 @@ def _provenance(material: Material) -> list[tuple[str, Any]]:
         ("model version", MODEL_VERSION),
         ("runs", len(runs)),
         ("seeds" if len(seeds) > 1 else "seed", shown),
-        ("scenario digest", digests[0] if len(digests) == 1 else "one a policy, below"),
+        ("scenario digest", digests[0] if len(digests) == 1 else "one a variant, below"),
     ]
     return rows

@@ -246,10 +246,10 @@ def rounds(rounds: pd.DataFrame, guest: str, *, height: int = 420) -> go.Figure:
 def _place(move: dict[Any, Any]) -> tuple[Any, ...]:
     """Return what a migration is sorted by: its source host, its start, its guest."""
     start = move["requested_s"] if np.isnan(move["started_s"]) else move["started_s"]
-    return _natural(str(move["source"])), start, _natural(str(move["guest"]))
+    return natural(str(move["source"])), start, natural(str(move["guest"]))
 
 
-def _natural(name: str) -> list[str | int]:
+def natural(name: str) -> list[str | int]:
     """Return a key that puts host2 before host10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]{1,18})", name)]
 

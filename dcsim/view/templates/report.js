@@ -196,7 +196,7 @@
     chosen = parse(id);
     byId("about").textContent = [chosen.about, ...chosen.missing].join(" ");
     for (const place of document.querySelectorAll(".chosen")) place.textContent = chosen.name;
-    draw("gantt", chosen.figures.gantt);
+    for (const id of ["progress", "hosts", "gantt"]) draw(id, chosen.figures[id]);
     draw("utilisation", chosen.figures.utilisation);
     byId("unmoved-box").hidden = !chosen.figures.gantt;
     unmovedTable(chosen.unmoved);
