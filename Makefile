@@ -9,7 +9,7 @@ NOTEBOOKS := $(patsubst notebooks/%.py,build/notebooks/%.ipynb,$(wildcard notebo
 REFERENCE := fairshare faults_stateful invariants memory network scenarios_shipped touch twin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint verify validation bench docs pins clean
+.PHONY: help demo test lint verify validation bench studies docs pins clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -37,6 +37,9 @@ validation: .venv/develop ## write docs/validation.md anew from those comparison
 
 bench: .venv/develop ## measure how fast simulations run: BENCH=--help tells how
 	$(BIN)/python -m benchmarks $(BENCH)
+
+studies: .venv/develop ## write docs/operators-compared.md and docs/planners.md anew from runs
+	$(BIN)/python -m benchmarks.studies
 
 docs: .venv/develop ## build the documentation into docs/_build
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build

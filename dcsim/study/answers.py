@@ -64,7 +64,34 @@ def outcomes(study: Study) -> list[Outcome]:
     for run in study.runs:
         if run.result is not None:
             by_variant.setdefault(run.variant, []).append(run.result)
-    return [_outcome(variant, results) for variant, results in by_variant.items()]
+    return [outcome(variant, results) for variant, results in by_variant.items()]
+
+
+def outcome(variant: str, results: Sequence[Result]) -> Outcome:
+    """Return what a variant comes to, given the results of its runs: one at least."""
+
+    def mean(of: Callable[[Result], float]) -> float:
+        return math.fsum(map(of, results)) / len(results)
+
+    def metric(name: str) -> float:
+        return mean(lambda result: result.metrics[name])
+
+    answers = [[a.met for a in result.answers if a.met is not None] for result in results]
+    times = [_makespan(result) for result in results]
+    return Outcome(
+        variant,
+        len(results),
+        sum(map(all, answers)) / len(results) if any(answers) else math.nan,
+        interval(times) if math.isfinite(sum(times)) else _NEVER,
+        mean(_bound),
+        metric("requested"),
+        metric("not_moved"),
+        mean(lambda result: sum(_operations(result).get("lost", ()))),
+        metric("blackout_p99_s"),
+        metric("degraded10_p95_s"),
+        metric("lost_work_s"),
+        metric("network_bytes"),
+    )
 
 
 def compared(found: Sequence[Outcome]) -> list[str]:
@@ -131,31 +158,6 @@ def time_words(value: Interval, *, whole: bool) -> str:
     words = f"{'done in' if whole else 'ended after'} {clock(value.mean)}"
     ends = [clock(max(end, 0.0)) for end in (value.low, value.high) if math.isfinite(end)]
     return f"{words} [{', '.join(ends)}]" if len(set(ends)) > 1 else words
-
-
-def _outcome(variant: str, results: Sequence[Result]) -> Outcome:
-    def mean(of: Callable[[Result], float]) -> float:
-        return math.fsum(map(of, results)) / len(results)
-
-    def metric(name: str) -> float:
-        return mean(lambda result: result.metrics[name])
-
-    answers = [[a.met for a in result.answers if a.met is not None] for result in results]
-    times = [_makespan(result) for result in results]
-    return Outcome(
-        variant,
-        len(results),
-        sum(map(all, answers)) / len(results) if any(answers) else math.nan,
-        interval(times) if math.isfinite(sum(times)) else _NEVER,
-        mean(_bound),
-        metric("requested"),
-        metric("not_moved"),
-        mean(lambda result: sum(_operations(result).get("lost", ()))),
-        metric("blackout_p99_s"),
-        metric("degraded10_p95_s"),
-        metric("lost_work_s"),
-        metric("network_bytes"),
-    )
 
 
 def _operations(result: Result) -> Mapping[str, Sequence[Any]]:

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 GAPS: Final = (
-    "Traffic is fluid: links are shared max-min fairly and at once. There are no packets, no TCP "
-    "and no round trips, and no kind of traffic goes before another.",
-    "Memory is counted by class of page, touched at random within a class. There is no swap.",
+    "Traffic is fluid: links are shared at once, max-min fairly by weights of kinds of traffic. "
+    "There are no packets, no TCP, no round trips, and no kind waits until another has all it can.",
+    "Memory is counted by class of page; within a class pages differ only in how often they are "
+    "touched. There is no swap.",
     "Hosts, links and storage fail only where the scenario says so. That is known at once, and so "
     "is a way around a link; post-copy is not recovered after its connection was lost.",
     "Dirty and read rates are inputs: none are published by application, and no published "
     "measurement shows what a cache-heavy server loses after its clean cache is dropped.",
+    "Management decides at once and knows all of the cluster; only its set time a migration and "
+    "its limits hold guests back.",
 )
 """What the model leaves out, in sentences for readers of a report."""
 

@@ -1,0 +1,154 @@
+"""Tables of the documentation that come from studies: operators and planners compared.
+
+`python -m benchmarks.studies` runs them and writes them into docs/operators-compared.md and
+docs/planners.md, between two marks; the words around them stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from benchmarks.page import BEGIN, END
+from benchmarks.simgrid import ROOT
+from dcsim import Scenario, load, random_inputs, run
+from dcsim.records.answer import clock
+from dcsim.scenario import presets
+from dcsim.study.answers import Outcome, compared, outcome
+from dcsim.units import format_size
+
+REPLICATIONS: Final = 5
+
+PLANNERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "one by one": {"operation.order": "one-by-one", "operation.limits": "none"},
+    "fixed cap": {"operation.limits": {"name": "fixed cap", "per_cluster": 5, "per_host_out": 2}},
+    "all at once": {"operation.limits": "none"},
+    "shortest first": {
+        "operation.order": "shortest",
+        "operation.limits": {"name": "fixed cap", "per_cluster": 5, "per_host_out": 2},
+    },
+    "earliest deadline": {"operation.order": "earliest-deadline", "operation.limits": "none"},
+    "network-aware": {"operation.order": "network-aware", "operation.limits": "none"},
+}
+"""Who decides what goes when; the fixed cap is KubeVirt's default."""
+CAP, AWARE = "fixed cap", "network-aware"
+
+INSTANCES: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "mixed-rack, uplinks 3:1": ("mixed-rack", {}),
+    "mixed-rack, uplinks 1:1": ("mixed-rack", {"topology.uplink": "100Gbit/s"}),
+    "mixed-rack, uplinks 10:1": ("mixed-rack", {"topology.uplink": "10Gbit/s"}),
+    "mixed-rack, two racks": ("mixed-rack", {"operation.hosts": "rack[01]/*"}),
+    "rack-drain": ("rack-drain", {}),
+    "rack-drain, uplinks 10:1": ("rack-drain", {"topology.uplink": "10Gbit/s"}),
+    "fat-tree-evacuation": ("fat-tree-evacuation", {}),
+    "two-sites-move": ("two-sites-move", {}),
+}
+"""What planners are compared on: shipped scenarios, with changes."""
+
+
+def outcomes(
+    scenario: Scenario, variants: Mapping[str, Mapping[str, Any]], *, replications: int
+) -> list[Outcome]:
+    """Return what a scenario comes to with each of some changes, with the same random numbers."""
+    found = []
+    for name, changes in variants.items():
+        changed = scenario.replace({**changes, "record": "migrations"})
+        count = replications if random_inputs(changed) else 1
+        found.append(outcome(name, [run(changed, replicate=k) for k in range(count)]))
+    return found
+
+
+def operators(replications: int) -> Iterator[str]:
+    """Yield what every shipped operator's defaults come to on one cluster, as Markdown."""
+    variants = {name: {"operator": name} for name in presets.operator_names()}
+    found = outcomes(load("mixed-rack"), variants, replications=replications)
+    yield from table(
+        ("operator", *FIGURES), [(each.variant, *cells(each, FIGURES)) for each in found]
+    )
+    yield ""
+    yield " ".join(compared(found))
+
+
+def planners(replications: int) -> Iterator[str]:
+    """Yield how planners do on each instance, and how the network-aware one compares."""
+    worst, best = (-math.inf, ""), (math.inf, "")
+    for instance, (name, changes) in INSTANCES.items():
+        scenario = load(name).replace(changes)
+        found = outcomes(scenario, PLANNERS, replications=replications)
+        bound = min(each.bound_s for each in found)  # without limits: the same for all of them
+        found = [each._replace(bound_s=bound) for each in found]
+        times = {each.variant: each.makespan_s.mean for each in found}
+        ratio = times[AWARE] / times[CAP] - 1
+        worst, best = max(worst, (ratio, instance)), min(best, (ratio, instance))
+        yield f"## {instance}"
+        yield ""
+        yield from table(
+            ("planner", *FIGURES), [(each.variant, *cells(each, FIGURES)) for each in found]
+        )
+        yield ""
+    yield "## In short"
+    yield ""
+    yield (
+        f"Against the {CAP}, {AWARE} takes {100 * worst[0]:+.1f} % at worst ({worst[1]}) and "
+        f"{100 * best[0]:+.1f} % at best ({best[1]})."
+    )
+
+
+FIGURES: Final[Mapping[str, Callable[[Outcome], str]]] = {
+    "makespan": lambda each: _clock(each.makespan_s.mean),
+    "lower bound": lambda each: _clock(each.bound_s),
+    "times it": lambda each: f"{each.gap:.2f}" if math.isfinite(each.gap) else "–",
+    "moved": lambda each: f"{each.requested - each.not_moved:.4g} of {each.requested:.4g}",
+    "blackout p99": lambda each: _clock(each.blackout_p99_s),
+    "degraded p95": lambda each: _clock(each.degraded_s),
+    "lost work": lambda each: _clock(each.lost_work_s),
+    "network": lambda each: format_size(each.network_bytes, digits=3),
+}
+"""What is told of each variant."""
+
+
+def cells(each: Outcome, figures: Mapping[str, Callable[[Outcome], str]]) -> Iterator[str]:
+    """Yield the figures of a variant as text."""
+    return (of(each) for of in figures.values())
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield a table in Markdown, numbers to the right."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|---|{'---:|' * (len(head) - 1)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def _clock(seconds: float) -> str:
+    return clock(seconds) if math.isfinite(seconds) else "–"
+
+
+def renewed(page: str, measured: str) -> str:
+    """Return a page with what stands between the marks replaced."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{measured}\n\n{END}{rest.partition(END)[2]}"
+
+
+PAGES: Final[Mapping[str, Callable[[int], Iterator[str]]]] = {
+    "operators-compared": operators,
+    "planners": planners,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the studies that are asked for, and write their pages."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.studies")
+    parser.add_argument("pages", nargs="*", choices=[*PAGES, []], help="unset: all")
+    parser.add_argument("--replications", type=int, default=REPLICATIONS, metavar="N")
+    options = parser.parse_args(arguments)
+    for name in options.pages or PAGES:
+        path = ROOT / "docs" / f"{name}.md"
+        measured = "\n".join(PAGES[name](options.replications))
+        path.write_text(renewed(path.read_text(encoding="utf-8"), measured), encoding="utf-8")
+        print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    main()
