@@ -425,6 +425,9 @@ def test_without_an_objective_the_answer_has_most_to_spare():
     made = Made(lambda x: {"makespan_s": abs(x - 3) + 10})
     found = made.solve(goals=["makespan_s <= 12s"], vary={"x": range(8)})
     assert found.answer == {"x": 3}
+    made = Made(lambda x: {"makespan_s": abs(x - 3) + 10, "not_moved": 0.0})
+    found = made.solve(goals=["makespan_s <= 12s", "not_moved <= 0"], vary={"x": range(8)})
+    assert found.answer == {"x": 3}
 
 
 # --------------------------------------------------------------------------- how sure
@@ -598,6 +601,16 @@ def test_how_sure_the_best_is_of_being_better_is_told(chance, told):
         chancy=lambda _: ("noise",),
     )
     assert re.search(told, found.summary())
+
+
+def test_what_is_met_and_never_moves_binds_nothing():
+    """No guest left behind has nothing to spare, and is in nobody's way."""
+    made = Made(lambda x: {"makespan_s": 20.0 - x, "not_moved": 0.0, "rounds": float(x > 5)})
+    goals = ["not_moved <= 0", "makespan_s <= 15.5s"]
+    found = made.solve(goals=goals, vary={"x": range(10)}, minimise="x")
+    assert "What binds: makespan_s <= 15.5 s" in found.summary()
+    moving = made.solve(goals=["rounds <= 0", *goals[1:]], vary={"x": range(10)}, maximise="x")
+    assert "What binds: rounds <= 0" in moving.summary()
 
 
 def test_the_frontier_is_what_nothing_beats():

@@ -130,7 +130,7 @@ def _missed(each: Judgement) -> str:
 
 
 def _binds(plan: Plan, best: Trial) -> str:
-    tightest = best.tightest
+    tightest = plan.tightest(best)
     said = f"What binds: {tightest.goal}, which has the least to spare"
     ends = []
     for axis, i in zip(plan.axes, best.point, strict=True):

@@ -37,8 +37,13 @@ class Objective:
         value = trial.mean(self.what)
         return math.inf if math.isnan(value) else -value if self.most else value
 
-    def rank(self, trial: Trial) -> tuple[float, float, float, Point]:
-        """Return what orders trials, the best first: met, not sure, missed by little, failed."""
+    def rank(self, trial: Trial) -> tuple[float, float, float, tuple[float, ...], Point]:
+        """Return what orders trials, the best first: met, not sure, missed by little, failed.
+
+        What is equal so far is ordered by the next tightest goals where nothing else is asked for,
+        and by place.
+        """
         state = ("met", "unsure", "missed", "failed").index(trial.state)
         short = 0.0 if trial.state == "met" else trial.shortfall
-        return state, short, self.cost(trial), trial.point
+        spares = sorted(-each.spare for each in trial.judgements)[::-1] if self.what is None else ()
+        return state, short, self.cost(trial), tuple(spares), trial.point

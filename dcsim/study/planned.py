@@ -17,7 +17,7 @@ from dcsim.study import advice
 from dcsim.study.goals import Goal
 from dcsim.study.objective import Objective
 from dcsim.study.ranges import Axis
-from dcsim.study.trials import Point, Trial
+from dcsim.study.trials import Judgement, Point, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,12 +86,29 @@ class Plan:
     @property
     def frontier(self) -> list[Trial]:
         """The points that meet all goals and that none beats in both cost and what is to spare."""
-        met = [trial for trial in self.trials if trial.state == "met"]
+        spare = {
+            trial.point: self.tightest(trial).spare for trial in self.trials if trial.state == "met"
+        }
+        met = [trial for trial in self.trials if trial.point in spare]
         front: list[Trial] = []
-        for trial in sorted(met, key=lambda t: (self.objective.cost(t), -t.tightest.spare)):
-            if not front or trial.tightest.spare > front[-1].tightest.spare:
+        for trial in sorted(met, key=lambda t: (self.objective.cost(t), -spare[t.point])):
+            if not front or spare[trial.point] > spare[front[-1].point]:
                 front.append(trial)
         return front
+
+    def tightest(self, trial: Trial) -> Judgement:
+        """Return the goal with the least to spare at a point.
+
+        What is met and the same wherever one looks, such as no guest left behind, binds nothing
+        and is passed over if there is another goal.
+        """
+        ran = [each.judgements for each in self.trials if each.state != "failed"]
+        moving = [
+            judged
+            for i, judged in enumerate(trial.judgements)
+            if judged.verdict != "met" or len({each[i].found.mean for each in ran}) > 1
+        ]
+        return min(moving or trial.judgements, key=lambda each: each.spare)
 
     def summary(self) -> str:
         """Say which values reach the goals, what binds, and how sure that is."""
@@ -116,8 +133,8 @@ class Plan:
                 {
                     **trial.changes,
                     "verdict": trial.state,
-                    "spare": trial.tightest.spare,
-                    "tightest": str(trial.tightest.goal),
+                    "spare": self.tightest(trial).spare,
+                    "tightest": str(self.tightest(trial).goal),
                     "runs": len(trial.outcomes),
                     "frontier": trial.point in front,
                     "error": trial.error,

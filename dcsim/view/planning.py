@@ -67,7 +67,7 @@ def content(plan: Plan, *, title: str | None, question: str | None) -> dict[str,
                 "error": trial.error,
                 "front": trial.point in front,
                 "runs": len(trial.outcomes),
-                "spare": "" if trial.error else percent(trial.tightest.spare),
+                "spare": "" if trial.error else percent(plan.tightest(trial).spare),
                 "metrics": [
                     "" if trial.error else measured(metric, trial.interval(metric))
                     for metric in metrics
@@ -107,7 +107,7 @@ def frontier(plan: Plan, *, height: int = 440) -> go.Figure:
         If every point failed, or none has a value of its tightest goal.
     """
     ran = [each for each in plan.trials if each.state != "failed"]
-    ran = [trial for trial in ran if math.isfinite(trial.tightest.spare)]
+    ran = [trial for trial in ran if math.isfinite(plan.tightest(trial).spare)]
     if not ran:
         message = "no point has a value of all its goals: there is nothing to draw"
         raise ResultError(message)
@@ -118,22 +118,22 @@ def frontier(plan: Plan, *, height: int = 440) -> go.Figure:
     if len(front) > 1 and plan.objective.what is not None:
         drawn.add_scatter(
             x=[across.place(trial) for trial in front],
-            y=[_spare(trial) for trial in front],
+            y=[_spare(plan, trial) for trial in front],
             mode="lines",
             line={"color": style.MUTED, "width": 1.5, "dash": "dot"},
             name="the front",
             hoverinfo="skip",
         )
     for state, group in _by_state(ran):
-        halves = [_half(trial) for trial in group]
+        halves = [_half(plan, trial) for trial in group]
         drawn.add_scatter(
             x=[across.place(trial) for trial in group],
-            y=[_spare(trial) for trial in group],
+            y=[_spare(plan, trial) for trial in group],
             error_y={"array": halves, "thickness": 1, "width": 3} if any(halves) else None,
             **_marks(plan, state, group),
         )
     if plan.best in ran:
-        _star(drawn, across.place(plan.best), _spare(plan.best), plan)
+        _star(drawn, across.place(plan.best), _spare(plan, plan.best), plan)
     drawn.update_xaxes(title_text=across.title, **across.axis)
     drawn.update_yaxes(title_text="to spare in the tightest goal (% of its bound)")
     drawn.update_layout(legend={"y": 1.02, "yanchor": "bottom", "x": 0}, margin_t=12)
@@ -261,16 +261,17 @@ class _Across:
         return 0.0 if self._axis is None else float(trial.point[self._axis])
 
 
-def _spare(trial: Trial) -> float:
+def _spare(plan: Plan, trial: Trial) -> float:
     """Return what is to spare in the tightest goal, in per cent of its bound, as it is drawn."""
-    return max(100 * trial.tightest.spare, _LOWEST)
+    return max(100 * plan.tightest(trial).spare, _LOWEST)
 
 
-def _half(trial: Trial) -> float:
+def _half(plan: Plan, trial: Trial) -> float:
     """Return the length of its whisker; 0 where there is none."""
-    goal, found = trial.tightest.goal, trial.tightest.found
+    tightest = plan.tightest(trial)
+    goal, found = tightest.goal, tightest.found
     half = 100 * (found.high - found.low) / 2 / (abs(goal.bound) or 1.0)
-    return half if math.isfinite(half) and _spare(trial) > _LOWEST else 0.0
+    return half if math.isfinite(half) and _spare(plan, trial) > _LOWEST else 0.0
 
 
 def _by_state(trials: Sequence[Trial]) -> Iterator[tuple[str, list[Trial]]]:
