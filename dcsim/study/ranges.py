@@ -154,7 +154,9 @@ def _range(text: str, low: str, high: str, count: str | None) -> list[Any]:
         many = many or math.ceil(math.log(last / first) / math.log(STEP) - 1e-9) + 1
         inner = [first * (last / first) ** (i / (many - 1)) for i in range(1, many - 1)]
     written = [_written(each, low, high) for each in inner]
-    return list(dict.fromkeys([_scalar(low), *written, _scalar(high)]))
+    # Rounding may move some out of a narrow range, or onto each other.
+    inside = [value for value in written if first < (_sizes([value]) or [first])[0] < last]
+    return list(dict.fromkeys([_scalar(low), *inside, _scalar(high)]))
 
 
 def _ends(low: str, high: str) -> tuple[float, float] | None:
