@@ -421,6 +421,27 @@ def test_the_most_points_are_kept_to_and_told_of():
     assert found.notes[0].startswith("20 points are the most that were to be tried")
 
 
+@pytest.mark.parametrize("points", [1, 2, 7])
+@pytest.mark.parametrize("axes", [1, 4])
+def test_few_points_give_an_answer_too(points, axes):
+    """The best of them, whichever way it searches."""
+    grids = {name: range(40) for name in "abcd"[:axes]}
+    made = Made(lambda **changes: {"makespan_s": float(sum(changes.values()))})
+    found = made.solve(goals=["makespan_s <= 200s"], vary=grids, points=points)
+    assert found.feasible
+    assert len(found.trials) == points
+    assert "may be better" in found.notes[0]
+
+
+def test_where_nothing_is_measured_bisection_goes_on():
+    """A metric without values breaks no line, and misses its goal."""
+    made = Made(lambda x: {"makespan_s": 100.0 - x, "blackout_p99_s": 0.1 if x > 70 else math.nan})
+    goals = ["makespan_s <= 60s", "blackout_p99_s <= 1s"]
+    found = made.solve(goals=goals, vary={"x": range(100)}, minimise="x")
+    assert found.answer == {"x": 71}
+    assert len(found.trials) < 20
+
+
 def test_without_an_objective_the_answer_has_most_to_spare():
     """Of the points tried, the safest."""
     made = Made(lambda x: {"makespan_s": abs(x - 3) + 10})
@@ -535,7 +556,7 @@ def test_goals_that_cannot_be_met_say_which_and_by_how_much():
         "10 of 10 points were tried, in 10 runs.",
     ]
     nowhere = made.solve(goals=["makespan_s <= 5s"], vary={"x": range(10)})
-    assert "makespan_s <= 5 s is met nowhere: the best it comes to is 11 s, at x = 9." in (
+    assert "makespan_s <= 5 s is met at none of them: the best it comes to is 11 s, at x = 9." in (
         nowhere.summary()
     )
 

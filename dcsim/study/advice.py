@@ -170,7 +170,7 @@ def _in_the_way(plan: Plan, best: Trial) -> Iterator[str]:
             top = max(ran, key=lambda trial: trial.judgements[i].spare)
             found = measured(goal.metric, top.judgements[i].found)
             at = values(top.changes)
-            yield f"{goal} is met nowhere: the best it comes to is {found}, at {at}."
+            yield f"{goal} is met at none of them: the best it comes to is {found}, at {at}."
     if len(plan.goals) == 1:
         return
     for i, goal in enumerate(plan.goals):

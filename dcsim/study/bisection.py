@@ -2,7 +2,7 @@
 
 Each goal is met from some value on, or up to some value; between those lies what meets all. A goal
 whose metric both rises and falls along the axis, beyond what chance and a percent explain, shows
-at the ends, in the middle or beside what was found: then every value is tried.
+at the ends, in the middle or beside what was found: then every value in question is tried.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class Line:
         found = [each.judgements[goal].found for each in known.values() if each.state != "failed"]
         if changes == 0:
             bound = self._trials.goals[goal].bound
-            room = min((abs(each.mean - bound) for each in found), default=0.0)
+            rooms = [abs(each.mean - bound) for each in found if not math.isnan(each.mean)]
+            room = min(rooms, default=0.0)
             return _one_way(found, allowed=FAR * room)
         return changes == 1 and _one_way(found)
 
