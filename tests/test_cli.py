@@ -300,6 +300,30 @@ def test_show_tells_less_common_parts():
         assert part in text
 
 
+def test_show_tells_hosts_that_differ_and_what_guests_ask():
+    """Each kind of host, what is promised of it, and labels, flags and sets of each group."""
+    changes = [
+        "topology.hosts=[{match: '*', labels: {zone: a}}, "
+        "{match: '*/host1', memory: 64GiB, cpu_flags: [avx2]}]",
+        "topology.host.overcommit={memory: 1.5, cpu: 4}",
+        "guests[0].requires={zone: a}",
+        "guests[0].cpu_flags=[avx2]",
+        "guests[0].apart={by: rack, of: 2}",
+        "guests[0].place.hosts='*/host1'",
+        "guests[0].count=1",
+        "operation={kind: drain, labels: {rack: rack0}, hosts: '*/host1'}",
+    ]
+    text = printed("show", "quick-start", *(word for each in changes for word in ("--set", each)))
+    for part in (
+        "for guests each (promised: 1.5 times that, 4 vCPUs a core)",
+        "  1 host, rack0/host0 first: 32 cores, 256 GiB, zone=a\n",
+        "  1 host, rack0/host1 first: 32 cores, 64 GiB, zone=a, avx2\n",
+        "    asks for: zone=a; cpu flag avx2; apart by rack, 2 a set\n",
+        "Operation: drain of */host1 and rack=rack0 (1 host) at",
+    ):
+        assert part in text, text
+
+
 def test_show_in_json_is_the_whole_scenario():
     """The resolved scenario reads back as the same one."""
     shown = data("show", "rack-drain", "--set", "topology.uplink=40Gbit/s")
@@ -331,7 +355,7 @@ def test_list_names_everything_with_a_sentence():
     everything = data("list")
     assert list(everything) == [
         *("topologies", "workloads", "scenarios", "hinting", "hypervisors", "limits"),
-        *("downtime-steps", "operators", "orders", "metrics", "tables"),
+        *("downtime-steps", "operators", "orders", "placements", "metrics", "tables"),
     ]
     assert all(item["about"] for items in everything.values() for item in items)
     for kind in library.KINDS:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
-from dcsim.control.placement import PLACEMENTS, Placer, register
+from dcsim.control.placement import PLACEMENTS, Placement, Placer, register
 from dcsim.control.room import Room
 from dcsim.errors import SimulationError
 from dcsim.model.guest import Guest
@@ -110,6 +111,25 @@ def test_nearest_counts_links() -> None:
     kept = placer(hosts, "nearest", network=network)
     found = [kept.find(sized(size), hosts[0]) for size in (1.0, 3.0, 4.5)]
     assert [host and host.name for host in found] == ["rack0/host1", "rack1/host1", "rack3/host0"]
+
+
+def test_a_package_can_offer_a_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an entry point, which is loaded when its name is first used."""
+
+    @dataclass
+    class Point:
+        def load(self) -> Placement:
+            return lambda room, guest, source: room.fullest_first(guest.memory_bytes)
+
+    offered = {("dcsim.placements", "tidy"): [Point()]}
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda group, name: offered.get((group, name), [])
+    )
+    assert placements.known("tidy") == "tidy"
+    hosts = [host("a", 9.0), host("b", 4.0)]
+    assert choose(hosts, "tidy", 3.0) is hosts[1]
+    with pytest.raises(PydanticCustomError, match="nearest, tidy, got 'tidi'"):
+        placements.known("tidi")
 
 
 sizes = st.integers(0, 10).map(float)

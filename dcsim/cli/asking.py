@@ -89,6 +89,7 @@ class Kind(StrEnum):
     DOWNTIME_STEPS = "downtime-steps"
     OPERATORS = "operators"
     ORDERS = "orders"
+    PLACEMENTS = "placements"
     METRICS = "metrics"
     TABLES = "tables"
 
@@ -127,6 +128,10 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
         from dcsim.records.tables import TABLES
 
         return [{"name": each.name, "about": each.meaning} for each in TABLES]
+    if kind is Kind.PLACEMENTS:
+        from dcsim.scenario.placements import SHIPPED
+
+        return [{"name": name, "about": about} for name, about in SHIPPED.items()]
     from dcsim.scenario import presets
 
     names: dict[Kind, tuple[presets.Kind, list[str]]] = {
