@@ -310,11 +310,11 @@ def _trouble(row: Row, columns: Columns) -> str:
 def _again(row: Row) -> str:
     parts = []
     if row["retries"]:
-        parts.append(f"{_count(row['retries'])} attempts were repeated")
+        verb = "was" if row["retries"] == 1 else "were"
+        parts.append(f"{_so_many(row['retries'], 'further attempt')} {verb} made")
     if row["moved_twice"]:
         parts.append(f"{_so_many(row['moved_twice'], 'guest')} moved twice")
-    text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{', '.join(parts)}." if parts else ""
 
 
 def _spare(row: Row) -> str:
