@@ -122,9 +122,12 @@ def compared(found: Sequence[Outcome]) -> list[str]:
     fewest = min((each.not_moved for each in chosen), default=0)
     whole = [each for each in chosen if each.not_moved == fewest]
     if len(whole) > 1:
-        best = _best(whole)
-        scope = "Of those " if len(whole) < len(found) else ""
-        sentences.append(f"{scope}{best}")
+        scope = ""
+        if len(whole) < len(chosen):
+            scope = "Of those that moved most guests, "
+        elif len(chosen) < len(found):
+            scope = "Of those "
+        sentences.append(_best(whole, scope))
     left = [f"{e.variant} ({format_count(e.not_moved)})" for e in chosen if e.not_moved > fewest]
     if left:
         sentences.append(f"More guests are not moved under {_listed(left)}.")
@@ -183,7 +186,7 @@ def _bound(result: Result) -> float:
     return float(max(ends) - min(table["at_s"]))
 
 
-def _best(found: Sequence[Outcome]) -> str:
+def _best(found: Sequence[Outcome], scope: str) -> str:
     """Return which is done first, and under which guests are degraded least."""
     first, last = min(found, key=_time), max(found, key=_time)
     soonest, latest = first.makespan_s.mean, last.makespan_s.mean
@@ -194,13 +197,15 @@ def _best(found: Sequence[Outcome]) -> str:
     else:
         end = f"after {clock(latest)}" if math.isfinite(latest) else "not when the run ends"
         words = f"{first.variant} is done first, after {clock(soonest)}, {last.variant} last, {end}"
+    if not scope and (soonest == latest or not math.isfinite(soonest)):
+        words = words.capitalize()
     calm = min(found, key=lambda each: (_or_inf(each.degraded_s), _or_inf(each.blackout_p99_s)))
     if calm.degraded_s < max(each.degraded_s for each in found):
         words += (
             f"; guests are degraded least under {calm.variant} "
             f"({clock(calm.degraded_s)} at the 95th percentile)"
         )
-    return f"{words}."
+    return f"{scope}{words}."
 
 
 def _time(each: Outcome) -> tuple[float, float]:
