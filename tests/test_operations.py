@@ -443,3 +443,49 @@ def test_what_a_timetable_may_not_say(changes: Data, path: str, message: str) ->
     place = ".".join(map(str, (*error["loc"], *error.get("ctx", {}).get("path", ()))))
     assert place.endswith(path)
     assert message in error["msg"]
+
+
+# --------------------------------------------------------------------------- swaps
+
+
+def crowded_out(**changes: object) -> Data:
+    """A guest of 3 GiB that fits nowhere unless another gives way."""
+    big = guest(memory=3.0 * GiB, name="big")
+    small_one = guest(memory=1.0 * GiB, name="small", place={"hosts": "rack1/host0"})
+    large = guest(memory=2.0 * GiB, name="large", place={"hosts": "rack1/host1"})
+    filler = guest(memory=3.0 * GiB, name="filler", place={"hosts": "rack0/host1"})
+    net = leaf_spine(host={"cores": 8, "memory": 3.5 * GiB})
+    operation = {"kind": "drain", "hosts": "rack0/host0", "placement": "first-fit", **changes}
+    return scenario(big, small_one, large, filler, topology=net, operation=operation)
+
+
+def test_another_guest_makes_room_where_none_is() -> None:
+    """The small one moves to where it fits, and the big one takes its place."""
+    result = solve(crowded_out(swap=True))
+    first, second = rows(result, "migrations")
+    assert (first["guest"], first["source"], first["destination"]) == (
+        "small-0", "rack1/host0", "rack1/host1",
+    )  # fmt: skip
+    assert (second["guest"], second["destination"]) == ("big-0", "rack1/host0")
+    assert second["started_s"] == first["ended_s"]
+    assert second["after"] == "small-0"
+    assert only(result, "events", event="swap")["detail"] == "makes room for big-0"
+    row = only(result, "operations")
+    assert (row["requested"], row["completed"], row["hosts_done"]) == (2, 2, 1)
+
+
+def test_nobody_gives_way_unless_asked() -> None:
+    """Without swap it is refused, with the figures."""
+    row = only(solve(crowded_out()))
+    assert row["outcome"] == "no-room"
+    assert "no other host has 3 GiB free" in row["reason"]
+
+
+def test_who_gave_way_in_vain_does_so_once() -> None:
+    """Its move is aborted: the big one is refused then, and the run ends."""
+    slow = FLUID | {"max_bandwidth": 0.1 * GiB}
+    data = crowded_out(swap=True, limits={"completion_timeout": 2.0})
+    data["guests"][1]["migration"] = slow
+    first, second = rows(solve(data), "migrations")
+    assert (first["guest"], first["outcome"]) == ("small-0", "aborted-timeout")
+    assert (second["guest"], second["outcome"]) == ("big-0", "no-room")

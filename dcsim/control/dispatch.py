@@ -43,12 +43,15 @@ class Management(NamedTuple):
         What may run at once.
     patience
         Management's time and time limits.
+    swap
+        Whether others are moved to make room for a guest that finds none.
     """
 
     order: str
     placement: str
     caps: Caps
     patience: Patience
+    swap: bool = False
 
 
 THE_CLUSTER: Hashable = "the cluster"
@@ -121,6 +124,9 @@ class Dispatcher:
         self._asked: dict[Guest, Request] = {}
         self._followers: dict[Guest, list[Request]] = {}
         self._awaited: dict[Host, simpy.Event] = {}
+        self.swaps = management.swap
+        self._helped: set[Guest] = set()
+        self._gave_way: set[Guest] = set()
         self._cause = ""
 
     @property
@@ -321,11 +327,35 @@ class Dispatcher:
         for _, source in sorted(turns):
             self._held_up.hold(source, [THE_CLUSTER], self._turn(source))
         if self.admission.running == 0 and self.waiting == 0 and self.promised == 0:
+            if self.swaps and (other := self._make_room()) is not None:
+                return [other]
             for source in list(self._held_up):
                 self._held_up.release(source)
                 for request in self._queues[source].clear():
                     self.refuse_for_room(request)
         return started
+
+    def _make_room(self) -> Migration | None:
+        """Move another guest away, once for each who finds no room; return its migration."""
+        for source in self._held_up:
+            for request in self._queues[source]:
+                if request.destination is not None or request.guest in self._helped:
+                    continue
+                found = self.placer.swap(request.guest, source, self._may_give_way)
+                if found is not None:
+                    other, host, there = found
+                    self._helped.add(request.guest)
+                    self._gave_way.add(other)
+                    self.world.event("swap", other.name, "makes room for", request.guest.name)
+                    extra = request.batch.operation.helper(other, there)
+                    self.requested += 1
+                    self._asked[other] = extra
+                    return self.start(extra, there)
+        return None
+
+    def _may_give_way(self, guest: Guest) -> bool:
+        live = guest.profile.migratable == "live"
+        return live and guest not in self._asked and guest not in self._gave_way
 
     def _turn(self, source: Host) -> Turn:
         """Return when it is a host's turn: after all others, or by the rank of who is first."""

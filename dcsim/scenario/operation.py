@@ -26,6 +26,9 @@ class Placed(Managed):
     """The same, where destinations have to be found."""
 
     placement: PlacementName = Field(default="spread", description="which destination")
+    swap: bool | None = Field(
+        default=None, description="move another guest first where that makes room for one"
+    )
 
 
 class Operation(Managed):

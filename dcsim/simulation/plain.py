@@ -156,6 +156,7 @@ def management_of(operation: spec.Managed, *, goodput: float) -> Management:
             cancel_s=limit(limits.cancel_after),
             retry=plain(Retry, limits.retry),
         ),
+        swap=bool(getattr(operation, "swap", None)),
     )
 
 

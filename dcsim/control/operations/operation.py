@@ -132,6 +132,14 @@ class Operation(ABC):
         self.requested += len(requests)
         return self.dispatcher.submit(batch, requests)
 
+    def helper(self, guest: Guest, destination: Host) -> Request:
+        """Return a request for a guest that moves only to make room for another."""
+        assert guest.host is not None
+        batch = Batch(self, self.env)
+        batch.requested = 1
+        self.requested += 1
+        return Request(guest, guest.host, destination, batch)
+
     def empty(self, *hosts: Host) -> Generator[simpy.Event]:
         """Let all guests leave some closed hosts, those too that are on their way to them."""
         for host in hosts:
