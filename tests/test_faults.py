@@ -345,6 +345,23 @@ def test_dirty_cache_that_is_flushed_waits_for_the_storage() -> None:
     assert row["policy_s"] > 6
 
 
+def test_nobody_reads_ahead_for_a_guest_that_is_lost() -> None:
+    """Its host is lost while the pages that were mapped come in: the rest stays where it is."""
+    data = scenario(
+        guest(reader(8.0 * MiB, 0.5), makeup={"cache": 0.5}),
+        topology=leaf_spine(storage={"bandwidth": 64.0 * MiB, "iops": 1e9, "latency": 0.0}),
+        hinting="disk-map",
+        settle=30.0,
+    )
+    plain = only(solve(data))
+    when = {"guest": "guest-0", "phase": "after", "after": 2.0}
+    data["failures"] = [{"host": "destination", "when": when, "returns_after": 1.0}]
+    live = world(data)
+    row = only(live.result(None))
+    assert 0 < row["prefetch_bytes"] < 0.5 * plain["prefetch_bytes"]
+    assert live.guests[0].host is None
+
+
 # ----------------------------------------------------------------------- management, operators
 
 
@@ -466,3 +483,13 @@ def test_names_of_nothing_and_times_without_end_are_refused() -> None:
         ("failures[4].every", "would happen more than 100,000 times until the horizon"),
         ("failures[5].every", "must take some time: it would happen without end"),
     ]
+
+
+def test_a_topology_at_fault_is_told_of_instead_of_its_links() -> None:
+    """Which links there are is not known: only the topology's own fault is said."""
+    data = slow({"at": 1.0, "link": "a->b"})
+    ends = [{"ends": ["a", "c"], "capacity": 1e9}]
+    data["topology"] = {"kind": "graph", "nodes": [{"name": "a"}, {"name": "b"}], "links": ends}
+    with pytest.raises(ScenarioError) as wrong:
+        prepare(Scenario.model_validate(data))
+    assert all(issue.path.startswith("topology") for issue in wrong.value.issues if issue.path)

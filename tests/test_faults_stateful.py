@@ -51,7 +51,14 @@ def cluster() -> Data:
     files = {"cache": 0.5, "free_zero": 0.2}
     disk = {"size": 0.5 * GiB, "used": 1.0, "writes": 1.0 * MiB}
     data = scenario(
-        group("reads", reader(64.0 * MiB, 0.6), writer(2.0 * MiB, 0.2), rack=0, makeup=files),
+        group(
+            "reads",
+            reader(64.0 * MiB, 0.6),
+            writer(2.0 * MiB, 0.2),
+            rack=0,
+            makeup=files,
+            hinting="disk-map",
+        ),
         group("writes", writer(300.0 * MiB, 0.5), sender(8.0 * MiB), rack=0),
         group("holds", reader(8.0 * MiB, 0.4), rack=1, makeup=files, hinting=balloon),
         group("disks", writer(2.0 * MiB, 0.1, to="cache"), rack=1, makeup=files, local_disk=disk),

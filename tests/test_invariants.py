@@ -542,7 +542,9 @@ def test_what_does_not_agree_is_found() -> None:
     assert "lost, and runs" in upset(lambda live: setattr(live.guests[0], "perished", True))
     assert "nothing is reserved" in upset(lambda live: live.hosts[1].release(live.guests[0]))
     assert "does not come" in upset(lambda live: live.hosts[0].reserve(live.guests[0]))
-    assert "admitted" in upset(lambda live: live.dispatcher.admission.enter(*live.hosts))
+    assert "admitted" in upset(
+        lambda live: live.dispatcher.admission.enter(*live.dispatcher.migrations, *live.hosts)
+    )
     assert "requests" in upset(lambda live: setattr(live.dispatcher, "ended", 1))
 
 

@@ -369,7 +369,8 @@ class Hints:
     def _prefetch(self) -> Generator[simpy.Event]:
         """Read the cache pages that were mapped, but for those that the guest has missed itself."""
         guest = self.guest
-        assert guest.host is not None
+        if guest.host is None:
+            return  # lost meanwhile
         assert guest.undisturbed is not None
         path = guest.storage.path(guest.host.node, guest.name, to_host=True)
         if path is None:
@@ -379,7 +380,7 @@ class Hints:
         for _ in range(PREFETCH_PARTS):
             guest.pass_time()
             lacking = guest.undisturbed.cache.count - guest.memory.cache.count
-            if lacking <= 1.0:
+            if lacking <= 1.0 or guest.perished:
                 break
             pages = min(part, lacking)
             yield guest.network.send(flow, pages * PAGE)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from dcsim.errors import did_you_mean
+from dcsim.errors import ScenarioError, did_you_mean
 from dcsim.scenario.cluster import matching
 from dcsim.scenario.distribution import Fixed
 from dcsim.scenario.failure import (
@@ -60,7 +60,10 @@ def wrong_with(scenario: Scenario, hosts: Sequence[str]) -> Iterator[Wrong]:
     failures = scenario.failures or []
     network = None
     if any(isinstance(failure, LinkFailure | StorageFailure) for failure in failures):
-        network = build(scenario.topology)
+        try:
+            network = build(scenario.topology)
+        except ScenarioError:
+            return  # whose own check says why
     known = dict.fromkeys(hosts)
     guests: dict[str, None] = {}
     if any(failure.when is not None or isinstance(failure, Abort) for failure in failures):
