@@ -6,7 +6,8 @@ time, again and again, or when a guest's migration reaches a phase.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import simpy
@@ -23,8 +24,9 @@ from dcsim.units import format_duration, format_rate
 Undo = Callable[[], None]
 
 
-class Cluster(NamedTuple):
-    """All that can fail."""
+@dataclass
+class Cluster:
+    """All that can fail. Whoever waits for that holds it alone, so that all goes with its run."""
 
     world: World
     hosts: Sequence[Host]
@@ -140,8 +142,7 @@ class LinkDown(NamedTuple):
         cluster.reroute()
         is_down = True
 
-        def lose_connections() -> Generator[simpy.Event]:
-            yield world.env.timeout(self.breaks_after_s)
+        def lose_connections() -> None:
             if is_down:
                 after = format_duration(self.breaks_after_s)
                 cluster.break_off(self.links, f"the link {name} was down for {after}")
@@ -155,7 +156,7 @@ class LinkDown(NamedTuple):
             cluster.reroute()
 
         if self.breaks_after_s > 0:
-            world.env.process(lose_connections())
+            _later(world.env, self.breaks_after_s, lose_connections)
         return up
 
 
@@ -289,15 +290,14 @@ class FailurePlan(NamedTuple):
 
 def fail(cluster: Cluster, plan: FailurePlan) -> Generator[simpy.Event, Any]:
     """Wait for each time of a failure, and let it happen."""
-    world = cluster.world
-    env, streams = world.env, world.streams
+    env, streams = cluster.world.env, cluster.world.streams
     lasts = plan.lasts and plan.lasts.draws(streams, *plan.stream, "lasts")
     every = plan.every and plan.every.draws(streams, *plan.stream, "every")
     happened = 0
     while happened < plan.times:
         migration = None
         if plan.when is not None:
-            migration = yield _reached(world, plan.when)
+            migration = yield _reached(cluster.world, plan.when)
             if plan.when.after_s > 0:
                 yield env.timeout(plan.when.after_s)
         elif happened == 0 and plan.at_s is not None:
@@ -306,8 +306,9 @@ def fail(cluster: Cluster, plan: FailurePlan) -> Generator[simpy.Event, Any]:
             assert every
             yield env.timeout(next(every))
         undo = plan.effect.begin(cluster, plan.name, migration)
-        if lasts:
-            _end_later(env, undo, lasts)
+        lasts_s = next(lasts) if lasts else 0.0  # drawn, whether anything has begun or not
+        if lasts and undo is not None:
+            _later(env, lasts_s, undo)
         happened += 1
 
 
@@ -319,9 +320,8 @@ def _reached(world: World, when: Moment) -> simpy.Event:
     return event
 
 
-def _end_later(env: simpy.Environment, undo: Undo | None, lasts: Iterator[float]) -> None:
-    """End what has begun, after its time; each begun draws its own, whether it does anything."""
-    timer = env.timeout(next(lasts))
-    if undo is not None:
-        assert timer.callbacks is not None
-        timer.callbacks.append(lambda _: undo())
+def _later(env: simpy.Environment, delay_s: float, do: Undo) -> None:
+    """Do something so much later."""
+    timer = env.timeout(delay_s)
+    assert timer.callbacks is not None
+    timer.callbacks.append(lambda _: do())

@@ -302,7 +302,7 @@ class _Run:
             self.network.close(flow)
         for guest in self.guests:
             guest.part()
-        for one in (self.dispatcher, *self.operations, self.env):
+        for one in (self.dispatcher, *self.operations, self.cluster, self.env):
             vars(one).clear()
         vars(self).clear()
 
