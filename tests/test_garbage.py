@@ -74,6 +74,19 @@ def test_a_world_goes_with_its_run(record: str) -> None:
     assert gc.collect() < len(prepared.guests)
 
 
+def test_a_world_in_which_things_fail_goes_as_well() -> None:
+    """Faults that are still to come, or to end, hold nothing of it."""
+    failures = [
+        {"every": "10s", "link": "leaf3->spine0", "lasts": "1h"},
+        {"when": {"guest": "licensed-0", "phase": "after"}, "host": "source"},
+    ]
+    prepared = prepare(load("rack-drain").replace({"failures": failures}))
+    gc.collect()
+    gc.disable()
+    run(prepared)
+    assert gc.collect() < len(prepared.guests)
+
+
 def test_what_stays_is_old_at_once() -> None:
     """The next search of what is young does not look at it; a full one does."""
     gc.enable()

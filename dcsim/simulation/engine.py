@@ -302,7 +302,8 @@ class _Run:
             self.network.close(flow)
         for guest in self.guests:
             guest.part()
-        for one in (self.dispatcher, *self.operations, self.cluster, self.env):
+        placer, operations = self.dispatcher.placer, self.operations
+        for one in (placer, self.dispatcher, *operations, self.cluster, self.env):
             vars(one).clear()
         vars(self).clear()
 
