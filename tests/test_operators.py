@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import dcsim
+from dcsim.cli.portrait import lines
 from dcsim.errors import ScenarioError
 from dcsim.scenario import presets
 from dcsim.scenario.files import load_text
@@ -94,6 +95,8 @@ def test_operators_are_compared_by_replacing_one() -> None:
     assert second.operation.limits.name == "nova"
     assert second.migration.post_copy is None
     assert second.migration.max_bandwidth == 125e6
+    third = first.replace({"hinting": "free-page-hint", "operator": "xenserver"})
+    assert (third.hinting.name, third.migration.hypervisor) == ("free-page-hint", "xen")
     with pytest.raises(ScenarioError, match=r"operator: unknown operator 'nvoa'.*'nova'"):
         first.replace({"operator": "nvoa"})
 
@@ -143,3 +146,14 @@ def test_force_complete_ends_what_abort_would_not_move() -> None:
     forced = outcome("nova-force")
     assert forced["outcome"] == "completed"
     assert forced["downtime_s"] > 0.5
+
+
+def test_show_tells_what_an_operator_allows() -> None:
+    """All of its limits are in the portrait, and the order if one is asked for."""
+    told = "\n".join(lines(under("vsphere", operation={"order": "longest"})))
+    assert "a host's 8 units, 1 each and 4 with its disk" in told
+    assert "a pool's 128 units, 1 each and 16 with its disk" in told
+    assert "8 at a time at a host whose link has 10 Gbit/s" in told
+    assert "Order: longest" in told
+    other = "\n".join(lines(under({"limits": {"per_link": {"uplink": 2}, "per_pool": 3}})))
+    assert "3 at a time with disks a pool, 2 at a time on one uplink link" in other

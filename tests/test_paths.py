@@ -165,7 +165,8 @@ def test_unset_parts_are_set_whole(drain: Scenario) -> None:
         (
             "hintng.reserve",
             "hintng: a scenario has no 'hintng'; legal keys are name, about, seed, horizon, "
-            "topology, guests, migration, hinting, operation, failures, settle, tolerance, record; "
+            "topology, guests, operator, migration, hinting, operation, failures, settle, "
+            "tolerance, record; "
             "did you mean 'hinting'?",
         ),
         ("guests[2].count", "guests[2]: guests is a list: [0] to [1]"),

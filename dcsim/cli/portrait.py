@@ -71,6 +71,8 @@ def lines(scenario: spec.Scenario) -> Iterator[str]:
     if isinstance(scenario.operation, Placed):
         yield f"Placement: {scenario.operation.placement}"
     yield f"Limits: {_limits(scenario.operation.limits)}"
+    if scenario.operation.order is not None:
+        yield f"Order: {scenario.operation.order}"
     yield (
         f"Watched until {format_duration(scenario.settle)} after the last migration, "
         f"for {format_duration(scenario.horizon)} at most; record: {scenario.record}"
@@ -258,8 +260,21 @@ def _limits(limits: spec.Limits) -> str:
         "in the cluster": limits.per_cluster,
         "out of a host": limits.per_host_out,
         "into a host": limits.per_host_in,
+        "at a host": limits.per_host,
+        "with disks a pool": limits.per_pool,
+        **{f"on one {own} link": count for own, count in (limits.per_link or {}).items()},
+        **{
+            f"at a host whose link has {format_rate(slots.link)}": slots.most
+            for slots in limits.host_slots or []
+        },
     }
     parts = [f"{count} at a time {where}" for where, count in caps.items() if count is not None]
+    costs = {"a host's": limits.host_cost, "a pool's": limits.pool_cost}
+    parts += [
+        f"{of} {cost.most} units, {cost.live} each and {cost.disk} with its disk"
+        for of, cost in costs.items()
+        if cost is not None
+    ]
     times = {
         "of management before each": limits.control_plane or None,
         "a GiB until given up": limits.completion_timeout_per_gib,

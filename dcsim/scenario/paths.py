@@ -50,7 +50,8 @@ def replace_paths(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
             paths.append((steps(text), value))
         except ValueError as error:
             issues.append(Issue(message=f"{text[:80]!r} {error}"))
-    for path, value in sorted(paths, key=lambda change: len(change[0])):
+    paths.sort(key=lambda change: (change[0] != ("operator",), len(change[0])))
+    for path, value in paths:
         if issue := _set(data, path, copy.deepcopy(value)):
             issues.append(issue)
     if issues:

@@ -142,8 +142,8 @@ def _variants(
     for values in itertools.product(*vary.values()):
         changes = dict(zip(vary, values, strict=True))
         for policy in [None] if policies is None else policies:
-            base = scenario if policy is None else scenario.replace({"hinting": policy})
-            scene = base.replace(changes)
+            own = {} if policy is None else {"hinting": policy}
+            scene = scenario.replace({**own, **changes})
             shown = {path: _plain(value) for path, value in changes.items()}
             told = [f"{path}={value}" for path, value in zip(called, shown.values(), strict=True)]
             name = ", ".join(told if policy is None else [scene.hinting.name, *told])
