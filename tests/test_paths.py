@@ -164,10 +164,9 @@ def test_unset_parts_are_set_whole(drain: Scenario) -> None:
     [
         (
             "hintng.reserve",
-            "hintng: a scenario has no 'hintng'; legal keys are name, about, seed, horizon, "
-            "topology, guests, operator, migration, hinting, operation, failures, settle, "
-            "tolerance, record; "
-            "did you mean 'hinting'?",
+            "hintng: a scenario has no 'hintng'; legal keys are name, about, question, "
+            "seed, horizon, topology, guests, operator, migration, hinting, operation, failures, "
+            "settle, tolerance, record; did you mean 'hinting'?",
         ),
         ("guests[2].count", "guests[2]: guests is a list: [0] to [1]"),
         ("guests.count", "guests.count: guests is a list: [0] to [1]"),
@@ -179,9 +178,9 @@ def test_unset_parts_are_set_whole(drain: Scenario) -> None:
         ("name.a.b", "name.a: name is a value that holds nothing"),
         (
             "topology.uplnk",
-            "topology.uplnk: unknown key 'uplnk'; legal keys are host, storage, goodput, routing, "
-            "latency, host_link, migration_link, weights, kind, leaves, hosts_per_leaf, spines, "
-            "uplink; did you mean 'uplink'?",
+            "topology.uplnk: unknown key 'uplnk'; legal keys are host, hosts, storage, goodput, "
+            "routing, latency, host_link, migration_link, weights, kind, leaves, hosts_per_leaf, "
+            "spines, uplink; did you mean 'uplink'?",
         ),
         ("topology..uplink", "'topology..uplink' is no path; write it like guests[0].count"),
         ("", "'' is no path; write it like guests[0].count"),
