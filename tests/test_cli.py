@@ -355,7 +355,8 @@ def test_list_names_everything_with_a_sentence():
     everything = data("list")
     assert list(everything) == [
         *("topologies", "workloads", "scenarios", "hinting", "hypervisors", "limits"),
-        *("downtime-steps", "operators", "orders", "placements", "metrics", "tables"),
+        *("downtime-steps", "operators", "orders", "balancers", "placements"),
+        *("metrics", "tables"),
     ]
     assert all(item["about"] for items in everything.values() for item in items)
     for kind in library.KINDS:

@@ -16,6 +16,7 @@ from dcsim.records.result import Result
 from dcsim.scenario.spec import Fabric, Scenario
 from dcsim.simulation import run
 from dcsim.units import GiB, MiB
+from tests.test_rebalance import swinging
 from tests.worlds import (
     QUICK,
     Data,
@@ -45,6 +46,7 @@ LABELS = {
     "Workload.about": "tells people what it is",
     "Workload.sources": "tells people where numbers come from",
     "Limits.name": "names the limits for people",
+    "Balancer.name": "names the balancer for people",
     "DowntimeSteps.name": "names the steps for people",
 }
 """Fields that change no table, and why."""
@@ -297,6 +299,32 @@ def divided(**changes: object) -> Data:
 def cold() -> Data:
     """A guest that moves while it is down."""
     return scenario(guest(writer(1e6, 0.1), migratable="cold", because="pinned"))
+
+
+def uneven(**balancer: object) -> Data:
+    """Guests on one of four hosts, that are evened out."""
+    crowd = guest(count=6, memory=0.1 * GiB, name="crowd")
+    hot = guest(writer(400 * 4096.0, 0.001, work=2e-3), memory=0.3 * GiB, name="hot")
+    host = {"cores": 2, "memory": 2.0 * GiB}
+    data = scenario(crowd, hot, topology=leaf_spine(host=host), horizon=60.0)
+    rules = {"threshold": 0.1, "every": 5.0, "moves": 2} | balancer
+    data["operation"] = {"kind": "rebalance", "balancer": rules}
+    return data
+
+
+def to_gather(**changes: object) -> Data:
+    """Guests on each of four hosts, two of which can be switched off; their CPU changes."""
+    load = {"points": [[0.0, 0.2], [20.0, 1.0]]}
+    group = guest(
+        writer(250 * 4096.0, 0.001, work=2e-3), count=8, memory=0.3 * GiB, name="hot", load=load,
+        place={"hosts": "*"},
+    )  # fmt: skip
+    host = {"cores": 2, "memory": 2.0 * GiB}
+    data = scenario(group, topology=leaf_spine(host=host), horizon=60.0)
+    wake = {"above": 0.9, "takes": 2.0}
+    rules = {"kind": "consolidate", "every": 5.0, "power_off": 1.0, "wake": wake}
+    data["operation"] = rules | changes
+    return data
 
 
 def listed(*, columns: bool = False) -> Data:
@@ -621,6 +649,53 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Moves.moves": (listed(), {"operation.moves": listed()["operation"]["moves"][:1]}),
     "Move.guest": (listed(), {"operation.moves.0.guest": "a-1"}),
     "Move.to": (listed(), {"operation.moves.0.to": "rack1/host1"}),
+    **{
+        f"Rebalance.{key}": (uneven(), {f"operation.{key}": value})
+        for key, value in {
+            "name": "nightly", "at": 1.0, "window": 7.0, "limits": {"per_cluster": 1},
+            "hosts": "rack0/*", "balancer": {"threshold": 0.05, "every": 5.0},
+        }.items()
+    },
+    "Rebalance.order": (
+        changed(uneven(), {
+            "operation.limits": {"per_cluster": 1}, "operation.balancer.moves": None,
+            "guests.0.each": {"memory": [0.05 * GiB * n for n in range(1, 7)]},
+        }),
+        {"operation.order": "largest"},
+    ),
+    "Rebalance.kind": (uneven(), {"operation": {"kind": "consolidate"}}),
+    **{
+        f"Balancer.{key}": (uneven(), {f"operation.balancer.{key}": value})
+        for key, value in {
+            "metric": "guests", "measure": "variation", "threshold": 0.3, "target": 0.0,
+            "margin": 0.5, "hold": 2, "every": 7.0, "cooldown": 8.0, "moves": 1,
+            "prefer": "most-even",
+        }.items()
+    },
+    "Balancer.guest_cooldown": (
+        swinging(threshold=0.1), {"operation.balancer.guest_cooldown": 200.0},
+    ),
+    **{
+        f"Consolidate.{key}": (to_gather(), {f"operation.{key}": value})
+        for key, value in {
+            "name": "nightly", "at": 1.0, "window": 0.1, "limits": {"per_cluster": 1},
+            "hosts": "rack0/*", "fill": 0.5, "below": 0.1, "keep": 3, "spare": 0.6, "at_once": 1,
+            "power_off": 2.0, "every": 7.0, "wake": None,
+        }.items()
+    },
+    "Consolidate.order": (
+        changed(to_gather(), {
+            "operation.limits": {"per_cluster": 1},
+            "guests.0.each": {"memory": [0.05 * GiB * n for n in range(1, 9)]},
+        }),
+        {"operation.order": "smallest"},
+    ),
+    "Consolidate.kind": (
+        to_gather(), {"operation": {"kind": "rebalance", "balancer": {"threshold": 0.1}}},
+    ),
+    "Wake.above": (to_gather(), {"operation.wake.above": 1.0}),
+    "Wake.takes": (to_gather(), {"operation.wake.takes": 3.0}),
+    "Host.idle_power_w": (to_gather(), {"topology.host.idle_power_w": 100.0}),
     "MoveColumns.guest": (
         listed(columns=True), {"operation.moves.guest": ["a-0", "a-1"]},
     ),
@@ -846,8 +921,10 @@ def test_labels_change_nothing(name: str) -> None:
         "Workload.sources": {"guests.0.workload.sources": {"hintable": "a guess"}},
         "Limits.name": {"operation.limits.name": "other"},
         "DowntimeSteps.name": {"migration.downtime_steps.name": "other"},
+        "Balancer.name": {"operation.balancer.name": "other"},
     }
     data = climbing() if name.startswith("Downtime") else rich()
+    data = uneven() if name.startswith("Balancer") else data
     assert not differ(data, changed(data, paths[name]))
 
 

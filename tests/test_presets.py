@@ -126,9 +126,10 @@ def test_presets_are_described_in_one_line() -> None:
         ("downtime-steps", presets.downtime_steps_names()),
         ("operators", presets.operator_names()),
         ("orders", presets.order_names()),
+        ("balancers", presets.balancer_names()),
     ]
     texts = [presets.describe(kind, name) for kind, names in tables for name in names]
-    assert len(set(texts)) == len(texts) == 57
+    assert len(set(texts)) == len(texts) == 61
     assert all(20 < len(text) < 200 and "\n" not in text for text in texts)
     with pytest.raises(ValueError, match="unknown limits 'qemu-10'"):
         presets.describe("limits", "qemu-10")

@@ -156,11 +156,12 @@ def test_row_of_a_lost_guest():
 def test_row_of_a_host():
     """Each column has what it is named for."""
     one = thing(
-        "memory_bytes used_bytes peak_bytes moved_out moved_in",
+        "memory_bytes used_bytes peak_bytes moved_out moved_in off_s",
         name="rack0/host1", rack="rack0", cores=64.0, guests={1: None, 2: None},
     )  # fmt: skip
     assert named(HOSTS, host_row(one, guests_before=5)) == {
         "host": "rack0/host1", "rack": "rack0", "cores": 64, "memory_bytes": one.memory_bytes,
         "guests_before": 5, "guests_after": 2, "used_bytes": one.used_bytes,
         "peak_bytes": one.peak_bytes, "moved_out": one.moved_out, "moved_in": one.moved_in,
+        "off_s": one.off_s,
     }  # fmt: skip

@@ -27,7 +27,7 @@ def test_there_are_the_promised_scenarios() -> None:
     """The demonstration and its smaller relatives are there."""
     assert set(NAMES) >= {
         "rack-drain", "two-guests-one-link", "quick-start", "fat-tree-evacuation", "two-sites-move",
-        "mixed-policies", "drain-with-faults",
+        "mixed-policies", "drain-with-faults", "rebalance-day", "consolidation-night",
     }  # fmt: skip
 
 
@@ -106,3 +106,25 @@ def test_moves_between_sites_go_where_they_are_told() -> None:
     assert list(table["guest"]) == ["web-0", "build-0", "batch-0"]
     assert list(table["destination"]) == [f"site1-rack0/host{i}" for i in (0, 1, 0)]
     assert (table["started_s"].iloc[1:].to_numpy() >= table["ended_s"].iloc[:-1].to_numpy()).all()
+
+
+def test_a_day_is_rebalanced_in_two_rounds() -> None:
+    """A few moves when racks change their turns spare most of the work lost to full hosts."""
+    result = ran("rebalance-day")
+    events = result.events
+    assert len(events[events["event"] == "rebalance"]) == 2
+    row = result.operations.iloc[0]
+    assert row["completed"] == row["requested"] == 40
+    still = run(files.load("rebalance-day").replace({"operation.balancer.threshold": 9.0}))
+    assert result.metrics["lost_cpu_s"] < still.metrics["lost_cpu_s"] / 10
+
+
+def test_half_of_the_hosts_are_off_for_a_night() -> None:
+    """Those of the second rack; each for nearly all of the five hours."""
+    result = ran("consolidation-night")
+    off = result.hosts[result.hosts["off_s"] > 0]
+    assert set(off["rack"]) == {"rack1"}
+    assert len(off) == 8
+    assert off["off_s"].min() > 4.9 * 3600
+    row = result.operations.iloc[0]
+    assert row["saved_energy_j"] == 150 * row["off_host_s"]

@@ -179,6 +179,7 @@ def parts(of: type[BaseModel] = Spec) -> list[type[BaseModel]]:
 REQUIRED: dict[str, dict[str, Any]] = {
     "Adapt": {"lost_second": "1GB"},
     "Activity": {"do": "write", "rate": "1MB/s"},
+    "Balancer": {"threshold": "25%"},
     "Compression": {"ratio": 2, "per_page": "10us"},
     "Drain": {"hosts": "*"},
     "Encryption": {"rate": "1GB/s"},
@@ -209,12 +210,14 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "Weibull": {"scale": "1s", "shape": 1},
     "When": {"guest": "web-0", "phase": "after"},
     "MoveColumns": {"guest": ["web-0"], "to": ["rack0/host1"]},
+    "Rebalance": {"balancer": {"threshold": 2}},
     "Rung": {"downtime_limit": "1s", "rounds": 3},
     "Scenario": minimal(),
     "Timetable": {"operations": [{"kind": "drain", "hosts": "rack0/host0"}]},
     "Step": {"select": ["free"], "tell": "balloon"},
     "Cost": {"most": 8},
     "Slots": {"link": "10Gbit/s", "most": 8},
+    "Wake": {"above": "90%", "takes": "3min"},
     "Xbzrle": {"delta": "11B"},
 }
 """What each part cannot do without."""

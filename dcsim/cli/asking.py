@@ -89,6 +89,7 @@ class Kind(StrEnum):
     DOWNTIME_STEPS = "downtime-steps"
     OPERATORS = "operators"
     ORDERS = "orders"
+    BALANCERS = "balancers"
     PLACEMENTS = "placements"
     METRICS = "metrics"
     TABLES = "tables"
@@ -141,6 +142,7 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
         Kind.DOWNTIME_STEPS: ("downtime-steps", presets.downtime_steps_names()),
         Kind.OPERATORS: ("operators", presets.operator_names()),
         Kind.ORDERS: ("orders", presets.order_names()),
+        Kind.BALANCERS: ("balancers", presets.balancer_names()),
     }
     preset, known = names[kind]
     return [

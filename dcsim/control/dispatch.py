@@ -206,6 +206,10 @@ class Dispatcher:
             return True
         return False
 
+    def may_ask(self, guest: Guest) -> bool:
+        """Whether a guest runs, can move live, and nobody has asked for it yet."""
+        return guest.running and guest.profile.migratable == "live" and guest not in self._asked
+
     def _alike(self, request: Request) -> Alike:
         line = request.turn[1] % LINES if self.admission.looks_closer else 0
         return (request.destination, self.placer.alike(request.guest), line)

@@ -249,6 +249,8 @@ class Placer:
         """
         asked = self._asked(guest)
         if wanted is not None:
+            if wanted.off:
+                return f"{wanted.name} is switched off"
             if wanted in self._closed:
                 return f"{wanted.name} takes no guests now"
             lacks = [one.lack(wanted) for one in asked if not one.holds(wanted)]

@@ -40,6 +40,10 @@ class Host:
 
     Attributes
     ----------
+    draining, failed, off
+        Whether it takes no guests; is lost; is switched off, or on its way to that or back.
+    off_s
+        Seconds for which it was off.
     limit_bytes, limit_vcpus
         What all its guests may have together.
     parted
@@ -49,8 +53,8 @@ class Host:
     __slots__ = (
         "_demand", "_roughly", "_threads", "cores", "cpu_factor", "draining", "failed", "flags",
         "guests", "labels", "limit_bytes", "limit_vcpus", "memory_bytes", "moved_in", "moved_out",
-        "name", "node", "parted", "peak_bytes", "rack", "reserved", "used_bytes", "used_vcpus",
-        "whereabouts",
+        "name", "node", "off", "off_s", "parted", "peak_bytes", "rack", "reserved", "used_bytes",
+        "used_vcpus", "whereabouts",
     )  # fmt: skip
 
     def __init__(
@@ -82,7 +86,8 @@ class Host:
         self.used_bytes = self.used_vcpus = 0.0
         self.peak_bytes = 0.0
         self.cpu_factor = 1.0
-        self.draining = self.failed = False
+        self.draining = self.failed = self.off = False
+        self.off_s = 0.0
         self.moved_in = self.moved_out = self.parted = 0
         self._demand: dict[Guest, float] = {}
         self._threads = 0.0
@@ -90,8 +95,8 @@ class Host:
 
     @property
     def free_bytes(self) -> float:
-        """Memory that may be promised and is not; none where the host is lost."""
-        return 0.0 if self.failed else self.limit_bytes - self.used_bytes
+        """Memory that may be promised and is not; none where the host is lost or off."""
+        return 0.0 if self.failed or self.off else self.limit_bytes - self.used_bytes
 
     def label(self, key: str) -> str | None:
         """Return the value of a label, if it has it: each has ``host`` and ``rack``."""
@@ -162,6 +167,15 @@ class Host:
             self._demand[guest] = cores
             self._roughly += cores - before
             self._share_cpu(asking=guest)
+
+    def wanted_by(self, guest: Guest) -> float:
+        """Return the cores that a guest wants."""
+        return self._demand.get(guest, 0.0)
+
+    @property
+    def wanted_cores(self) -> float:
+        """Cores that all guests want, but for rounding."""
+        return max(0.0, self._roughly - self._threads)
 
     def run_threads(self, cores: float) -> None:
         """Start (or, negative, end) migration threads that take so much CPU."""

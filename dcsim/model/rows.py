@@ -165,4 +165,5 @@ def host_row(host: Host, *, guests_before: int) -> Row:
         host.peak_bytes,
         host.moved_out,
         host.moved_in,
+        host.off_s,
     )

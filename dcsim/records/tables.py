@@ -241,6 +241,7 @@ HOSTS = Table(
         ("peak_bytes", "float", "B", "the most that guests and reservations took"),
         ("moved_out", "int", "", "guests that left"),
         ("moved_in", "int", "", "guests that came"),
+        ("off_s", "float", "s", "for how long it was switched off"),
     ),
 )
 
@@ -263,6 +264,10 @@ OPERATIONS = Table(
         ("retries", "int", "", "attempts after the first"),
         ("moved_twice", "int", "", "guests that moved for the second time in it"),
         ("spare_bytes", "float", "B", "memory taken at most on hosts that stayed, beyond before"),
+        ("imbalance_before", "float", "", "of loads when a rebalance began; NaN: it is none"),
+        ("imbalance_after", "float", "", "the same when it ended"),
+        ("off_host_s", "float", "s", "for which it had hosts switched off, all of them together"),
+        ("saved_energy_j", "float", "J", "that idle hosts had taken for so long; NaN: not known"),
     ),
 )
 
@@ -272,7 +277,7 @@ MAINTENANCE = Table(
     _columns(
         ("operation", "text", "", "the operation"),
         ("host", "text", "", "the host"),
-        ("step", "text", "", "drain, ..."),
+        ("step", "text", "", "drain, power off, off, wake, ..."),
         ("from_s", "float", "s", "from this time"),
         ("to_s", "float", "s", "to this time"),
         ("trouble", "text", "", "what went wrong, in words; empty: nothing"),

@@ -42,6 +42,9 @@ class Host(Spec):
     disk_write: Annotated[Rate, Positive] | None = Field(
         default=None, description="the same for copies that come in, and mirrored writes"
     )
+    idle_power_w: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None, description="watts that it takes when it is on and idle; unset: not known"
+    )
     overcommit: Overcommit | None = Field(
         default=None, description="what is promised to guests; unset: all memory, any vCPUs"
     )

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from dcsim.scenario import presets
+from dcsim.scenario.balancer import Balancer, OftenEnough, Wake
 from dcsim.scenario.base import Later, Spec, wrong
 from dcsim.scenario.placements import PlacementName
 from dcsim.scenario.policy import Limits
-from dcsim.scenario.quantities import Count, Duration, Positive, written
-from dcsim.scenario.selection import Selection
+from dcsim.scenario.quantities import Count, Duration, Positive, Share, written
+from dcsim.scenario.selection import Among, Selection
 
 
 class Managed(Spec):
@@ -119,7 +120,63 @@ class Moves(Operation):
         return ("moves", *within)
 
 
-Part = Drain | Moves
+class Rebalance(Operation, Among):
+    """Even out the loads of some hosts, whenever they differ much."""
+
+    kind: Literal["rebalance"] = "rebalance"
+    balancer: Annotated[Balancer, Later()] = Field(
+        description="when it acts, and how: a shipped name, or written out"
+    )
+
+    @property
+    def what(self) -> str:
+        """What it moves, in words."""
+        measure, metric = self.balancer.measure, self.balancer.metric
+        return f"of {self.which} by {measure} of {metric} above {self.balancer.threshold:g}"
+
+
+class Consolidate(Operation, Among):
+    """Let guests move onto fewer of some hosts, and switch off those that are left empty."""
+
+    kind: Literal["consolidate"] = "consolidate"
+    fill: Annotated[Share, Positive] = Field(
+        default=0.8,  # where oVirt's power saving begins to unload a host [D]
+        description="the greatest share of memory and cores of a host, and of all, that is used",
+    )
+    below: Share = Field(
+        default=1.0, description="only hosts of which no greater share is used are emptied"
+    )
+    keep: Count = Field(default=1, ge=1, description="so many hosts stay on, or more")
+    spare: Share = Field(
+        default=0.0, description="share of all memory of the hosts that stay on that stays free"
+    )
+    at_once: Count | None = Field(
+        default=None, ge=1, description="so many hosts at a time; unset: all"
+    )
+    power_off: Duration = Field(default=0.0, description="from empty to off")
+    every: OftenEnough | None = Field(
+        default=None, description="from one look to the next; unset: it looks once"
+    )
+    wake: Annotated[Wake | None, Later()] = Field(
+        default=None, description="switch hosts on again, one a look; unset: they stay off"
+    )
+
+    @property
+    def what(self) -> str:
+        """What it moves, in words."""
+        return f"of {self.which}, filled to {100 * self.fill:g}%"
+
+    @model_validator(mode="after")
+    def _wakes(self) -> Self:
+        if self.wake is not None and self.every is None:
+            raise wrong("means nothing without every: it looks once", "wake")
+        if self.wake is not None and self.wake.above < self.fill:
+            message = f"is less than fill, {self.fill:g}: what is switched off would be woken"
+            raise wrong(message, "wake", "above")
+        return self
+
+
+Part = Drain | Moves | Rebalance | Consolidate
 """An operation that does something itself."""
 
 
@@ -127,7 +184,9 @@ class Timetable(Placed):
     """Several operations, each at its time; they share limits and placement."""
 
     kind: Literal["timetable"] = "timetable"
-    operations: list[Annotated[Drain | Moves, Later()]] = Field(min_length=1, max_length=10_000)
+    operations: list[Annotated[Drain | Moves | Rebalance | Consolidate, Later()]] = Field(
+        min_length=1, max_length=10_000
+    )
 
     @model_validator(mode="after")
     def _shared(self) -> Self:

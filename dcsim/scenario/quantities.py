@@ -74,6 +74,14 @@ def _share(value: Any, _: ValidationInfo) -> float:
     return float(value)
 
 
+def _level(value: Any, _: ValidationInfo) -> float:
+    if isinstance(value, str) and _PERCENTAGE.fullmatch(value):
+        value = float(value[:-1]) / 100
+    if not _is_number(value) or not math.isfinite(value) or value < 0:
+        raise ValueError("must be a number that is not negative, or a percentage such as '25%'")
+    return float(value)
+
+
 def _extent(value: Any, info: ValidationInfo) -> float:
     text_of_size = isinstance(value, str) and not value.endswith("%")
     if not text_of_size and not (_is_number(value) and value > 1):
@@ -153,6 +161,10 @@ Duration = Annotated[float, _Written(read_duration, DURATION_SCHEMA)]
 """Seconds."""
 Share = Annotated[float, _Written(_share, {"anyOf": _SHARES})]
 """A number from 0 to 1."""
+Level = Annotated[
+    float, _Written(_level, {"anyOf": [{"type": "number", "minimum": 0}, _SHARES[1]]})
+]
+"""A number, not negative; a share may be more than 1."""
 Extent = Annotated[
     float,
     _Written(

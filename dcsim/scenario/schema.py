@@ -55,6 +55,7 @@ def schema() -> Schema:
     parts["Workload"] = _named(parts["Workload"], library.names(kind="workloads"))
     parts["Limits"] = _named(parts["Limits"], presets.limits_names())
     parts["DowntimeSteps"] = _named(parts["DowntimeSteps"], presets.downtime_steps_names())
+    parts["Balancer"] = _named(parts["Balancer"], presets.balancer_names())
     del parts["Migration"]["required"]  # what is not given is the hypervisor's
     parts["Migration"]["properties"]["hypervisor"]["examples"] = presets.hypervisor_names()
     migration = parts["Migration"]

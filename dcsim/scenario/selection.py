@@ -68,3 +68,16 @@ class Selection(Spec):
         for key, value in (self.labels or {}).items():
             faults += no_label(cluster, (*path, "labels", key), key, value)
         yield from faults or [Problem(path, f"no host is in all of {self.which}")]
+
+
+class Among(Selection):
+    """Hosts that are meant; all, where nothing is said."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        return self
+
+    @property
+    def which(self) -> str:
+        """Which hosts are meant, in words."""
+        return super().which or "all hosts"

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from dcsim import units
 from dcsim.scenario import presets
+from dcsim.scenario.balancer import Balancer, Wake
 from dcsim.scenario.base import Later, Spec, plain, wrong
 from dcsim.scenario.convergence import (
     AutoConverge,
@@ -63,6 +64,7 @@ from dcsim.scenario.failure import (
 from dcsim.scenario.guests import GuestGroup, Place, Sets
 from dcsim.scenario.hosted import HugePages, LocalDisk
 from dcsim.scenario.operation import (
+    Consolidate,
     Drain,
     Managed,
     Move,
@@ -70,6 +72,7 @@ from dcsim.scenario.operation import (
     Moves,
     Operation,
     Placed,
+    Rebalance,
     Timetable,
     parts,
 )
@@ -85,8 +88,10 @@ __all__ = [
     "Activity",
     "Adapt",
     "AutoConverge",
+    "Balancer",
     "Block",
     "Compression",
+    "Consolidate",
     "Cost",
     "DirtyLimit",
     "Distribution",
@@ -129,6 +134,7 @@ __all__ = [
     "Place",
     "Placed",
     "PostCopy",
+    "Rebalance",
     "Retry",
     "Rung",
     "Scenario",
@@ -146,6 +152,7 @@ __all__ = [
     "TwoHosts",
     "TwoSites",
     "Uniform",
+    "Wake",
     "Weibull",
     "When",
     "Workload",
@@ -194,7 +201,7 @@ class Scenario(Spec):
     )
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
-    operation: Annotated[Drain | Moves | Timetable, Later()]
+    operation: Annotated[Drain | Moves | Rebalance | Consolidate | Timetable, Later()]
     failures: list[Failure] | None = Field(
         default=None, max_length=10_000, description="what fails, when, and for how long"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -204,6 +204,8 @@ class _Run:
         for asked in prepared.operations:
             self.operate(asked)
         self.done = env.all_of([one.done for one in self.operations])
+        if any(one.endless for one in self.operations):
+            env.process(self._close_endless())
         self.cluster = Cluster(world, self.hosts, self.guests, storage, self.dispatcher, detours)
         for failure in prepared.failures:
             env.process(fail(self.cluster, failure))
@@ -266,6 +268,15 @@ class _Run:
             columns=self.recorder.finish(summary),
         )
 
+    def _close_endless(self) -> Generator[simpy.Event]:
+        """Let operations that have no end of their own end with the others, or the horizon."""
+        horizon = self.env.timeout(self.prepared.horizon_s)
+        others = [one.done for one in self.operations if not one.endless]
+        yield self.env.any_of([horizon, self.env.all_of(others)]) if others else horizon
+        for one in self.operations:
+            if one.endless:
+                one.close()
+
     def _end_after(self, delay_s: float) -> None:
         """End the run so much later, unless it ends before."""
         end = self.env.event()
@@ -318,6 +329,8 @@ class _Run:
             self.verify()
         if not self.done.triggered:
             self.dispatcher.cancel("the horizon came first")
+        for one in self.operations:
+            one.leave_off()
         self.dispatcher.record_unsettled()
         for guest in self.guests:
             guest.leave_off()

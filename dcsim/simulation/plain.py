@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from dcsim.control.admission import Caps, Cost
 from dcsim.control.dispatch import Management
-from dcsim.control.operations import OperationPlan
+from dcsim.control.operations import Balancer, Consolidator, OperationPlan
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.distribution import Distribution
@@ -160,16 +160,52 @@ def management_of(operation: spec.Managed, *, goodput: float) -> Management:
     )
 
 
-def operations_of(operation: Part | spec.Timetable, cluster: Cluster) -> Iterator[OperationPlan]:
+def operations_of(
+    operation: Part | spec.Timetable, host: spec.Host, cluster: Cluster
+) -> Iterator[OperationPlan]:
     """Yield operations as control has them, hosts by their places."""
     hosts = {name: i for i, name in enumerate(cluster.plans)}
     for _, part in parts(operation):
         plan = OperationPlan(part.kind, part.called, part.at, limit(part.window))
         if isinstance(part, spec.Moves):
             yield plan._replace(moves=tuple((guest, hosts[to]) for guest, to in part.pairs))
+            continue
+        plan = plan._replace(
+            about=part.which, hosts=tuple(hosts[name] for name in part.selected(cluster))
+        )
+        if isinstance(part, spec.Rebalance):
+            yield plan._replace(own=_balancer(part.balancer))
+        elif isinstance(part, spec.Consolidate):
+            yield plan._replace(at_once=limit(part.at_once), own=_consolidator(part, host))
         else:
-            yield plan._replace(
-                about=part.which,
-                hosts=tuple(hosts[name] for name in part.selected(cluster)),
-                at_once=limit(part.at_once),
-            )
+            yield plan._replace(at_once=limit(part.at_once))
+
+
+def _balancer(rules: spec.Balancer) -> Balancer:
+    return Balancer(
+        metric=rules.metric,
+        measure=rules.measure,
+        threshold=rules.threshold,
+        target=rules.threshold if rules.target is None else rules.target,
+        margin=rules.margin,
+        hold=rules.hold,
+        every_s=rules.every,
+        cooldown_s=rules.cooldown,
+        guest_cooldown_s=rules.guest_cooldown,
+        moves=limit(rules.moves),
+        per_byte=rules.prefer == "most-even-per-byte",
+    )
+
+
+def _consolidator(rules: spec.Consolidate, host: spec.Host) -> Consolidator:
+    return Consolidator(
+        fill=rules.fill,
+        below=rules.below,
+        keep=rules.keep,
+        spare=rules.spare,
+        power_off_s=rules.power_off,
+        every_s=limit(rules.every),
+        wake_above=math.inf if rules.wake is None else rules.wake.above,
+        wake_s=0.0 if rules.wake is None else rules.wake.takes,
+        idle_power_w=math.nan if host.idle_power_w is None else host.idle_power_w,
+    )

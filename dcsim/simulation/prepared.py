@@ -161,7 +161,7 @@ class Preparation:
                 for group in scenario.guests
             },
             "management": management_of(scenario.operation, goodput=scenario.topology.goodput),
-            "operations": tuple(operations_of(scenario.operation, cluster)),
+            "operations": tuple(operations_of(scenario.operation, scenario.topology.host, cluster)),
             "failures": tuple(failures_of(scenario.failures or [], network)),
             "horizon_s": scenario.horizon,
             "settle_s": scenario.settle,

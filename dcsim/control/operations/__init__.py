@@ -1,11 +1,15 @@
 """What is done to the cluster: a kind of operation a module."""
 
 from dcsim.control.dispatch import Dispatcher
+from dcsim.control.operations.consolidation import Consolidation, Consolidator
 from dcsim.control.operations.drain import Drain
 from dcsim.control.operations.moves import Moves
 from dcsim.control.operations.operation import Operation, OperationPlan
+from dcsim.control.operations.rebalance import Balancer, Rebalance
 
-KINDS: dict[str, type[Operation]] = {kind.kind: kind for kind in (Drain, Moves)}
+KINDS: dict[str, type[Operation]] = {
+    kind.kind: kind for kind in (Drain, Moves, Rebalance, Consolidation)
+}
 
 
 def operation(dispatcher: Dispatcher, plan: OperationPlan) -> Operation:
@@ -13,4 +17,4 @@ def operation(dispatcher: Dispatcher, plan: OperationPlan) -> Operation:
     return KINDS[plan.kind](dispatcher, plan)
 
 
-__all__ = ["KINDS", "Operation", "OperationPlan", "operation"]
+__all__ = ["KINDS", "Balancer", "Consolidator", "Operation", "OperationPlan", "operation"]

@@ -37,6 +37,8 @@ class OperationPlan(NamedTuple):
         Pairs of a guest's name and a host's place, where it lists them.
     at_once
         How many hosts at a time; infinite: all.
+    own
+        What only its kind has: a plan of the kind's own.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class OperationPlan(NamedTuple):
     hosts: tuple[int, ...] = ()
     moves: tuple[tuple[str, int], ...] = ()
     at_once: float = math.inf
+    own: object = None
 
 
 class Operation(ABC):
@@ -70,8 +73,14 @@ class Operation(ABC):
         Memory that its guests take on hosts that stay, now and at most.
     over, why_over
         Whether nothing starts any more, as its window has passed; in words.
+    closed
+        Fires when no part of it starts any more.
     ended_s, done
         When it ended; fires then.
+    imbalance_before, imbalance_after
+        Of loads, when it began and when it ended; NaN where it is not about that.
+    off_host_s, saved_energy_j
+        Seconds for which it had hosts switched off; what that saved, NaN where it is not known.
     """
 
     kind: ClassVar[str]
@@ -83,6 +92,7 @@ class Operation(ABC):
         self.plan = plan
         self.name = plan.name
         self.hosts = [dispatcher.hosts[place] for place in plan.hosts]
+        self.closed = self.env.event()
         self.done = self.env.event()
         self.over = False
         self.why_over = ""
@@ -91,7 +101,18 @@ class Operation(ABC):
         self.requested = self.completed = self.completed_cold = 0
         self.retries = self.moved_twice = 0
         self._steps: dict[Host, tuple[str, float]] = {}
-        self.taken_bytes = self.spare_bytes = 0.0
+        self.taken_bytes = self.spare_bytes = self.off_host_s = 0.0
+        self.imbalance_before = self.imbalance_after = self.saved_energy_j = math.nan
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on as long as it may."""
+        return False
+
+    @property
+    def endless(self) -> bool:
+        """Whether it goes on until all else is done."""
+        return self.lasts and self.plan.window_s == math.inf
 
     def run(self) -> Generator[simpy.Event]:
         """Wait for its time, and do what it is to do."""
@@ -108,6 +129,14 @@ class Operation(ABC):
     def act(self) -> Generator[simpy.Event]:
         """Do it, from its start to its end."""
 
+    def close(self) -> None:
+        """Let no further part of it start."""
+        if not self.closed.triggered:
+            self.closed.succeed()
+
+    def leave_off(self) -> None:  # noqa: B027 - most have nothing to note
+        """Note how things stand, as the run ends."""
+
     def _watch_window(self) -> Generator[simpy.Event]:
         """When the window has passed, let nothing start any more."""
         yield self.env.timeout(self.plan.window_s)
@@ -115,6 +144,7 @@ class Operation(ABC):
             window = f"the window of {format_duration(self.plan.window_s)}"
             self.over, self.why_over = True, f"{window} was over before it could start"
             self.world.event("window", self.name, f"{window} is over")
+            self.close()
             self.dispatcher.withdraw(
                 lambda request: request.batch.operation is self, "cancelled", self.why_over
             )
@@ -234,4 +264,8 @@ class Operation(ABC):
             self.retries,
             self.moved_twice,
             self.spare_bytes,
+            self.imbalance_before,
+            self.imbalance_after,
+            self.off_host_s,
+            self.saved_energy_j,
         )

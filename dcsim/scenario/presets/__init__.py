@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from typing import Final, Literal
 
+from dcsim.scenario.presets.balancers import BALANCERS, balancer_names, resolve_balancer
 from dcsim.scenario.presets.downtime import (
     DOWNTIME_STEPS,
     downtime_steps_names,
@@ -34,6 +35,7 @@ from dcsim.scenario.presets.orders import ORDERS, order_names, resolve_order
 from dcsim.scenario.presets.steps import check_step
 
 __all__ = [
+    "BALANCERS",
     "DEFAULT_HYPERVISOR",
     "DOWNTIME_STEPS",
     "HINTING",
@@ -43,6 +45,7 @@ __all__ = [
     "ORDERS",
     "Kind",
     "Preset",
+    "balancer_names",
     "check_step",
     "describe",
     "downtime_steps_names",
@@ -51,6 +54,7 @@ __all__ = [
     "limits_names",
     "operator_names",
     "order_names",
+    "resolve_balancer",
     "resolve_downtime_steps",
     "resolve_hinting",
     "resolve_limits",
@@ -60,7 +64,9 @@ __all__ = [
     "with_operator",
 ]
 
-Kind = Literal["hinting", "hypervisors", "limits", "downtime-steps", "operators", "orders"]
+Kind = Literal[
+    "hinting", "hypervisors", "limits", "downtime-steps", "operators", "orders", "balancers"
+]
 _TABLES: Final[dict[str, dict[str, Preset]]] = {
     "hinting": HINTING,
     "hypervisors": HYPERVISORS,
@@ -68,6 +74,7 @@ _TABLES: Final[dict[str, dict[str, Preset]]] = {
     "downtime-steps": DOWNTIME_STEPS,
     "operators": OPERATORS,
     "orders": ORDERS,
+    "balancers": BALANCERS,
 }
 
 
