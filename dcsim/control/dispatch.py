@@ -347,7 +347,7 @@ class Dispatcher:
                     continue
                 found = self.placer.swap(request.guest, source, self._may_give_way)
                 if found is not None:
-                    other, host, there = found
+                    other, _, there = found
                     self._helped.add(request.guest)
                     self._gave_way.add(other)
                     self.world.event("swap", other.name, "makes room for", request.guest.name)
