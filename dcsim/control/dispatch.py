@@ -6,6 +6,7 @@ ends, the queues that its end can help are looked at again. All operations of a 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
@@ -136,6 +137,17 @@ class Dispatcher:
         following = sum(map(len, self._followers.values()))
         under_way = sum(not migration.outcome for migration in self.migrations)
         return queued + following + under_way + self.waiting
+
+    @functools.cached_property
+    def one_way_out(self) -> bool:
+        """Whether each host has one link only that migrations leave it by."""
+        routes = self.world.routes
+        tails = [
+            tail
+            for link, tail in enumerate(routes.network.tails)
+            if link not in routes.failed and tail in routes.network.hosts
+        ]
+        return len(tails) == len(set(tails))
 
     # ------------------------------------------------------------------ hosts
 
@@ -575,11 +587,12 @@ class _CloserLook:
         self._dispatcher = dispatcher
         self._request = request
         self._closed: set[str] = set()
+        self._stuck = False
         self.reasons: dict[Hashable, None] = {}
 
     def accepts(self, host: Host) -> bool:
         """Whether nothing holds the guest up on its way to a host."""
-        if host.rack in self._closed:
+        if self._stuck or host.rack in self._closed:
             return False
         path, forecast = self._dispatcher.way(self._request, host)
         held = self._dispatcher.admission.held_by(
@@ -588,6 +601,9 @@ class _CloserLook:
         if held is None:
             return True
         self.reasons[held] = None
+        self._stuck = held.what == "leave" or (
+            held.what == "link" and held.which == path.links[0] and self._dispatcher.one_way_out
+        )
         if held.what == "link" and held.which != path.links[-1]:
             self._closed.add(host.rack)
         return False
