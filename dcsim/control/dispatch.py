@@ -139,15 +139,13 @@ class Dispatcher:
         return queued + following + under_way + self.waiting
 
     @functools.cached_property
-    def one_way_out(self) -> bool:
-        """Whether each host has one link only that migrations leave it by."""
-        routes = self.world.routes
-        tails = [
-            tail
-            for link, tail in enumerate(routes.network.tails)
-            if link not in routes.failed and tail in routes.network.hosts
-        ]
-        return len(tails) == len(set(tails))
+    def _links_out(self) -> dict[int, Reason]:
+        """The link that migrations leave each host by, where it has no other."""
+        routes, out = self.world.routes, dict[int, list[int]]()
+        for link, tail in enumerate(routes.network.tails):
+            if link not in routes.failed:
+                out.setdefault(tail, []).append(link)
+        return {tail: Reason("link", own[0]) for tail, own in out.items() if len(own) == 1}
 
     # ------------------------------------------------------------------ hosts
 
@@ -406,6 +404,10 @@ class Dispatcher:
         """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
         guest, source, wanted = request.guest, request.source, request.destination
         closer = _CloserLook(self, request) if self.admission.looks_closer else None
+        if closer is not None and guest.profile.migratable == "live":
+            way_out = self._links_out.get(source.node)
+            if way_out is not None and not self.admission.lifted(way_out):
+                return None, [way_out]  # wherever it would go
         if wanted is None:
             accepts = None if closer is None else closer.accepts
             found = self.placer.find(guest, source, accepts)
@@ -587,12 +589,11 @@ class _CloserLook:
         self._dispatcher = dispatcher
         self._request = request
         self._closed: set[str] = set()
-        self._stuck = False
         self.reasons: dict[Hashable, None] = {}
 
     def accepts(self, host: Host) -> bool:
         """Whether nothing holds the guest up on its way to a host."""
-        if self._stuck or host.rack in self._closed:
+        if host.rack in self._closed:
             return False
         path, forecast = self._dispatcher.way(self._request, host)
         held = self._dispatcher.admission.held_by(
@@ -601,9 +602,6 @@ class _CloserLook:
         if held is None:
             return True
         self.reasons[held] = None
-        self._stuck = held.what == "leave" or (
-            held.what == "link" and held.which == path.links[0] and self._dispatcher.one_way_out
-        )
         if held.what == "link" and held.which != path.links[-1]:
             self._closed.add(host.rack)
         return False
