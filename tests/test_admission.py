@@ -177,10 +177,9 @@ def test_a_flow_that_is_split_loads_each_link_with_its_share() -> None:
     admission = Admission(capacity=[100.0, 100.0], by_room=True)
     half = {"shares": (0.5, 0.5)}
     admission.enter(MOVER, a, b, (0, 1), 120.0, **half)
-    forecast = Forecast(1.0, 1.0, 120.0, 0.0, 0.0, True, 120.0)
-    assert admission.held_by(Mover(a), b, (0, 1), forecast, **half) is None
+    assert admission.held_by(Mover(a), b, (0, 1), 120.0) is None
     admission.enter(MOVER, a, b, (0, 1), 120.0, **half)
-    assert admission.held_by(Mover(a), b, (0, 1), forecast, **half) == Reason("link", 0)
+    assert admission.held_by(Mover(a), b, (0, 1), 120.0) == Reason("link", 0)
 
 
 MOVES = st.lists(
@@ -196,12 +195,11 @@ def test_what_has_ended_holds_up_nobody(moves: list[tuple[int, int, bool, int]])
         per_cluster=6, per_host=3, link_caps={0: 2, 1: 1}, by_room=True, capacity=[1.0] * 6,
         host_costs=(Cost(8.0, 1.0, 4.0),), pool_costs=(Cost(2.0, live=0.0), Cost(16.0, 1.0, 8.0)),
     )  # fmt: skip
-    forecast = Forecast(1.0, 1.0, 0.3, 0.0, 0.0, True, 0.3)
     inside = []
     for source, to, disk, link in moves:
         a, b, mover = places[source], places[to], Mover(places[source], disk)
         held = a is b or not (admission.open and admission.may_enter(b))
-        if held or admission.held_by(mover, b, (link,), forecast) is not None:
+        if held or admission.held_by(mover, b, (link,), 0.3) is not None:
             if inside:
                 admission.leave(*inside.pop(link % len(inside)))
         else:
@@ -222,7 +220,7 @@ def test_what_has_ended_holds_up_nobody(moves: list[tuple[int, int, bool, int]])
         assert admission.may_enter(a)
         for b in places:
             for disk in (False, True):
-                assert admission.held_by(Mover(a, disk), b, range(6), forecast) is None
+                assert admission.held_by(Mover(a, disk), b, range(6), 0.3) is None
 
 
 # --------------------------------------------------------------------------- kept by operations

@@ -19,7 +19,6 @@ from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 
 if TYPE_CHECKING:
-    from dcsim.control.prediction import Forecast
     from dcsim.scenario.topology import Network
 
 FULL = 0.95
@@ -199,9 +198,7 @@ class Admission:
         mover: Mover,
         destination: Host,
         links: Sequence[int],
-        forecast: Forecast | None = None,
-        *,
-        shares: Sequence[float] | None = None,
+        load: float = 0.0,
     ) -> Reason | None:
         """Return what holds up a guest that may leave and that its destination takes.
 
@@ -211,10 +208,10 @@ class Admission:
             Who is to move.
         destination
             Where to.
-        links, shares
-            Of its way, as `Path` has them.
-        forecast
-            What it is expected to take; needed where it starts only if its way has room.
+        links
+            Of its way.
+        load
+            Bytes per second that it is expected to load its way with.
 
         Returns
         -------
@@ -226,7 +223,7 @@ class Admission:
         for reason, cost in self._costs(mover, mover.source, destination):
             if self._spent.get((reason, cost), 0.0) + cost.of(mover) > cost.most:
                 return reason
-        loads = self.by_room and forecast is not None and forecast.load_bytes_per_s > 0
+        loads = self.by_room and load > 0
         for link in links:
             use = self._links.get(link)
             if use is not None and not self._takes_more(link, use, loads=loads):

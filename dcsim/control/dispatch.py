@@ -6,7 +6,6 @@ ends, the queues that its end can help are looked at again. All operations of a 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
@@ -23,11 +22,11 @@ from dcsim.control.order import ORDERS
 from dcsim.control.placement import Placer
 from dcsim.control.prediction import Forecast, Predictor
 from dcsim.control.waiting import Alike, HeldUp, Queue, Request, Turn
+from dcsim.control.ways import Way, Ways
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.migration import Migration, World
 from dcsim.model.patience import Patience
-from dcsim.model.routing import NO_PATH, Path
 from dcsim.model.stream import Settings
 from dcsim.scenario.topology import Network
 from dcsim.units import format_duration
@@ -115,7 +114,8 @@ class Dispatcher:
         )
         self.requested = self.ended = self.waiting = self.promised = 0
         self.migrations: dict[Migration, Request] = {}
-        self._ways: dict[Migration, tuple[Path, float]] = {}
+        self._ways = Ways(world, self.admission, self.predictor, self.patience)
+        self._taken: dict[Migration, Way] = {}
         self.rank = order.rank
         self._queues: dict[Host, Queue] = defaultdict(Queue)
         self._held_up = HeldUp()
@@ -137,15 +137,6 @@ class Dispatcher:
         following = sum(map(len, self._followers.values()))
         under_way = sum(not migration.outcome for migration in self.migrations)
         return queued + following + under_way + self.waiting
-
-    @functools.cached_property
-    def _links_out(self) -> dict[int, Reason]:
-        """The link that migrations leave each host by, where it has no other."""
-        routes, out = self.world.routes, dict[int, list[int]]()
-        for link, tail in enumerate(routes.network.tails):
-            if link not in routes.failed:
-                out.setdefault(tail, []).append(link)
-        return {tail: Reason("link", own[0]) for tail, own in out.items() if len(own) == 1}
 
     # ------------------------------------------------------------------ hosts
 
@@ -221,7 +212,7 @@ class Dispatcher:
         return guest.running and guest.profile.migratable == "live" and guest not in self._asked
 
     def _alike(self, request: Request) -> Alike:
-        line = request.turn[1] % LINES if self.admission.looks_closer else 0
+        line = request.turn[1] % LINES if self._ways.matter else 0
         return (request.destination, self.placer.alike(request.guest), line)
 
     def forecast(self, request: Request) -> Forecast:
@@ -335,7 +326,7 @@ class Dispatcher:
                 self._held_up.hold(source, self._queues[source].held_by, self._turn(source))
         else:
             for reason, source, turn in in_vain:
-                anew = reason is THE_CLUSTER or self.admission.looks_closer
+                anew = reason is THE_CLUSTER or self._ways.matter
                 again = self._queues[source].held_by if anew else [reason]
                 self._held_up.hold(source, again, turn)
         for _, source in sorted(turns):
@@ -403,41 +394,27 @@ class Dispatcher:
     def find(self, request: Request) -> tuple[Host | None, Collection[Hashable]]:
         """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
         guest, source, wanted = request.guest, request.source, request.destination
-        closer = _CloserLook(self, request) if self.admission.looks_closer else None
-        if closer is not None and guest.profile.migratable == "live":
-            way_out = self._links_out.get(source.node)
-            if way_out is not None and not self.admission.lifted(way_out):
-                return None, [way_out]  # wherever it would go
+        look = None
+        if self._ways.matter:
+            if (shut := self._ways.shut(request)) is not None:
+                return None, [shut]
+            look = self._ways.look(request)
         if wanted is None:
-            accepts = None if closer is None else closer.accepts
-            found = self.placer.find(guest, source, accepts)
-            return found, [ANY_ROOM, *closer.reasons] if closer else [ANY_ROOM]
+            found = self.placer.find(guest, source, None if look is None else look.accepts)
+            return found, [ANY_ROOM] if look is None else [ANY_ROOM, *look.reasons]
         if not self.placer.fits(guest, wanted):
             return None, [wanted] if guest.terms is None else [wanted, ANY_ROOM]
-        if closer is None or closer.accepts(wanted):
+        if look is None or look.accepts(wanted):
             return wanted, ()
-        return None, closer.reasons
-
-    def way(self, request: Request, destination: Host) -> tuple[Path, Forecast | None]:
-        """Return the way that the guest's memory takes, and what is expected of its migration."""
-        guest, forecast = request.guest, None
-        if guest.profile.migratable != "live":
-            return NO_PATH, None
-        if self.admission.by_room:
-            forecast = self.predictor.forecast(guest, self.patience, destination=destination)
-        path = self.world.path(request.source, destination, guest.name, "migration")
-        return path, forecast
+        return None, look.reasons
 
     def start(self, request: Request, destination: Host) -> Migration:
         """Reserve the memory and begin."""
         guest, batch = request.guest, request.batch
         destination.reserve(guest)
-        path, load = NO_PATH, 0.0
-        if self.admission.looks_closer:
-            path, forecast = self.way(request, destination)
-            load = 0.0 if forecast is None else forecast.load_bytes_per_s
+        way = self._ways.way(request, destination)
         self.admission.enter(
-            request, request.source, destination, path.links, load, shares=path.shares
+            request, request.source, destination, way.path.links, way.load, shares=way.path.shares
         )
         self.placer.note(destination)
         if self.admission.counts_both:
@@ -454,7 +431,7 @@ class Dispatcher:
             after=self._cause,
         )
         self.migrations[migration] = request
-        self._ways[migration] = path, load
+        self._taken[migration] = way
         batch.operation.note_start(migration)
         self.world.event("started", guest.name, request.source.name, "to", destination.name)
         return migration
@@ -484,7 +461,7 @@ class Dispatcher:
     def end(self, migration: Migration) -> list[Migration]:
         """Count a migration out; return those that its end lets start."""
         request = self.migrations[migration]
-        path, load = self._ways.pop(migration)
+        path, load = self._taken.pop(migration)
         ends = (request, migration.source, migration.destination, path.links)
         self.admission.leave(*ends, load, shares=path.shares)
         request.batch.operation.note_end(migration)
@@ -577,34 +554,6 @@ class Dispatcher:
         for queue in self._queues.values():
             for request in queue:
                 self.refuse(request, "cancelled", f"{reason} before it could start")
-
-
-class _CloserLook:
-    """What holds up one guest on its ways to hosts that would take it.
-
-    A link that is full closes the way to all hosts of a rack, unless it is that of one host.
-    """
-
-    def __init__(self, dispatcher: Dispatcher, request: Request) -> None:
-        self._dispatcher = dispatcher
-        self._request = request
-        self._closed: set[str] = set()
-        self.reasons: dict[Hashable, None] = {}
-
-    def accepts(self, host: Host) -> bool:
-        """Whether nothing holds the guest up on its way to a host."""
-        if host.rack in self._closed:
-            return False
-        path, forecast = self._dispatcher.way(self._request, host)
-        held = self._dispatcher.admission.held_by(
-            self._request, host, path.links, forecast, shares=path.shares
-        )
-        if held is None:
-            return True
-        self.reasons[held] = None
-        if held.what == "link" and held.which != path.links[-1]:
-            self._closed.add(host.rack)
-        return False
 
 
 _NOTHING_SENT = (
