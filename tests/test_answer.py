@@ -55,11 +55,13 @@ def moves(*rows):
             f"How long does it take to empty r/*, {NOTICE}",
         ),
         ({"kind": "moves"}, f"How long does it take to move these guests, {NOTICE}"),
-        ({"kind": "rebalance", "window": 5.0}, "Is the rebalance done within 5 s?"),
+        ({"kind": "other", "window": 5.0}, "Is the other done within 5 s?"),
+        ({"kind": "other", "hosts": ["a"]}, f"How long does it take for the other, {NOTICE}"),
         (
-            {"kind": "rebalance", "hosts": ["a"]},
-            f"How long does it take for the rebalance, {NOTICE}",
+            {"kind": "rebalance", "window": 5.0},
+            f"How even are hosts kept, by how many moves, {NOTICE}",
         ),
+        ({"kind": "consolidate"}, f"How many hosts can be off, for how long, {NOTICE}"),
         (
             {"kind": "timetable", "operations": [{}, {}]},
             f"How long does each of these 2 operations take, {NOTICE}",
@@ -228,3 +230,25 @@ def test_several_operations_are_told_by_name():
     assert [line.partition(":")[0] for line in in_words(found)] == ["drain", "second"]
     assert list(in_words(found[:1])) == ["Done in 4 h 12 min."]
     assert answers({}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (
+            {"kind": "rebalance", "imbalance_before": 0.25, "imbalance_after": 0.125},
+            "40 moves in all; the imbalance was 0.25 at first and 0.125 in the end.",
+        ),
+        (
+            {"kind": "consolidate", "off_host_s": 7200.0, "saved_energy_j": 3.6e6},
+            "8 of 16 hosts could be off, for 2 h together, which saved 1 kWh.",
+        ),
+        (
+            {"kind": "consolidate", "off_host_s": 7200.0, "saved_energy_j": math.nan},
+            "8 of 16 hosts could be off, for 2 h together.",
+        ),
+    ],
+)
+def test_what_goes_on_as_long_as_it_may_meets_no_limit(row, verdict):
+    answer = told(**row, completed=40, hosts=16, hosts_done=8, window_s=60.0)
+    assert (answer.verdict, answer.met) == (verdict, None)

@@ -663,6 +663,11 @@ CASES: dict[str, tuple[Data, Data]] = {
         }),
         {"operation.order": "largest"},
     ),
+    **{
+        f"{kind}.{key}": (changed(data, {"operation.hosts": "*"}), {f"operation.{key}": value})
+        for kind, data in (("Rebalance", uneven()), ("Consolidate", to_gather()))
+        for key, value in {"racks": ["rack0"], "labels": {"rack": "rack0"}}.items()
+    },
     "Rebalance.kind": (uneven(), {"operation": {"kind": "consolidate"}}),
     **{
         f"Balancer.{key}": (uneven(), {f"operation.balancer.{key}": value})

@@ -20,6 +20,11 @@ Row = Mapping[str, Any]
 _STEPS: Final = ((86400.0, "d", 3600.0, "h"), (3600.0, "h", 60.0, "min"), (60.0, "min", 1.0, "s"))
 _MOVING: Final = frozenset((*MIGRATION_KINDS, *DISK_KINDS, "prefetch"))
 _MOST_NAMES: Final = 3
+_LASTING: Final = {
+    "rebalance": "How even are hosts kept, by how many moves, and which guests notice?",
+    "consolidate": "How many hosts can be off, for how long, and which guests notice?",
+}
+"""What operations are asked that go on as long as they may."""
 
 
 class Answer(NamedTuple):
@@ -84,6 +89,8 @@ def question(scenario: Mapping[str, Any]) -> str:
         count = len(operation["operations"])
         return f"How long does each of these {count} operations take, and which guests notice?"
     kind = str(operation.get("kind", "operation"))
+    if kind in _LASTING:
+        return _LASTING[kind]
     hosts = operation["hosts"] if isinstance(operation.get("hosts"), str) else "these hosts"
     limit = operation.get("window") or operation.get("deadline")
     if limit:
@@ -139,6 +146,8 @@ def _answer(row: Row, columns: Columns, scenario: Mapping[str, Any]) -> Answer:
 
 def _verdict(row: Row, scenario: Mapping[str, Any]) -> tuple[str, bool | None]:
     """Return the sentence that answers what is asked, and whether a limit of time was met."""
+    if row["kind"] in _LASTING:
+        return (_evened if row["kind"] == "rebalance" else _switched_off)(row), None
     took, limit = row["makespan_s"], _limit(row)
     if not math.isnan(row.get("deadline_s", math.nan)):
         return _evacuated(row)
@@ -156,6 +165,21 @@ def _verdict(row: Row, scenario: Mapping[str, Any]) -> tuple[str, bool | None]:
     if left or math.isnan(took):
         return f"No: the window of {clock(limit)} was enough for {_done(row)}.", False
     return f"No: it took {clock(took)}, {clock(took - limit)} more than the window.", False
+
+
+def _evened(row: Row) -> str:
+    """Answer for a rebalance: how uneven loads were, and are."""
+    moves = _so_many(row["completed"], "move")
+    before, after = row["imbalance_before"], row["imbalance_after"]
+    return f"{moves} in all; the imbalance was {before:.3g} at first and {after:.3g} in the end."
+
+
+def _switched_off(row: Row) -> str:
+    """Answer for a consolidation: how many hosts were off, and what that saved."""
+    hosts = f"{_count(row['hosts_done'])} of {_so_many(row['hosts'], 'host')} could be off"
+    saved = row["saved_energy_j"] / 3.6e6
+    energy = "" if math.isnan(saved) else f", which saved {saved:.3g} kWh"
+    return f"{hosts}, for {clock(row['off_host_s'])} together{energy}."
 
 
 def _evacuated(row: Row) -> tuple[str, bool]:

@@ -78,7 +78,7 @@ from dcsim.scenario.operation import (
 )
 from dcsim.scenario.policy import Adapt, Cost, Hinting, Limits, Migration, Slots, Step
 from dcsim.scenario.quantities import Count, Duration, Positive, written
-from dcsim.scenario.selection import Selection
+from dcsim.scenario.selection import Among, Selection
 from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
 from dcsim.scenario.workload import Activity, Load, Makeup, Pattern, Workload
 
@@ -87,6 +87,7 @@ __all__ = [
     "Abort",
     "Activity",
     "Adapt",
+    "Among",
     "AutoConverge",
     "Balancer",
     "Block",

@@ -57,6 +57,7 @@ class Consolidation(Operation):
         self.rules = plan.own
         self.saved_energy_j = 0.0 * self.rules.idle_power_w
         self._off: list[Host] = []
+        self._emptied: set[Host] = set()
 
     @property
     def lasts(self) -> bool:
@@ -117,6 +118,8 @@ class Consolidation(Operation):
         if left or host.failed:
             self.dispatcher.reopen(host)
             return
+        self._emptied.add(host)
+        self.hosts_done = len(self._emptied)
         host.off = True
         self.begin(host, "power off")
         yield self.env.timeout(self.rules.power_off_s)
