@@ -241,11 +241,11 @@ def test_several_operations_are_told_by_name():
         ),
         (
             {"kind": "consolidate", "off_host_s": 7200.0, "saved_energy_j": 3.6e6},
-            "8 of 16 hosts could be off, for 2 h together, which saved 1 kWh.",
+            "8 of 16 hosts could be off, for 2 host-hours in all, which saved 1 kWh.",
         ),
         (
             {"kind": "consolidate", "off_host_s": 7200.0, "saved_energy_j": math.nan},
-            "8 of 16 hosts could be off, for 2 h together.",
+            "8 of 16 hosts could be off, for 2 host-hours in all.",
         ),
     ],
 )

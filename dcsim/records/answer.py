@@ -179,7 +179,7 @@ def _switched_off(row: Row) -> str:
     hosts = f"{_count(row['hosts_done'])} of {_so_many(row['hosts'], 'host')} could be off"
     saved = row["saved_energy_j"] / 3.6e6
     energy = "" if math.isnan(saved) else f", which saved {saved:.3g} kWh"
-    return f"{hosts}, for {clock(row['off_host_s'])} together{energy}."
+    return f"{hosts}, for {row['off_host_s'] / 3600:.3g} host-hours in all{energy}."
 
 
 def _evacuated(row: Row) -> tuple[str, bool]:
