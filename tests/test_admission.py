@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dcsim.control.admission import SHARED, Admission, Cost, Reason
-from dcsim.control.prediction import Forecast
 from dcsim.model.host import Host
 from dcsim.scenario import presets
 from dcsim.scenario.spec import Limits
@@ -158,17 +157,14 @@ def test_a_way_has_room_until_it_is_full() -> None:
     a, b, _ = hosts(3)
     admission = Admission(capacity=[100.0, 1000.0], by_room=True)
 
-    def one(load: float) -> Forecast:
-        return Forecast(1.0, 1.0, load, 0.0, 0.0, True, load)
-
-    assert admission.held_by(Mover(a), b, (0, 1), one(500.0)) is None
+    assert admission.held_by(Mover(a), b, (0, 1), 500.0) is None
     for load in (60.0, 60.0):
-        assert admission.held_by(Mover(a), b, (0, 1), one(load)) is None
+        assert admission.held_by(Mover(a), b, (0, 1), load) is None
         admission.enter(MOVER, a, b, (0, 1), load)
-    assert admission.held_by(Mover(a), b, (0, 1), one(1.0)) == Reason("link", 0)
-    assert admission.held_by(Mover(a), b, (0, 1), one(0.0)) is None
+    assert admission.held_by(Mover(a), b, (0, 1), 1.0) == Reason("link", 0)
+    assert admission.held_by(Mover(a), b, (0, 1), 0.0) is None
     admission.leave(MOVER, a, b, (0, 1), 60.0)
-    assert admission.held_by(Mover(a), b, (0, 1), one(1.0)) is None
+    assert admission.held_by(Mover(a), b, (0, 1), 1.0) is None
 
 
 def test_a_flow_that_is_split_loads_each_link_with_its_share() -> None:

@@ -25,6 +25,9 @@ __all__ = ["PLACEMENTS", "Placement", "Placer", "register"]
 Placement = Callable[[Room, Guest, Host | None], Iterable[Host]]
 """Given the room there is, a guest, and where it stands, if it does: hosts, the best one first."""
 
+Accept = Callable[[Host], bool | None]
+"""Whether a host is accepted; None: neither it nor any other is."""
+
 
 def first_fit(room: Room, guest: Guest, source: Host | None) -> Iterable[Host]:
     """Go through the hosts in their order."""
@@ -152,9 +155,7 @@ class Placer:
 
     # ------------------------------------------------------------------ what is found
 
-    def find(
-        self, guest: Guest, source: Host | None, accept: Callable[[Host], bool] | None = None
-    ) -> Host | None:
+    def find(self, guest: Guest, source: Host | None, accept: Accept | None = None) -> Host | None:
         """Return a host that takes a guest now, if there is one.
 
         Parameters
@@ -164,7 +165,7 @@ class Placer:
         source
             Where it stands, if it does.
         accept
-            A further condition.
+            A further condition; None: no other host will meet it either.
         """
         size, free = guest.memory_bytes, self.room.free
         plain = guest.terms is None and not self._counts_vcpus
@@ -174,9 +175,12 @@ class Placer:
                 host is not source
                 and size <= free(host)
                 and all([one.holds(host) for one in asked])
-                and (accept is None or accept(host))
             ):
-                return host
+                accepted = accept is None or accept(host)
+                if accepted:
+                    return host
+                if accepted is None:
+                    break
         return None
 
     def fits(self, guest: Guest, host: Host) -> bool:

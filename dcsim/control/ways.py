@@ -108,12 +108,11 @@ class Look:
         self._request = request
         self._closed: set[str] = set()
         self._closes: Counter[Hashable] = Counter()
-        self._all_closed = False
         self.reasons: dict[Hashable, None] = {}
 
-    def accepts(self, host: Host) -> bool:
-        """Whether nothing holds the guest up on its way to a host."""
-        if self._all_closed or host.rack in self._closed:
+    def accepts(self, host: Host) -> bool | None:
+        """Whether nothing holds the guest up on its way to a host; None: nor on any other."""
+        if host.rack in self._closed:
             return False
         path, load = self._ways.way(self._request, host)
         held = self._admission.held_by(self._request, host, path.links, load)
@@ -123,5 +122,6 @@ class Look:
         if held.what == "link" and held.which != path.links[-1]:
             self._closed.add(host.rack)
             self._closes[held] += 1
-            self._all_closed = self._closes[held] >= RACKS
+            if self._closes[held] >= RACKS:
+                return None
         return False
