@@ -227,6 +227,31 @@ def timetable() -> Data:
     return crowded() | {"operation": {"kind": "timetable", "operations": drains}}
 
 
+def upgrade(**changes: object) -> Data:
+    """A rack of two hosts, a guest of which stays, is upgraded into another."""
+    stays = guest(name="stays", migratable="no", because="pinned", place={"hosts": "rack0/host1"})
+    data = crowded() | {"horizon": 600.0}
+    data["guests"].append(stays)
+    operation = {"kind": "upgrade", "hosts": "rack0/*", "reboot": 20.0, "placement": "spread"}
+    return data | {"operation": operation | changes}
+
+
+def evacuation() -> Data:
+    """A rack that is evacuated in time for one host's guests."""
+    operation = {"kind": "evacuate", "hosts": "rack0/*", "deadline": 1.1, "placement": "spread"}
+    return by_pairs(crowded() | {"operation": operation})
+
+
+def notices(**changes: object) -> Data:
+    """Three hosts of which two are told, one after the other."""
+    operation = {
+        "kind": "notices", "hosts": "rack*/host*", "every": {"kind": "exponential", "mean": 5.0},
+        "count": 2, "notice": 0.6, "away": 20.0, "placement": "spread",
+        "limits": {"per_cluster": 2},
+    }  # fmt: skip
+    return crowded() | {"horizon": 600.0, "operation": operation | changes}
+
+
 def ordered() -> Data:
     """A guest whose contents lie one after the other."""
     data = rich(hinting="zero-page")
@@ -643,6 +668,70 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Timetable.operations": (timetable(), {"operation.operations.0.at": 2.0}),
     "Timetable.limits": (timetable(), {"operation.limits": {"per_cluster": 1}}),
     "Timetable.placement": (timetable(), {"operation.placement": "first-fit"}),
+    **{
+        f"{kind}.{field}": (data(), {f"operation.{field}": value})
+        for kind, data in (("Upgrade", upgrade), ("Evacuate", evacuation), ("Notices", notices))
+        for field, value in {
+            "name": "patching",
+            "at": 2.0,
+            "placement": "first-fit",
+            "limits": {"per_cluster": 1},
+        }.items()
+    },
+    "Upgrade.kind": (upgrade(), {"operation": crowded()["operation"]}),
+    "Upgrade.hosts": (upgrade(), {"operation.hosts": "rack1/*"}),
+    "Upgrade.at_once": (upgrade(), {"operation.at_once": 2}),
+    "Upgrade.window": (upgrade(), {"operation.window": 0.5}),
+    "Upgrade.reboot": (upgrade(), {"operation.reboot": {"kind": "fixed", "value": 30.0}}),
+    "Upgrade.check": (upgrade(), {"operation.check": {"lasts": 2.0}}),
+    "Upgrade.left": (upgrade(), {"operation.left": "stop"}),
+    "Upgrade.move_back": (upgrade(), {"operation.move_back": True}),
+    "HealthCheck.lasts": (upgrade(check={"lasts": 1.0}), {"operation.check.lasts": 2.0}),
+    "HealthCheck.fails": (upgrade(check={"lasts": 1.0}), {"operation.check.fails": 1.0}),
+    "HealthCheck.attempts": (
+        upgrade(check={"lasts": 1.0, "fails": 1.0}), {"operation.check.attempts": 2}),
+    "Fixed.kind": (upgrade(), {
+        "operation.reboot": {"kind": "exponential", "mean": 20.0}}),
+    "Fixed.value": (
+        upgrade(reboot={"kind": "fixed", "value": 20.0}), {"operation.reboot.value": 21.0}),
+    **{
+        f"{kind.capitalize()}.{field}": (
+            upgrade(reboot={"kind": kind} | values), {f"operation.reboot.{field}": other})
+        for kind, values, changes in (
+            ("exponential", {"mean": 9.0}, {"mean": 10.0}),
+            ("uniform", {"low": 1.0, "high": 9.0}, {"low": 2.0, "high": 10.0}),
+            ("weibull", {"scale": 9.0, "shape": 2.0}, {"scale": 10.0, "shape": 3.0}),
+            ("lognormal", {"median": 9.0, "sigma": 0.5}, {"median": 10.0, "sigma": 0.6}),
+            ("empirical", {"values": [1.0, 2.0]}, {"values": [3.0]}),
+        )
+        for field, other in changes.items()
+    },
+    **{
+        f"{kind.capitalize()}.kind": (
+            upgrade(reboot={"kind": kind} | values), {"operation.reboot": 50.0})
+        for kind, values in (
+            ("exponential", {"mean": 9.0}),
+            ("uniform", {"low": 1.0, "high": 9.0}),
+            ("weibull", {"scale": 9.0, "shape": 2.0}),
+            ("lognormal", {"median": 9.0, "sigma": 0.5}),
+            ("empirical", {"values": [1.0, 2.0]}),
+        )
+    },
+    "Evacuate.kind": (evacuation(), {"operation": crowded()["operation"]}),
+    "Evacuate.hosts": (evacuation(), {"operation.hosts": "rack0/host1"}),
+    "Evacuate.deadline": (evacuation(), {"operation.deadline": 0.6}),
+    "Evacuate.window": (evacuation(), {"operation.window": 0.2}),
+    "Notices.kind": (notices(), {"operation": crowded()["operation"]}),
+    "Notices.hosts": (notices(), {"operation.hosts": "rack0/host1"}),
+    "Notices.pick": (notices(count=4), {"operation.pick": "in-order"}),
+    "Notices.times": (
+        notices(every=None, count=None, times=[1.0]), {"operation.times": [1.0, 2.0]}),
+    "Notices.every": (notices(), {"operation.every": 2.0}),
+    "Notices.count": (notices(), {"operation.count": 1}),
+    "Notices.notice": (notices(), {"operation.notice": 0.9}),
+    "Notices.left": (notices(), {"operation.left": "stop"}),
+    "Notices.away": (notices(), {"operation.away": 30.0}),
+    "Notices.window": (notices(), {"operation.window": 0.1}),
     "Moves.at": (listed(), {"operation.at": 2.0}),
     "Moves.limits": (listed(), {"operation.limits": {"per_cluster": 1}}),
     "Moves.kind": (listed(), {"operation": crowded()["operation"]}),

@@ -183,6 +183,10 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "Compression": {"ratio": 2, "per_page": "10us"},
     "Drain": {"hosts": "*"},
     "Encryption": {"rate": "1GB/s"},
+    "Evacuate": {"hosts": "*", "deadline": "1min"},
+    "HealthCheck": {"lasts": "1min"},
+    "Notices": {"hosts": "*", "times": ["1s"], "notice": "2min"},
+    "Upgrade": {"hosts": "*", "reboot": "5min"},
     "Graph": {
         "nodes": [{"name": "a"}, {"name": "b"}],
         "links": [{"ends": ["a", "b"], "capacity": "1Gbit/s"}],

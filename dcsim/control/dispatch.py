@@ -7,7 +7,7 @@ ends, the queues that its end can help are looked at again. All operations of a 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from heapq import heappop, heappush
@@ -85,7 +85,8 @@ class Dispatcher:
     migrations
         Those under way, or settling in.
     promised
-        How many hosts are away and will take guests again: who finds no room waits for them.
+        Hosts that will take guests again, each with what has to end before that, if anything: who
+        finds no room waits for them.
     """
 
     def __init__(
@@ -112,7 +113,8 @@ class Dispatcher:
             is_open=self.admission.may_enter,
             network=network,
         )
-        self.requested = self.ended = self.waiting = self.promised = 0
+        self.requested = self.ended = self.waiting = 0
+        self.promised: dict[Host, Batch | None] = {}
         self.migrations: dict[Migration, Request] = {}
         self._ways = Ways(world, self.admission, self.predictor, self.patience)
         self._taken: dict[Migration, Way] = {}
@@ -128,6 +130,7 @@ class Dispatcher:
         self.swaps = management.swap
         self._helped: set[Guest] = set()
         self._gave_way: set[Guest] = set()
+        self._closed: Counter[Host] = Counter()
         self._cause = ""
 
     @property
@@ -141,14 +144,18 @@ class Dispatcher:
     # ------------------------------------------------------------------ hosts
 
     def close(self, host: Host) -> None:
-        """Let a host take no more guests."""
+        """Let a host take no more guests, until all who closed it have opened it again."""
         host.draining = True
+        self._closed[host] += 1
         self.placer.close(host)
         self._freed.add(ANY_ROOM)  # a set that has to leave it is tied to it no longer
 
     def reopen(self, host: Host) -> None:
-        """Let a host take guests again."""
-        host.draining = False
+        """Let a host take guests again, if nobody else has closed it."""
+        self._closed[host] -= 1
+        host.draining = self._closed[host] > 0
+        host.away = False
+        self.promised.pop(host, None)
         self.placer.open(host)
         self.welcome(host)
 
@@ -158,6 +165,21 @@ class Dispatcher:
         self._freed.update([host, ANY_ROOM])
         self._cause = host.name
         self.run_all(self.dispatch())
+
+    def leave(self, host: Host) -> None:
+        """Let a closed host go away; who waits to leave it does so no longer."""
+        host.away = True
+        self.placer.note(host)
+        self._turn_away(host, "cancelled", f"the host {host.name} is away")
+
+    def forsake(self, host: Host) -> None:
+        """Reckon no longer with a host that was promised."""
+        self.promised.pop(host, None)
+        self.run_all(self.dispatch())
+
+    def is_asked(self, guest: Guest) -> bool:
+        """Whether a guest waits to move, or does so now."""
+        return guest in self._asked
 
     def arrival(self, host: Host) -> simpy.Event:
         """Return what fires when the next migration to a host, or from it, has ended."""
@@ -186,12 +208,14 @@ class Dispatcher:
         other = self._asked.get(guest)
         if other is not None and other is not request:
             self._followers.setdefault(guest, []).append(request)
-        elif source.failed:
+        elif source.failed or guest.host is not source:  # which may be back without it
             self.refuse(request, "failed-host", f"the host {source.name} failed")
         elif guest.perished:
             self.refuse(request, "cancelled", "it runs no longer")
         elif request.called_off:
             self.refuse(request, "cancelled", request.called_off)
+        elif source.away:
+            self.refuse(request, "cancelled", f"the host {source.name} is away")
         elif guest.profile.migratable == "no":
             self.refuse(request, "not-movable", guest.profile.why_not_live)
         elif request.destination is source:
@@ -266,12 +290,16 @@ class Dispatcher:
 
     def give_up(self, source: Host) -> None:
         """Refuse those who wait to leave a host that was lost."""
-        for request in self._queues[source].clear():
-            self._drop(request, "failed-host", f"the host {source.name} failed")
-        self._held_up.release(source)
+        self._turn_away(source, "failed-host", f"the host {source.name} failed")
         self._note(source)
         self._cause = source.name
         self.run_all(self.dispatch())
+
+    def _turn_away(self, source: Host, outcome: str, reason: str) -> None:
+        """Refuse those who wait to leave a host."""
+        for request in self._queues[source].clear():
+            self._drop(request, outcome, reason)
+        self._held_up.release(source)
 
     def _drop(self, request: Request, outcome: str, reason: str) -> None:
         """Refuse one that has stood in a queue."""
@@ -331,7 +359,7 @@ class Dispatcher:
                 self._held_up.hold(source, again, turn)
         for _, source in sorted(turns):
             self._held_up.hold(source, [THE_CLUSTER], self._turn(source))
-        if self.admission.running == 0 and self.waiting == 0 and self.promised == 0:
+        if self.admission.running == 0 and self.waiting == 0 and not self._more_room_comes():
             if self.swaps and (other := self._make_room()) is not None:
                 return [other]
             for source in list(self._held_up):
@@ -339,6 +367,11 @@ class Dispatcher:
                 for request in self._queues[source].clear():
                     self.refuse_for_room(request)
         return started
+
+    def _more_room_comes(self) -> bool:
+        """Whether a host that was promised is on its way back, and not held up itself."""
+        batches = self.promised.values()
+        return any(batch is None or batch.done.triggered for batch in batches)
 
     def _make_room(self) -> Migration | None:
         """Move another guest away, once for each who finds no room; return its migration."""

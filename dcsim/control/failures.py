@@ -60,6 +60,26 @@ class Cluster:
                 migration.break_off("failed-link", reason)
 
 
+def lose(world: World, control: Dispatcher, host: Host) -> None:
+    """Lose a host with its guests; migrations from and to it break off."""
+    world.event("failure", host.name, f"this host is lost, and {len(host.guests)} guests on it")
+    host.failed = True
+    for guest in list(host.guests):
+        guest.perish(cause="failure")
+    for migration in control.migrations:
+        if host in (migration.source, migration.destination):
+            migration.break_off("failed-host", f"the host {host.name} failed")
+    control.give_up(host)
+
+
+def revive(host: Host) -> None:
+    """Let a host be there again, without the guests that were lost with it."""
+    host.failed = False
+    for guest in list(host.guests):
+        host.dismiss(guest)
+        guest.host = None
+
+
 class HostLost(NamedTuple):
     """A host is lost with its guests; when it is back, it takes others.
 
@@ -84,22 +104,13 @@ class HostLost(NamedTuple):
             host = migration.source if self.host == "source" else migration.destination
         if host.failed:
             return None
-        world.event("failure", host.name, f"this host is lost, and {len(host.guests)} guests on it")
-        host.failed = True
-        for guest in list(host.guests):
-            guest.perish(cause="failure")
-        for migration in control.migrations:
-            if host in (migration.source, migration.destination):
-                migration.break_off("failed-host", f"the host {host.name} failed")
-        control.promised += self.returns
-        control.give_up(host)
+        if self.returns:
+            control.promised[host] = None
+        lose(world, control, host)
 
         def back() -> None:
-            control.promised -= 1
-            host.failed = False
-            for guest in list(host.guests):
-                host.dismiss(guest)
-                guest.host = None
+            control.promised.pop(host, None)
+            revive(host)
             world.event("recovery", host.name, "this host is back, without its guests")
             control.welcome(host)
 

@@ -51,9 +51,10 @@ class Host:
     """
 
     __slots__ = (
-        "_demand", "_roughly", "_threads", "cores", "cpu_factor", "draining", "failed", "flags",
-        "guests", "labels", "limit_bytes", "limit_vcpus", "memory_bytes", "moved_in", "moved_out",
-        "name", "node", "off", "off_s", "parted", "peak_bytes", "rack", "reserved", "used_bytes",
+        "_demand", "_roughly", "_threads", "away", "cores", "cpu_factor", "draining", "failed",
+        "flags", "guests", "labels", "limit_bytes", "limit_vcpus", "memory_bytes", "moved_in",
+        "moved_out", "name", "node", "off", "off_s", "parted", "peak_bytes", "rack", "reserved",
+        "used_bytes",
         "used_vcpus", "whereabouts",
     )  # fmt: skip
 
@@ -86,7 +87,7 @@ class Host:
         self.used_bytes = self.used_vcpus = 0.0
         self.peak_bytes = 0.0
         self.cpu_factor = 1.0
-        self.draining = self.failed = self.off = False
+        self.draining = self.failed = self.away = self.off = False
         self.off_s = 0.0
         self.moved_in = self.moved_out = self.parted = 0
         self._demand: dict[Guest, float] = {}
@@ -95,8 +96,9 @@ class Host:
 
     @property
     def free_bytes(self) -> float:
-        """Memory that may be promised and is not; none where the host is lost or off."""
-        return 0.0 if self.failed or self.off else self.limit_bytes - self.used_bytes
+        """Memory that may be promised and is not; none where the host is lost, away or off."""
+        gone = self.failed or self.away or self.off
+        return 0.0 if gone else self.limit_bytes - self.used_bytes
 
     def label(self, key: str) -> str | None:
         """Return the value of a label, if it has it: each has ``host`` and ``rack``."""

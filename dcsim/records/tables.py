@@ -268,6 +268,15 @@ OPERATIONS = Table(
         ("imbalance_after", "float", "", "the same when it ended"),
         ("off_host_s", "float", "s", "for which it had hosts switched off, all of them together"),
         ("saved_energy_j", "float", "J", "that idle hosts had taken for so long; NaN: not known"),
+        ("deadline_s", "float", "s", "after how long its hosts were lost; NaN: there was none"),
+        (
+            "missed_s",
+            "float",
+            "s",
+            "how much longer it would have taken to save all that could move, at its pace until "
+            "then; 0: nobody was left, NaN: no deadline, or no pace",
+        ),
+        ("lost", "int", "", "guests lost on hosts that went away"),
     ),
 )
 
@@ -277,7 +286,7 @@ MAINTENANCE = Table(
     _columns(
         ("operation", "text", "", "the operation"),
         ("host", "text", "", "the host"),
-        ("step", "text", "", "drain, power off, off, wake, ..."),
+        ("step", "text", "", "drain, reboot, health check, move back, away, power off, wake, ..."),
         ("from_s", "float", "s", "from this time"),
         ("to_s", "float", "s", "to this time"),
         ("trouble", "text", "", "what went wrong, in words; empty: nothing"),

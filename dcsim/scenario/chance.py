@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dcsim.scenario import spec
+from dcsim.scenario.operation import parts
 
 
 def random_inputs(scenario: spec.Scenario) -> list[str]:
@@ -20,6 +21,8 @@ def random_inputs(scenario: spec.Scenario) -> list[str]:
         if names:
             others = f" and {len(names) - 3} more groups" if len(names) > 3 else ""
             found.append(f"{what} of {', '.join(names[:3])}{others}")
+    for _, operation in parts(scenario.operation):
+        found += (f"{what} of operation {operation.called}" for what in operation.chances)
     if scenario.failures:
         from dcsim.scenario import failing  # few scenarios have any
 

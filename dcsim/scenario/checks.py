@@ -12,7 +12,16 @@ from dcsim.scenario import standing, topology
 from dcsim.scenario.cluster import Cluster, matching
 from dcsim.scenario.columns import HOST, NAME, owns, tells_contents
 from dcsim.scenario.document import DataPath, steps
-from dcsim.scenario.operation import Consolidate, Drain, Moves, Rebalance, parts
+from dcsim.scenario.operation import (
+    Consolidate,
+    Drain,
+    Evacuate,
+    Moves,
+    Notices,
+    Rebalance,
+    Upgrade,
+    parts,
+)
 from dcsim.scenario.problem import Problem, guess, no_host, racks_of, so_many, some
 from dcsim.scenario.spec import Graph, GuestGroup, Makeup, Scenario
 from dcsim.units import format_count, format_duration
@@ -224,15 +233,17 @@ def _operation(
 
 
 def _selected(
-    path: DataPath, operation: Drain | Rebalance | Consolidate, cluster: Cluster
+    path: DataPath,
+    operation: Drain | Upgrade | Evacuate | Notices | Rebalance | Consolidate,
+    cluster: Cluster,
 ) -> Iterator[Problem]:
     yield from operation.problems(cluster, path)
     selected = operation.selected(cluster)
-    if not isinstance(operation, Drain):
+    if isinstance(operation, Rebalance | Consolidate):
         if len(selected) == 1:
             message = f"{selected[0]} is the only host that is meant: guests can go nowhere"
             yield Problem(path, message, "let there be two or more")
-    elif len(selected) == len(cluster.plans):
+    elif len(selected) == len(cluster.plans) and isinstance(operation, Drain | Evacuate):
         message = f"drains all there is, {so_many(cluster.plans)}: guests can go nowhere"
         at = () if operation.hosts is None else ("hosts",)
         yield Problem((*path, *at), message, "leave at least one host")

@@ -8,10 +8,12 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from dcsim.scenario import presets
 from dcsim.scenario.balancer import Balancer, OftenEnough, Wake
 from dcsim.scenario.base import Later, Spec, wrong
+from dcsim.scenario.distribution import Distribution
 from dcsim.scenario.placements import PlacementName
 from dcsim.scenario.policy import Limits
 from dcsim.scenario.quantities import Count, Duration, Positive, Share, written
 from dcsim.scenario.selection import Among, Selection
+from dcsim.units import format_duration
 
 
 class Managed(Spec):
@@ -44,6 +46,11 @@ class Operation(Managed):
     )
 
     @property
+    def chances(self) -> list[str]:
+        """What of it is drawn, in words."""
+        return []
+
+    @property
     def called(self) -> str:
         """What tables call it."""
         kind: str = getattr(self, "kind")  # noqa: B009 - every kind has its own
@@ -62,6 +69,116 @@ class Drain(Placed, Operation, Selection):
     def what(self) -> str:
         """What it moves, in words."""
         return f"of {self.which}" + (f", {self.at_once} at a time" if self.at_once else "")
+
+
+class HealthCheck(Spec):
+    """What tells whether a host that was rebooted may take guests again."""
+
+    lasts: Distribution = Field(description="how long it takes")
+    fails: Share = Field(default=0.0, description="probability that the host does not pass")
+    attempts: Count = Field(
+        default=1, ge=1, le=100, description="reboots with a check each, before it stays out"
+    )
+
+
+class Upgrade(Placed, Operation, Selection):
+    """Empty hosts in turn, reboot each, check it, and let it take guests again."""
+
+    kind: Literal["upgrade"] = "upgrade"
+    at_once: Count = Field(default=1, ge=1, description="so many hosts at a time")
+    reboot: Distribution = Field(description="how long a host is away, from empty to up again")
+    check: Annotated[HealthCheck | None, Later()] = Field(
+        default=None, description="after each reboot"
+    )
+    left: Literal["skip", "stop"] = Field(
+        default="skip",
+        description="a host that cannot be emptied is skipped; or guests left on it are stopped "
+        "for the reboot, and started again",
+    )
+    move_back: bool | None = Field(
+        default=None, description="whether guests go back to the host that they left; unset: no"
+    )
+
+    @property
+    def what(self) -> str:
+        """What it moves, in words."""
+        return f"of {self.which}, {self.at_once} at a time"
+
+    @property
+    def chances(self) -> list[str]:
+        """What of it is drawn, in words."""
+        found = ["reboot times"] if self.reboot.kind != "fixed" else []
+        if self.check is not None:
+            found += ["times of health checks"] if self.check.lasts.kind != "fixed" else []
+            found += ["who fails a health check"] if 0 < self.check.fails < 1 else []
+        return found
+
+
+class Evacuate(Placed, Operation, Selection):
+    """Empty hosts before they lose power: guests that are on them then are lost."""
+
+    kind: Literal["evacuate"] = "evacuate"
+    deadline: Annotated[Duration, Positive] = Field(
+        description="after so long the hosts lose power, for good"
+    )
+
+    @property
+    def what(self) -> str:
+        """What it moves, in words."""
+        return f"of {self.which} before the power goes after {format_duration(self.deadline)}"
+
+
+class Notices(Placed, Operation, Selection):
+    """Hosts are told in turn that they will go, and are emptied as far as time allows."""
+
+    kind: Literal["notices"] = "notices"
+    pick: Literal["random", "in-order"] = Field(
+        default="random", description="which of those that are there is told next"
+    )
+    times: list[Duration] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100_000,
+        description="when a host is told, each from the operation's start",
+    )
+    every: Distribution | None = Field(
+        default=None, description="from the start to the first notice, and from each to the next"
+    )
+    count: Count | None = Field(
+        default=None, ge=1, le=100_000, description="with every: so many notices at most"
+    )
+    notice: Duration = Field(description="from being told to going")
+    left: Literal["lose", "stop"] = Field(
+        default="lose",
+        description="guests left on a host when it goes: lost, or stopped until it is back",
+    )
+    away: Distribution | None = Field(
+        default=None, description="how long a host is away; unset: for good"
+    )
+
+    @model_validator(mode="after")
+    def _when(self) -> Self:
+        if (self.times is None) == (self.every is None):
+            raise wrong("give times or every")
+        if self.times is not None and self.count is not None:
+            raise wrong("means nothing where times are listed", "count")
+        if self.every is not None and self.count is None and self.window is None:
+            raise wrong("set count or window: notices would go on for ever", "every")
+        if self.left == "stop" and self.away is None:
+            raise wrong("guests are started again when the host is back: set away", "left")
+        return self
+
+    @property
+    def what(self) -> str:
+        """What it moves, in words."""
+        return f"to {self.which}, {format_duration(self.notice)} before they go"
+
+    @property
+    def chances(self) -> list[str]:
+        """What of it is drawn, in words."""
+        found = ["times of notices"] if self.every and self.every.kind != "fixed" else []
+        found += ["which hosts get notices"] if self.pick == "random" else []
+        return found + (["times away"] if self.away and self.away.kind != "fixed" else [])
 
 
 class Move(Spec):
@@ -176,7 +293,7 @@ class Consolidate(Operation, Among):
         return self
 
 
-Part = Drain | Moves | Rebalance | Consolidate
+Part = Drain | Moves | Upgrade | Evacuate | Notices | Rebalance | Consolidate
 """An operation that does something itself."""
 
 
@@ -184,9 +301,7 @@ class Timetable(Placed):
     """Several operations, each at its time; they share limits and placement."""
 
     kind: Literal["timetable"] = "timetable"
-    operations: list[Annotated[Drain | Moves | Rebalance | Consolidate, Later()]] = Field(
-        min_length=1, max_length=10_000
-    )
+    operations: list[Annotated[Part, Later()]] = Field(min_length=1, max_length=10_000)
 
     @model_validator(mode="after")
     def _shared(self) -> Self:

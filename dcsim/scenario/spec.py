@@ -66,14 +66,19 @@ from dcsim.scenario.hosted import HugePages, LocalDisk
 from dcsim.scenario.operation import (
     Consolidate,
     Drain,
+    Evacuate,
+    HealthCheck,
     Managed,
     Move,
     MoveColumns,
     Moves,
+    Notices,
     Operation,
+    Part,
     Placed,
     Rebalance,
     Timetable,
+    Upgrade,
     parts,
 )
 from dcsim.scenario.policy import Adapt, Cost, Hinting, Limits, Migration, Slots, Step
@@ -100,6 +105,7 @@ __all__ = [
     "Drain",
     "Empirical",
     "Encryption",
+    "Evacuate",
     "Exponential",
     "Fabric",
     "Failure",
@@ -110,6 +116,7 @@ __all__ = [
     "GraphLink",
     "GraphNode",
     "GuestGroup",
+    "HealthCheck",
     "Hinting",
     "Host",
     "HostFailure",
@@ -129,6 +136,7 @@ __all__ = [
     "MoveColumns",
     "Moves",
     "Multifd",
+    "Notices",
     "Operation",
     "Overcommit",
     "Pattern",
@@ -153,6 +161,7 @@ __all__ = [
     "TwoHosts",
     "TwoSites",
     "Uniform",
+    "Upgrade",
     "Wake",
     "Weibull",
     "When",
@@ -202,7 +211,7 @@ class Scenario(Spec):
     )
     migration: Migration = written({})
     hinting: Hinting = Field(default_factory=lambda: written("zero-page"))
-    operation: Annotated[Drain | Moves | Rebalance | Consolidate | Timetable, Later()]
+    operation: Annotated[Part | Timetable, Later()]
     failures: list[Failure] | None = Field(
         default=None, max_length=10_000, description="what fails, when, and for how long"
     )

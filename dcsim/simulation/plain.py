@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 from dcsim.control.admission import Caps, Cost
 from dcsim.control.dispatch import Management
 from dcsim.control.operations import Balancer, Consolidator, OperationPlan
+from dcsim.control.operations.evacuation import EvacuationPlan
+from dcsim.control.operations.notices import NoticesPlan
+from dcsim.control.operations.upgrade import UpgradePlan
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.distribution import Distribution
@@ -177,8 +180,38 @@ def operations_of(
             yield plan._replace(own=_balancer(part.balancer))
         elif isinstance(part, spec.Consolidate):
             yield plan._replace(at_once=limit(part.at_once), own=_consolidator(part, host))
+        elif isinstance(part, spec.Upgrade):
+            yield plan._replace(at_once=part.at_once, own=_upgrade(part))
+        elif isinstance(part, spec.Evacuate):
+            yield plan._replace(own=EvacuationPlan(part.deadline))
+        elif isinstance(part, spec.Notices):
+            yield plan._replace(own=_notices(part))
         else:
             yield plan._replace(at_once=limit(part.at_once))
+
+
+def _upgrade(rules: spec.Upgrade) -> UpgradePlan:
+    check = rules.check
+    return UpgradePlan(
+        reboot=distribution_of(rules.reboot),
+        check=None if check is None else distribution_of(check.lasts),
+        fails=0.0 if check is None else check.fails,
+        attempts=1 if check is None else check.attempts,
+        stops=rules.left == "stop",
+        moves_back=bool(rules.move_back),
+    )
+
+
+def _notices(rules: spec.Notices) -> NoticesPlan:
+    return NoticesPlan(
+        times_s=tuple(rules.times or ()),
+        every=None if rules.every is None else distribution_of(rules.every),
+        most=limit(rules.count),
+        in_order=rules.pick == "in-order",
+        notice_s=rules.notice,
+        loses=rules.left == "lose",
+        away=None if rules.away is None else distribution_of(rules.away),
+    )
 
 
 def _balancer(rules: spec.Balancer) -> Balancer:

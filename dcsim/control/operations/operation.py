@@ -69,12 +69,19 @@ class Operation(ABC):
         second time.
     hosts_done
         How many hosts it has done what it is to do with.
+    gone_bytes
+        Memory of guests that have moved.
+    deadline_s, missed_s
+        After how long its hosts are lost; how much longer it would have taken to save all guests
+        that could move, 0 where none was left. NaN: there is none.
+    lost
+        Guests lost.
     taken_bytes, spare_bytes
         Memory that its guests take on hosts that stay, now and at most.
     over, why_over
-        Whether nothing starts any more, as its window has passed; in words.
+        Whether no guest starts any more, as its window has passed; in words.
     closed
-        Fires when no part of it starts any more.
+        Fires when no part of it starts any more, and no other host is begun with.
     ended_s, done
         When it ended; fires then.
     imbalance_before, imbalance_after
@@ -84,6 +91,10 @@ class Operation(ABC):
     """
 
     kind: ClassVar[str]
+    finishes_hosts: ClassVar[bool] = False
+    """Whether guests of hosts that were begun with may start when the window has passed."""
+    last_step: ClassVar[str] = "drain"
+    """The step after which a host is done."""
 
     def __init__(self, dispatcher: Dispatcher, plan: OperationPlan) -> None:
         self.dispatcher = dispatcher
@@ -96,12 +107,12 @@ class Operation(ABC):
         self.done = self.env.event()
         self.over = False
         self.why_over = ""
-        self.ended_s = math.nan
-        self.hosts_done = 0
+        self.ended_s = self.deadline_s = self.missed_s = math.nan
+        self.hosts_done = self.lost = 0
         self.requested = self.completed = self.completed_cold = 0
         self.retries = self.moved_twice = 0
         self._steps: dict[Host, tuple[str, float]] = {}
-        self.taken_bytes = self.spare_bytes = self.off_host_s = 0.0
+        self.taken_bytes = self.spare_bytes = self.gone_bytes = self.off_host_s = 0.0
         self.imbalance_before = self.imbalance_after = self.saved_energy_j = math.nan
 
     @property
@@ -120,10 +131,14 @@ class Operation(ABC):
         if self.plan.window_s < math.inf:
             self.env.process(self._watch_window())
         yield from self.act()
-        self.ended_s = self.env.now
-        moved = self.completed + self.completed_cold
-        self.world.event("operation", self.name, f"done: {moved} of {self.requested} moved")
+        if math.isnan(self.ended_s):
+            self.ended_s = self.env.now
+        self.world.event("operation", self.name, f"done: {self.outcome()}")
         self.done.succeed()
+
+    def outcome(self) -> str:
+        """Return what came of it, in words."""
+        return f"{self.completed + self.completed_cold} of {self.requested} moved"
 
     @abstractmethod
     def act(self) -> Generator[simpy.Event]:
@@ -138,24 +153,28 @@ class Operation(ABC):
         """Note how things stand, as the run ends."""
 
     def _watch_window(self) -> Generator[simpy.Event]:
-        """When the window has passed, let nothing start any more."""
+        """When the window has passed, let no other host begin, and no other guest if it is so."""
         yield self.env.timeout(self.plan.window_s)
-        if not self.done.triggered:
-            window = f"the window of {format_duration(self.plan.window_s)}"
+        if self.done.triggered:
+            return
+        window = f"the window of {format_duration(self.plan.window_s)}"
+        self.world.event("window", self.name, f"{window} is over")
+        self.close()
+        if not self.finishes_hosts:
             self.over, self.why_over = True, f"{window} was over before it could start"
-            self.world.event("window", self.name, f"{window} is over")
-            self.close()
             self.dispatcher.withdraw(
                 lambda request: request.batch.operation is self, "cancelled", self.why_over
             )
 
     # ------------------------------------------------------------------ what it asks for
 
-    def ask(self, moves: Iterable[tuple[Guest, Host | None]]) -> Batch:
+    def ask(
+        self, moves: Iterable[tuple[Guest, Host | None]], *, deadline_s: float = math.inf
+    ) -> Batch:
         """Ask guests to move, each to a host or anywhere; return what to wait for."""
         batch = Batch(self, self.env)
         requests = [
-            Request(guest, guest.host, destination, batch)
+            Request(guest, guest.host, destination, batch, deadline_s)
             for guest, destination in moves
             if guest.host is not None
         ]
@@ -170,25 +189,36 @@ class Operation(ABC):
         self.requested += 1
         return Request(guest, guest.host, destination, batch)
 
-    def empty(self, *hosts: Host) -> Generator[simpy.Event]:
+    def empty(self, *hosts: Host, deadline_s: float = math.inf) -> Generator[simpy.Event]:
         """Let all guests leave some closed hosts, those too that are on their way to them."""
         for host in hosts:
             self.begin(host, "drain")
+        steps = [(host, self._steps[host]) for host in hosts if host in self._steps]
+        promised = self.dispatcher.promised
         asked: set[Guest] = set()
         while True:
             guests = [guest for host in hosts for guest in host.guests if guest not in asked]
             if guests:
                 asked.update(guests)
-                yield self.ask((guest, None) for guest in guests).done
+                batch = self.ask(((guest, None) for guest in guests), deadline_s=deadline_s)
+                for host in hosts:
+                    if promised.get(host) is not None:  # its guests have to find room before
+                        promised[host] = batch
+                yield batch.done
             coming = next((host for host in hosts if host.reserved), None)
             if coming is not None:
                 yield self.dispatcher.arrival(coming)
             elif not guests:
                 break
-        for host in hosts:
-            if host in self._steps:
-                left = len(host.guests)
-                self.finish(host, f"{left} guests are left" if left else "")
+        for host, step in steps:
+            if self._steps.get(host) is step:
+                self.finish_drain(host)
+
+    def finish_drain(self, host: Host) -> None:
+        """Write down that a host is emptied no further, if that is not done yet."""
+        if self._steps.get(host, ("",))[0] == "drain":
+            left = len(host.guests)
+            self.finish(host, f"{left} guests are left" if left else "")
 
     def by_turns(
         self, hosts: Sequence[Host], do: Callable[[Host], Generator[simpy.Event]]
@@ -198,7 +228,7 @@ class Operation(ABC):
 
         def one_after_another() -> Generator[simpy.Event]:
             for host in left:
-                if self.over:
+                if self.closed.triggered:
                     return
                 yield from do(host)
 
@@ -214,7 +244,7 @@ class Operation(ABC):
     def finish(self, host: Host, trouble: str = "") -> None:
         """Write down a step of a host's maintenance that ends, and what went wrong."""
         step, from_s = self._steps.pop(host)
-        if step == "drain" and not trouble:
+        if step == self.last_step and not trouble:
             self.hosts_done += 1
         row = (self.name, host.name, step, from_s, self.env.now, trouble)
         self.world.recorder.row("maintenance", row)
@@ -236,8 +266,10 @@ class Operation(ABC):
         if not left.draining:
             self.taken_bytes -= migration.guest.memory_bytes
         source = migration.source
-        if moved and source in self._steps and not source.guests and not source.reserved:
-            self.finish(source)
+        if moved:
+            self.gone_bytes += migration.guest.memory_bytes
+            if not source.guests and not source.reserved:
+                self.finish_drain(source)
         if moved and migration.guest.moves == 2:
             self.moved_twice += 1
         if migration.outcome == "completed-cold":
@@ -268,4 +300,7 @@ class Operation(ABC):
             self.imbalance_after,
             self.off_host_s,
             self.saved_energy_j,
+            self.deadline_s,
+            self.missed_s,
+            self.lost,
         )
