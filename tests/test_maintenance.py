@@ -233,15 +233,12 @@ def test_no_pace_is_no_estimate() -> None:
 
 
 def test_the_power_goes_though_all_have_left() -> None:
-    """A guest that another operation sent there is lost with the host."""
-    operations = [
-        {"kind": "evacuate", "hosts": "rack0/host0", "deadline": 5.0},
-        {"kind": "moves", "at": 2.0, "moves": [{"guest": "two-0", "to": "rack0/host0"}]},
+    """The evacuation has ended by then, but the host is as lost."""
+    result = solve(evacuation(ONE) | {"settle": 10.0})
+    assert only(result, "operations")["makespan_s"] == 1.0
+    assert told(result, "failure") == [
+        (2.5, "rack0/host0", "this host is lost, and 0 guests on it")
     ]
-    data = world(ONE, TWO, kind="timetable", operations=operations) | {"settle": 10.0}
-    result = solve(data)
-    assert only(result, "operations", kind="evacuate")["makespan_s"] == 1.0
-    assert only(result, "guests", guest="two-0")["lost_failure_s"] == pytest.approx(8.0)
 
 
 def test_requests_carry_the_deadline() -> None:

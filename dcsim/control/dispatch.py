@@ -86,7 +86,7 @@ class Dispatcher:
         Those under way, or settling in.
     promised
         Hosts that will take guests again, each with what has to end before that, if anything: who
-        finds no room waits for them.
+        finds no room waits for them. What has to end may be that their own guests come back.
     """
 
     def __init__(
@@ -435,7 +435,8 @@ class Dispatcher:
         if wanted is None:
             found = self.placer.find(guest, source, None if look is None else look.accepts)
             return found, [ANY_ROOM] if look is None else [ANY_ROOM, *look.reasons]
-        if not self.placer.fits(guest, wanted):
+        returns = self.promised.get(wanted) is request.batch
+        if not self.placer.fits(guest, wanted, though_closed=returns):
             return None, [wanted] if guest.terms is None else [wanted, ANY_ROOM]
         if look is None or look.accepts(wanted):
             return wanted, ()

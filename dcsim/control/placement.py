@@ -183,9 +183,10 @@ class Placer:
                     break
         return None
 
-    def fits(self, guest: Guest, host: Host) -> bool:
-        """Whether a host takes a guest now."""
-        return self._takes_guests(host) and all([one.holds(host) for one in self._asked(guest)])
+    def fits(self, guest: Guest, host: Host, *, though_closed: bool = False) -> bool:
+        """Whether a host takes a guest now, or would if it were not closed."""
+        is_open = self._is_open if though_closed else self._takes_guests
+        return is_open(host) and all([one.holds(host) for one in self._asked(guest)])
 
     def swap(
         self, guest: Guest, source: Host, movable: Callable[[Guest], bool]

@@ -169,10 +169,25 @@ class Operation(ABC):
     # ------------------------------------------------------------------ what it asks for
 
     def ask(
-        self, moves: Iterable[tuple[Guest, Host | None]], *, deadline_s: float = math.inf
+        self,
+        moves: Iterable[tuple[Guest, Host | None]],
+        *,
+        deadline_s: float = math.inf,
+        before: Iterable[Host] = (),
     ) -> Batch:
-        """Ask guests to move, each to a host or anywhere; return what to wait for."""
+        """Ask guests to move, each to a host or anywhere; return what to wait for.
+
+        Parameters
+        ----------
+        moves
+            Each guest, and where to.
+        deadline_s
+            When they have to be gone.
+        before
+            Hosts that were promised, and take others only when this has ended.
+        """
         batch = Batch(self, self.env)
+        self.dispatcher.promised.update(dict.fromkeys(before, batch))
         requests = [
             Request(guest, guest.host, destination, batch, deadline_s)
             for guest, destination in moves
@@ -200,11 +215,9 @@ class Operation(ABC):
             guests = [guest for host in hosts for guest in host.guests if guest not in asked]
             if guests:
                 asked.update(guests)
-                batch = self.ask(((guest, None) for guest in guests), deadline_s=deadline_s)
-                for host in hosts:
-                    if promised.get(host) is not None:  # its guests have to find room before
-                        promised[host] = batch
-                yield batch.done
+                before = [host for host in hosts if promised.get(host) is not None]
+                moves = ((guest, None) for guest in guests)
+                yield self.ask(moves, deadline_s=deadline_s, before=before).done
             coming = next((host for host in hosts if host.reserved), None)
             if coming is not None:
                 yield self.dispatcher.arrival(coming)

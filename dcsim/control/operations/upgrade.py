@@ -108,9 +108,7 @@ class Upgrade(Maintenance):
         """Let guests return; the host takes no others before they have."""
         self.begin(host, "move back")
         returning = [guest for guest in guests if guest.running and guest.host is not host]
-        batch = self.ask((guest, host) for guest in returning)
-        self.dispatcher.promised[host] = batch
-        yield batch.done
+        yield self.ask(((guest, host) for guest in returning), before=[host]).done
         away = sum(guest.host is not host for guest in returning)
         self.finish(host, f"{away} guests did not come back" if away else "")
 
