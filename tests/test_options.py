@@ -218,6 +218,15 @@ def by_pairs(data: Data | None = None) -> Data:
     return data
 
 
+def churning(**every: object) -> Data:
+    """Guests that come and go while a rack is drained, so often."""
+    data = crowded() | {"horizon": 100.0, "settle": 30.0}
+    group = guest(writer(1e6, 0.1), name="new", memory=0.25 * GiB)
+    del group["place"]
+    arrivals = {"every": every or 3.0, "until": 25.0, "most": 7}
+    return data | {"guests": [*data["guests"], group | {"arrivals": arrivals, "stay": 9.0}]}
+
+
 def timetable() -> Data:
     """Two drains, one after the other."""
     drains = [
@@ -652,6 +661,46 @@ CASES: dict[str, tuple[Data, Data]] = {
         )
         for key, value in {"attempts": 2, "delay": 2.0, "factor": 1.0}.items()
     },
+    # who comes and goes
+    "GuestGroup.arrivals": (churning(), {"guests.1.arrivals": {"every": 5.0}}),
+    "GuestGroup.stay": (churning(), {"guests.1.stay": 4.0}),
+    "Arrivals.every": (churning(), {"guests.1.arrivals.every": 4.0}),
+    "Arrivals.start": (churning(), {"guests.1.arrivals.start": 2.0}),
+    "Arrivals.until": (churning(), {"guests.1.arrivals.until": 10.0}),
+    "Arrivals.most": (churning(), {"guests.1.arrivals.most": 2}),
+    **{
+        f"{kind.capitalize()}.{key}": (
+            churning(kind=kind, **values),
+            {f"guests.1.arrivals.every.{key}": value},
+        )
+        for kind, values, others in (
+            ("fixed", {"value": 3.0}, {"value": 2.0}),
+            ("exponential", {"mean": 3.0}, {"mean": 2.0}),
+            ("uniform", {"low": 1.0, "high": 5.0}, {"low": 2.0, "high": 4.0}),
+            ("weibull", {"scale": 3.0, "shape": 2.0}, {"scale": 2.0, "shape": 1.0}),
+            ("lognormal", {"median": 3.0, "sigma": 0.5}, {"median": 2.0, "sigma": 1.0}),
+            ("empirical", {"values": [2.0, 4.0]}, {"values": [1.0, 3.0]}),
+        )
+        for key, value in others.items()
+    },
+    **{
+        f"{kind.capitalize()}.kind": (
+            churning(kind=kind, **values),
+            {"guests.1.arrivals.every": {"kind": "exponential", "mean": 2.5}},
+        )
+        for kind, values in (
+            ("fixed", {"value": 3.0}),
+            ("uniform", {"low": 1.0, "high": 5.0}),
+            ("weibull", {"scale": 3.0, "shape": 2.0}),
+            ("lognormal", {"median": 3.0, "sigma": 0.5}),
+            ("empirical", {"values": [2.0, 4.0]}),
+        )
+    },
+    "Exponential.kind": (
+        churning(kind="exponential", mean=3.0),
+        {"guests.1.arrivals.every": {"kind": "fixed", "value": 3.0}},
+    ),
+    "Scenario.degraded_limit": (cold(), {"degraded_limit": 1000.0}),
     # what is asked of the cluster
     "Drain.at": (rich(), {"operation.at": 3.0}),
     "Drain.limits": (crowded(), {"operation.limits": {"per_cluster": 1}}),

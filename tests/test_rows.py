@@ -29,12 +29,13 @@ def named(table: Table, row) -> dict:
 def guest(**given):
     """Return something that looks like a guest to those who write it down."""
     return thing(
-        "memory_bytes moves blackout_s unreachable_s read_pages missed_pages refault_pages "
-        "writeback_bytes written_pages oom_pages",
+        "arrived_s left_s memory_bytes moves blackout_s unreachable_s read_pages missed_pages "
+        "refault_pages writeback_bytes written_pages oom_pages",
         name="db-3",
         profile=Thing(group="db", workload="oltp", policy=Thing(name="balloon-held")),
         host=Thing(name="rack1/host2"),
         ran_out=lambda: False,
+        perished=False,
         memory=Thing(scan=Thing(pending=7.0)),
         lost={cause: next(_NUMBERS) + 0.25 for cause in CAUSES},
         degraded_s={0.1: 31.0, 0.5: 21.0, 0.99: 11.0}.get,
@@ -130,7 +131,8 @@ def test_row_of_a_guest():
     one = guest(undisturbed_refault_pages=0.5)
     assert named(GUESTS, guest_row(one)) == {
         "guest": "db-3", "group": "db", "workload": "oltp", "hinting": "balloon-held",
-        "host": "rack1/host2", "memory_bytes": one.memory_bytes, "moves": one.moves,
+        "host": "rack1/host2", "arrived_s": one.arrived_s, "left_s": one.left_s, "lost": 0,
+        "memory_bytes": one.memory_bytes, "moves": one.moves,
         "lost_work_s": math.fsum(one.lost.values()),
         **{f"lost_{cause}_s": one.lost[cause] for cause in CAUSES},
         "blackout_s": one.blackout_s, "unreachable_s": one.unreachable_s,
@@ -147,6 +149,8 @@ def test_row_of_a_lost_guest():
     """It stands nowhere; a guest that read less than undisturbed read nothing extra."""
     one = guest(undisturbed_refault_pages=1e9)
     assert named(GUESTS, guest_row(one))["extra_refault_bytes"] == 0.0
+    one.perished = True
+    assert named(GUESTS, guest_row(one))["lost"] == 1
     one.ran_out = lambda: True
     assert named(GUESTS, guest_row(one))["host"] == ""
     one.host = None

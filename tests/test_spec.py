@@ -179,6 +179,7 @@ def parts(of: type[BaseModel] = Spec) -> list[type[BaseModel]]:
 REQUIRED: dict[str, dict[str, Any]] = {
     "Adapt": {"lost_second": "1GB"},
     "Activity": {"do": "write", "rate": "1MB/s"},
+    "Arrivals": {"every": "1min"},
     "Balancer": {"threshold": "25%"},
     "Compression": {"ratio": 2, "per_page": "10us"},
     "Drain": {"hosts": "*"},
@@ -348,11 +349,11 @@ def test_hinting_knows_what_steps_make_sense() -> None:
 def test_every_name_is_exported() -> None:
     """`spec` is where all parts are found, whichever module holds them."""
     defined = {part.__name__ for part in parts()} | {
+        "Distribution",
         "Spec",
         "Topology",
         "TrafficKind",
         "MODEL_VERSION",
-        "Distribution",
         "Failure",
     }
     assert set(spec.__all__) == defined

@@ -17,6 +17,7 @@ from dcsim.units import format_count, format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from dcsim.scenario import spec
+    from dcsim.scenario.distribution import Distribution
     from dcsim.scenario.operation import Part
     from dcsim.scenario.topology import Network
 
@@ -149,6 +150,30 @@ def _differing(cluster: Cluster) -> Iterator[str]:
 # --------------------------------------------------------------------------- guests
 
 
+def _arrivals(arrivals: spec.Arrivals) -> str:
+    """Say how guests arrive."""
+    said = f"one after another, each after {_duration(arrivals.every)}"
+    if arrivals.start > 0:
+        said += f", from {format_duration(arrivals.start)} on"
+    if arrivals.until is not None:
+        said += f", until {format_duration(arrivals.until)}"
+    return said + (f", {format_count(arrivals.most)} at most" if arrivals.most else "")
+
+
+def _duration(asked: Distribution) -> str:
+    """Say how long something takes that may be drawn."""
+    values = {key: getattr(asked, key) for key in type(asked).model_fields if key != "kind"}
+    if asked.kind == "fixed":
+        return format_duration(asked.value)
+    if asked.kind == "empirical":
+        return f"one of {_so_many(len(asked.values), 'value')}"
+    said = (
+        f"{key} {f'{value:g}' if key in ('shape', 'sigma') else format_duration(value)}"
+        for key, value in values.items()
+    )
+    return f"{asked.kind}, {', '.join(said)}"
+
+
 def _group(group: spec.GuestGroup, scenario: spec.Scenario, cluster: Cluster) -> Iterator[str]:
     each = group.each or {}
     sizes = _range(each.get(MEMORY, [group.memory]), format_size)
@@ -167,6 +192,10 @@ def _group(group: spec.GuestGroup, scenario: spec.Scenario, cluster: Cluster) ->
             asked.append(f"{how} by {sets.by}" + (f", {sets.of} a set" if sets.of else ""))
     if asked:
         yield f"    asks for: {'; '.join(asked)}"
+    if group.arrivals is not None:
+        yield f"    {'further ones ' if group.count else ''}arrive {_arrivals(group.arrivals)}"
+    if group.stay is not None:
+        yield f"    each stays {_duration(group.stay)}"
     if each:
         yield f"    each of its own: {', '.join(each)}"
     work = group.workload

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import partial
 from heapq import heappop, heappush
 from itertools import chain, count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import simpy
 
@@ -30,6 +32,9 @@ from dcsim.model.patience import Patience
 from dcsim.model.stream import Settings
 from dcsim.scenario.topology import Network
 from dcsim.units import format_duration
+
+if TYPE_CHECKING:
+    from dcsim.control.operations.operation import Operation
 
 
 class Management(NamedTuple):
@@ -54,6 +59,8 @@ class Management(NamedTuple):
     swap: bool = False
 
 
+LEFT = "it left"
+"""Why nothing more came of a guest."""
 THE_CLUSTER: Hashable = "the cluster"
 """What holds up who was not looked at, because the cluster was full."""
 ANY_ROOM: Hashable = None
@@ -87,13 +94,17 @@ class Dispatcher:
     promised
         Hosts that will take guests again, each with what has to end before that, if anything: who
         finds no room waits for them. What has to end may be that their own guests come back.
+    leaving
+        How many guests will leave some day: who finds no room waits for them, too.
+    operations
+        All that it works for.
     """
 
     def __init__(
         self,
         world: World,
         hosts: Sequence[Host],
-        guests: Sequence[Guest],
+        guests: Collection[Guest],
         settings: dict[str, Settings],
         management: Management,
         network: Network,
@@ -107,18 +118,16 @@ class Dispatcher:
         caps = management.caps._replace(per_cluster=min(management.caps.per_cluster, order.most))
         self.admission = Admission.of(caps, network, by_room=order.by_room)
         self.predictor = Predictor(world, settings)
-        self.placer = Placer(
-            hosts,
-            placement=management.placement,
-            is_open=self.admission.may_enter,
-            network=network,
-        )
-        self.requested = self.ended = self.waiting = 0
+        self._placed_by = partial(Placer, hosts, placement=management.placement, network=network)
+        self.placer = self._placed_by(is_open=self.admission.may_enter)
+        self._arrivals: Placer | None = None
+        self.requested = self.ended = self.waiting = self.leaving = 0
         self.promised: dict[Host, Batch | None] = {}
         self.migrations: dict[Migration, Request] = {}
         self._ways = Ways(world, self.admission, self.predictor, self.patience)
         self._taken: dict[Migration, Way] = {}
         self.rank = order.rank
+        self.operations: list[Operation] = []
         self._queues: dict[Host, Queue] = defaultdict(Queue)
         self._held_up = HeldUp()
         self._freed: set[Hashable] = set()
@@ -134,6 +143,11 @@ class Dispatcher:
         self._cause = ""
 
     @property
+    def placers(self) -> list[Placer]:
+        """What finds hosts: for guests that move, and for those that arrive, if any do."""
+        return [self.placer] if self._arrivals is None else [self.placer, self._arrivals]
+
+    @property
     def unsettled(self) -> int:
         """How many requests wait, for whatever it is, or are being worked off."""
         queued = sum(1 for queue in self._queues.values() for _ in queue)
@@ -147,7 +161,8 @@ class Dispatcher:
         """Let a host take no more guests, until all who closed it have opened it again."""
         host.draining = True
         self._closed[host] += 1
-        self.placer.close(host)
+        for placer in self.placers:
+            placer.close(host)
         self._freed.add(ANY_ROOM)  # a set that has to leave it is tied to it no longer
 
     def reopen(self, host: Host) -> None:
@@ -156,7 +171,8 @@ class Dispatcher:
         host.draining = self._closed[host] > 0
         host.away = False
         self.promised.pop(host, None)
-        self.placer.open(host)
+        for placer in self.placers:
+            placer.open(host)
         self.welcome(host)
 
     def welcome(self, host: Host) -> None:
@@ -186,6 +202,61 @@ class Dispatcher:
         if host not in self._awaited:
             self._awaited[host] = self.world.env.event()
         return self._awaited[host]
+
+    # ------------------------------------------------------------------ guests that come and go
+
+    def admit(self, guest: Guest) -> bool:
+        """Let a guest come to a host that takes it; return whether there is one.
+
+        Limits on migrations do not hold here.
+        """
+        if self._arrivals is None:
+            self._arrivals = self._placed_by(is_open=lambda _: True)
+            for host in self.hosts:
+                if host.draining:
+                    self._arrivals.close(host)
+        found = self._arrivals.find(guest, None)
+        if found is None:
+            if self.world.keeps_events:
+                why = self._arrivals.why_not(guest, None).replace("other host", "host")
+                self.world.event("rejected", guest.name, why)
+            return False
+        self.world.event("arrived", guest.name, "on", found.name)
+        guest.live(found)
+        self._note(found)
+        return True
+
+    def depart(self, guest: Guest) -> None:
+        """Let a guest leave the cluster, whatever happens to it; what it took is there for others.
+
+        A migration of it that is under way ends where it is, and who asks for it is refused.
+        """
+        host, request = guest.host, self._asked.get(guest)
+        assert host is not None
+        self.world.event("left", guest.name, host.name)
+        if request is not None and request.under_way is not None:
+            migration, process = request.under_way
+            settling = bool(migration.outcome)
+            migration.forsake(LEFT)
+            process.interrupt()
+            guest.leave()
+            if not settling:
+                self.run_all(self.end(migration))
+        else:
+            guest.leave()
+        if request is not None and request.under_way is None:
+            if request.again:
+                request.again = False  # which it will see when its time has come
+                self.waiting -= 1
+            else:
+                self._withdraw(request.source, lambda other: other is request)
+            self._drop(request, "cancelled", LEFT)
+        if host.draining:
+            for operation in self.operations:
+                operation.note_empty(host)
+        self._note(host)
+        self._cause = guest.name
+        self.look()
 
     # ------------------------------------------------------------------ requests
 
@@ -251,7 +322,7 @@ class Dispatcher:
         for request in self._followers.pop(guest, ()):
             host = guest.host
             if host is None or not guest.running:
-                self.refuse(request, "cancelled", "it runs no longer")
+                self.refuse(request, "cancelled", "it runs no longer" if guest.perished else LEFT)
             elif request.destination is None and not host.draining:
                 self.refuse(request, "cancelled", f"it went to {host.name} already")
             else:
@@ -261,11 +332,17 @@ class Dispatcher:
 
     def withdraw(self, wanted: Callable[[Request], bool], outcome: str, reason: str) -> None:
         """Refuse those who wait, and of whom something is true."""
-        for source, queue in list(self._queues.items()):
-            for request in queue.remove(wanted):
+        for source in list(self._queues):
+            for request in self._withdraw(source, wanted):
                 self._drop(request, outcome, reason)
-            if not queue:
-                self._held_up.release(source)
+
+    def _withdraw(self, source: Host, wanted: Callable[[Request], bool]) -> list[Request]:
+        """Take those out of the queue to leave a host of whom something is true."""
+        queue = self._queues[source]
+        out = queue.remove(wanted)
+        if not queue:
+            self._held_up.release(source)
+        return out
 
     def call_off(self, pattern: str, reason: str) -> int:
         """Cancel the moves of guests, those that wait too; return how many there were.
@@ -369,9 +446,9 @@ class Dispatcher:
         return started
 
     def _more_room_comes(self) -> bool:
-        """Whether a host that was promised is on its way back, and not held up itself."""
+        """Whether guests will leave, or a host that was promised is on its way back by itself."""
         batches = self.promised.values()
-        return any(batch is None or batch.done.triggered for batch in batches)
+        return self.leaving > 0 or any(batch is None or batch.done.triggered for batch in batches)
 
     def _make_room(self) -> Migration | None:
         """Move another guest away, once for each who finds no room; return its migration."""
@@ -420,9 +497,15 @@ class Dispatcher:
 
     def _note(self, *hosts: Host) -> None:
         """Look again at hosts that may have more room, or less."""
-        grown = [host for host in hosts if self.placer.note(host)]
+        grown = [host for host in hosts if self._measure(host)]
         if self._held_up:
             self._freed.update([*hosts, ANY_ROOM] if grown else hosts)
+
+    def _measure(self, host: Host) -> bool:
+        """Take note of what room a host has; return whether it has more for those who move."""
+        if self._arrivals is not None:
+            self._arrivals.note(host)
+        return self.placer.note(host)
 
     def find(self, request: Request) -> tuple[Host | None, Collection[Hashable]]:
         """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
@@ -450,9 +533,9 @@ class Dispatcher:
         self.admission.enter(
             request, request.source, destination, way.path.links, way.load, shares=way.path.shares
         )
-        self.placer.note(destination)
+        self._measure(destination)
         if self.admission.counts_both:
-            self.placer.note(request.source)
+            self._measure(request.source)
         migration = Migration(
             self.world,
             guest,
@@ -470,6 +553,10 @@ class Dispatcher:
         self.world.event("started", guest.name, request.source.name, "to", destination.name)
         return migration
 
+    def look(self) -> None:
+        """Start what may start now, from wherever."""
+        self.run_all(self.dispatch())
+
     def run_all(self, migrations: Iterable[Migration]) -> None:
         """Let all of these run from now on."""
         for migration in migrations:
@@ -482,13 +569,22 @@ class Dispatcher:
             migration, *others = following
             self.run_all(others)
             live = migration.guest.profile.migratable == "live"
-            yield from migration.run() if live else migration.run_cold()
-            following = self.end(migration)
+            request = self.migrations[migration]
+            assert self.world.env.active_process is not None
+            request.under_way = migration, self.world.env.active_process
+            try:
+                yield from migration.run() if live else migration.run_cold()
+            except simpy.Interrupt:  # its guest has left, and it has been counted out
+                following = []
+            else:
+                following = self.end(migration)
             if migration.hints.policy.steps:  # there is something left to do, which takes time
                 self.run_all(following)
                 following = []
-            yield from migration.settle_in()
-            request = self.migrations.pop(migration)
+            with suppress(simpy.Interrupt):
+                yield from migration.settle_in()
+            del self.migrations[migration]
+            request.under_way = None
             if not request.again:
                 self._let_go(migration.guest)
 
@@ -537,9 +633,11 @@ class Dispatcher:
         after = format_duration(delay_s)
         self.world.event("retry", request.guest.name, f"attempt {request.attempt} after {after}")
         yield self.world.env.timeout(delay_s)
+        if not request.again:
+            return  # its guest has left
         self.waiting -= 1
-        request.again = False
         self._cause = request.guest.name
+        request.again = False
         if self._enlist(request):
             self.run_all(self.dispatch(request.source))
         else:

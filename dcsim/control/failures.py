@@ -6,7 +6,7 @@ time, again and again, or when a guest's migration reaches a phase.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -30,7 +30,7 @@ class Cluster:
 
     world: World
     hosts: Sequence[Host]
-    guests: Sequence[Guest]
+    guests: Collection[Guest]
     storage: Storage
     control: Dispatcher
     detours: tuple[Detours, ...]

@@ -12,7 +12,10 @@ from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 
 if TYPE_CHECKING:
+    import simpy
+
     from dcsim.control.batch import Batch
+    from dcsim.model.migration import Migration
 
 Turn = tuple[float, int]
 """Whose turn it is: the lowest rank, and of equals the one that came first."""
@@ -38,6 +41,8 @@ class Request:
         Why it is not to go on, if the operator says so.
     turn
         Its rank, and its place among all that were ever asked for.
+    under_way
+        Its migration, and what sees it through, until the guest has settled.
     """
 
     guest: Guest
@@ -50,6 +55,7 @@ class Request:
     again: bool = False
     called_off: str = ""
     turn: Turn = field(default=(0.0, 0), compare=False)
+    under_way: tuple[Migration, simpy.Process] | None = field(default=None, compare=False)
 
 
 Alike = Hashable

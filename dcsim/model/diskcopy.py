@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from dcsim.model.network import Network
+from dcsim.model.network import Flow, Network
 from dcsim.model.routing import Path
 from dcsim.units import PAGE
 
@@ -120,6 +120,11 @@ class DiskCopy:
         """Copy no more: what it goes over, or where, has failed."""
         self._stopped = True
         self.close()
+
+    @property
+    def flows(self) -> tuple[Flow, Flow]:
+        """The copy and its mirror."""
+        return self._copy, self._mirror
 
     @property
     def links(self) -> tuple[int, ...]:

@@ -93,15 +93,17 @@ class Guest:
         How each of its activities goes.
     perished
         Whether it is lost for good, and does nothing any more.
+    arrived_s, left_s
+        When it came to a host first, and when it left the cluster; NaN where it did not.
     blackout_s, unreachable_s
         Seconds for which it stood still, and for which nobody found it where it is.
     """
 
     __slots__ = (
         "_busy", "_levels", "_look_at", "_losses", "_lost_still_s", "_makeup", "_memory",
-        "_pause_cause", "_phases", "_record", "_since", "_starved", "absent",
-        "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
-        "memory_bytes", "missed_pages", "moves", "name", "network", "pacing", "perished",
+        "_pause_cause", "_phases", "_record", "_since", "_starved", "absent", "arrived_s",
+        "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "left_s",
+        "level", "memory_bytes", "missed_pages", "moves", "name", "network", "pacing", "perished",
         "policy_threads", "profile", "read_pages", "refault_pages", "running", "storage", "stream",
         "terms", "throttle", "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s",
         "vcpus", "write_fault_s", "written_pages",
@@ -136,6 +138,7 @@ class Guest:
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = self.perished = False
+        self.arrived_s = self.left_s = math.nan
         self.level = 1.0
         self.write_fault_s = 0.0
         self.stream: Sender | None = None
@@ -219,10 +222,24 @@ class Guest:
         """Stand on a host; start there in time, and follow the steps of the load."""
         host.admit(self)
         self.host = host
+        self.arrived_s = self.env.now
         if start_s <= 0:
             self._start()
         if start_s > 0 or self._levels:
             self.env.process(self._follow_load(start_s))
+
+    def leave(self) -> None:
+        """Be gone from the cluster: what it takes is free, and nothing happens to it any more."""
+        assert self.host is not None
+        self.enter("")
+        self.pass_time()
+        self.running = False
+        if self.traffic is not None:
+            self.traffic.leave()
+        self.host.dismiss(self)
+        self.host = None
+        self.left_s = self.env.now
+        self._since = self._look_at = math.inf
 
     def _start(self) -> None:
         self._since = self.env.now
@@ -237,10 +254,14 @@ class Guest:
         """Take each step of the load in its time, the start before the first, if it is to come."""
         if start_s > 0:
             yield self.env.timeout(start_s)
+            if self.host is None:
+                return
             self._start()
         for time, level in self._levels:
             if time > self.env.now:
                 yield self.env.timeout(time - self.env.now)
+            if self.host is None:
+                return
             self.pass_time()
             self.level = level
             self.look()
@@ -317,8 +338,9 @@ class Guest:
             self.traffic.leave_off()
 
     def part(self) -> None:
-        """Refer no longer to what refers to it, as its world ends: all of it goes at once."""
-        del self.host, self.network, self.storage, self.pacing, self.traffic, self._phases
+        """Refer no longer to what refers to it, as it or its world ends: all of it goes at once."""
+        self._memory = self.undisturbed = self.host = None
+        del self.network, self.storage, self.pacing, self.traffic, self._phases
 
     def disturb(self) -> None:
         """Keep a copy of its memory that nothing is taken from, to tell the difference."""

@@ -397,6 +397,11 @@ class Hints:
             if path is not None:
                 guest.network.reroute(flow, path)
 
+    def close(self) -> None:
+        """Read no more at the destination."""
+        if self._prefetching is not None:
+            self.guest.network.close(self._prefetching)
+
     @property
     def fetched_bytes(self) -> float:
         """Bytes read from storage at the destination so far."""

@@ -22,7 +22,7 @@ from dcsim.model.following import follow, go_ahead
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
 from dcsim.model.host import Host
-from dcsim.model.network import Network
+from dcsim.model.network import Flow, Network
 from dcsim.model.patience import Patience, Watch
 from dcsim.model.routing import Path, Routes
 from dcsim.model.rows import migration_row, round_row
@@ -438,15 +438,35 @@ class Migration:
             self.guest.pass_time()
             if self.stream is not None:
                 self.stream.collect()
-            if math.isnan(self.ahead_at):
-                if not math.isnan(self.paused_at):
-                    self.downtime_s = self.world.env.now - self.paused_at
-                self.destination.release(self.guest)
-            else:
-                self.source.release(self.guest)
+            self.give_room_back()
+            if not math.isnan(self.ahead_at):
                 reason = f"{reason}, in post-copy: it runs on {self.destination.name}"
             self.end("cancelled", f"{reason}; {self.why_not()}" if self.rounds > 1 else reason)
         self.record()
+
+    def forsake(self, reason: str) -> None:
+        """End it at once, in whatever phase, as its guest leaves; one that has settled stays so."""
+        self.hints.close()
+        if not self.outcome:
+            if self.guest.stream is not None:
+                self.end_stream()
+            self.give_room_back()
+            self.end("cancelled", reason)
+        self.record()
+
+    def give_room_back(self) -> None:
+        """Release what is reserved where the guest is not, in the middle of it all."""
+        if not math.isnan(self.ahead_at):
+            return self.source.release(self.guest)
+        if not math.isnan(self.paused_at):
+            self.downtime_s = self.world.env.now - self.paused_at
+        self.destination.release(self.guest)
+
+    @property
+    def flows(self) -> list[Flow]:
+        """What it sent its pages and its disk over."""
+        flows = [] if self.stream is None else [self.stream.flow]
+        return flows if self.disk is None else [*flows, *self.disk.flows]
 
     def end_stream(self) -> None:
         """Switch the dirty log off and end the stream."""

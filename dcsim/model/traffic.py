@@ -103,6 +103,14 @@ class Traffic:
             network.reroute(flow, storage.path_to(peer, node, f"{name}/{i}"))
         return True
 
+    def leave(self) -> None:
+        """Close that too which is written back for a migration."""
+        self.close()
+        if self._flush is not None:
+            self._guest.network.close(self._flush)
+            self.written_bytes += self._flush.sent
+            self._flush = None
+
     def leave_off(self) -> None:
         """Count what flows have written that are open still, at the end of a run."""
         for flow in (self._writeback, self._flush):

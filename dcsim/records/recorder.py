@@ -7,6 +7,7 @@ go.
 
 from __future__ import annotations
 
+import math
 import struct
 from array import array
 from collections.abc import Iterable, Mapping, MutableSequence, Sequence
@@ -44,10 +45,17 @@ class Recorder:
     record
         ``"summary"``, ``"migrations"`` or ``"full"``. Rows that the summary is made from are taken
         whatever it says, and let go once they are summed up.
+    degraded_limit_s
+        Guests that were degraded for longer are counted.
     """
 
-    def __init__(self, record: Literal["summary", "migrations", "full"] = "full") -> None:
-        self._summary = Summary()
+    def __init__(
+        self,
+        record: Literal["summary", "migrations", "full"] = "full",
+        *,
+        degraded_limit_s: float = math.inf,
+    ) -> None:
+        self._summary = Summary(degraded_limit_s=degraded_limit_s)
         self._columns: dict[str, Columns] = {
             name: {column.name: _empty(column.kind) for column in BY_NAME[name].columns}
             for name in KEPT[record]

@@ -36,7 +36,7 @@ _OTHERS: Final = {
     "migrations": (
         "attempt", "outcome", "ended_s", "total_time_s", "downtime_s", "rounds", "interactions",
     ),
-    "guests": ("moves", "degraded10_s"),
+    "guests": ("moves", "degraded10_s", "arrived_s", "left_s", "lost"),
     "links": ("class", "kind", "carried_bytes"),
 }  # fmt: skip
 SUMMARISED: Final = {table: (*_TOTALS[table], *_OTHERS[table]) for table in _TOTALS}
@@ -73,7 +73,9 @@ class Summary:
     need, which is two numbers for a migration that completed live and one for a guest that moved.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, degraded_limit_s: float = math.inf) -> None:
+        self._degraded_limit_s = degraded_limit_s
+        self._rejected = self._departed = self._lost = self._long_degraded = 0
         self._totals: dict[str, list[float]] = {}  # of each, floats whose exact sum it is
         self._attempts = self._requested = self._cold = self._rounds = self._interactions = 0
         self._last_s = math.nan
@@ -86,14 +88,22 @@ class Summary:
         if table == "migrations":
             self._add_migrations(block)
         elif table == "guests":
-            moved = zip(block["degraded10_s"], block["moves"], strict=True)
-            self._degraded.extend([seconds for seconds, moves in moved if moves])
+            self._add_guests(block)
         else:
             sizes = list(zip(block["kind"], block["class"], block["carried_bytes"], strict=True))
             hops = [size for kind, on, size in sizes if kind in _HOPS and on != "disk"]
             self._count("byte_hops", hops)
             own = [size for kind, on, size in sizes if kind == "application" and on == "host"]
             self._count("application_bytes", own)
+
+    def _add_guests(self, block: Mapping[str, Sequence[Any]]) -> None:
+        degraded, limit_s = block["degraded10_s"], self._degraded_limit_s
+        moved = zip(degraded, block["moves"], strict=True)
+        self._degraded.extend([seconds for seconds, moves in moved if moves])
+        self._long_degraded += sum([seconds > limit_s for seconds in degraded])
+        self._rejected += sum(map(math.isnan, block["arrived_s"]))
+        self._departed += len(degraded) - sum(map(math.isnan, block["left_s"]))
+        self._lost += sum(block["lost"])
 
     def _add_migrations(self, block: Mapping[str, Sequence[Any]]) -> None:
         outcomes = block["outcome"]
@@ -183,5 +193,9 @@ class Summary:
             "rounds": self._rounds,
             "interactions": self._interactions,
             "oom_pages": total("oom_pages"),
+            "rejected": self._rejected,
+            "departed": self._departed,
+            "lost_guests": self._lost,
+            "degraded_guests": self._long_degraded,
             "simulated_s": simulated_s,
         }

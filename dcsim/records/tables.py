@@ -154,7 +154,15 @@ GUESTS = Table(
         ("group", "text", "", "its group"),
         ("workload", "text", "", "its workload"),
         ("hinting", "text", "", "its hinting policy"),
-        ("host", "text", "", "where it ended; empty if lost"),
+        (
+            "host",
+            "text",
+            "",
+            "where it stood last; empty if out of memory, gone, or never there",
+        ),
+        ("arrived_s", "float", "s", "when it came; NaN where no host took it"),
+        ("left_s", "float", "s", "when it left; NaN where it did not"),
+        ("lost", "int", "", "1 if it was lost with its host or by its migration, else 0"),
         ("memory_bytes", "float", "B", "its memory"),
         ("moves", "int", "", "completed migrations"),
         ("lost_work_s", "float", "s", "undisturbed work not done; sum of the next 14"),
@@ -277,6 +285,9 @@ OPERATIONS = Table(
             "then; 0: nobody was left, NaN: no deadline, or no pace",
         ),
         ("lost", "int", "", "guests lost on hosts that went away"),
+        ("degraded_guests", "int", "", "of requested, with degraded10_s beyond the limit"),
+        ("busiest_link", "text", "", "the link that its migrations filled most"),
+        ("busiest_share", "float", "", "how much of what it could carry in the makespan that was"),
     ),
 )
 
@@ -349,6 +360,10 @@ SUMMARY = Table(
         ("rounds", "int", "", "all rounds"),
         ("interactions", "int", "", "all exchanges of guests and hosts for policies"),
         ("oom_pages", "float", "pages", "taken back from balloons by guests out of memory"),
+        ("rejected", "int", "", "guests that arrived, and no host took"),
+        ("departed", "int", "", "guests that left"),
+        ("lost_guests", "int", "", "guests lost, with their host or by their migration"),
+        ("degraded_guests", "int", "", "guests with degraded10_s beyond the scenario's limit"),
         ("simulated_s", "float", "s", "simulated time when the run ended"),
     ),
 )

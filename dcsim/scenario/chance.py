@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dcsim.scenario import spec
+from dcsim.scenario.distribution import Distribution
 from dcsim.scenario.operation import parts
 
 
@@ -15,7 +16,8 @@ def random_inputs(scenario: spec.Scenario) -> list[str]:
         ("placement draws", lambda group: group.place.by == "random"),
         ("load noise", lambda group: group.workload.load.noise > 0),
         ("memory make-up drawn from samples", lambda group: len(group.makeups) > 1),
-        ("arrival times", lambda group: group.arrive > 0),
+        ("arrival times", _arrives_at_random),
+        ("stays", lambda group: _is_drawn(group.stay)),
     ):
         names = [group.group for group in scenario.guests if chancy(group)]
         if names:
@@ -28,6 +30,15 @@ def random_inputs(scenario: spec.Scenario) -> list[str]:
 
         found += failing.chances(scenario.failures)
     return found
+
+
+def _arrives_at_random(group: spec.GuestGroup) -> bool:
+    arrivals = group.arrivals
+    return group.arrive > 0 or (arrivals is not None and _is_drawn(arrivals.every))
+
+
+def _is_drawn(duration: Distribution | None) -> bool:
+    return duration is not None and duration.kind != "fixed"
 
 
 def _has_choice(topology: spec.Fabric) -> bool:

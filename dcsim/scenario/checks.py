@@ -192,6 +192,9 @@ def _contents(scenario: Scenario) -> Iterator[Problem]:
             message = "a guest with a local disk moves live only where migration.block copies it"
             hint = "set migration.block, or 'migratable: cold' and 'because: local-disk'"
             yield Problem(("guests", i, "local_disk"), message, hint)
+        if group.arrivals is not None and group.arrivals.start >= scenario.horizon:
+            message = f"none would arrive by the horizon, {format_duration(scenario.horizon)}"
+            yield Problem(("guests", i, "arrivals", "start"), message)
         if group.arrive > scenario.starts_s:
             message = (
                 f"guests would start up to {format_duration(group.arrive)} after the beginning, "
@@ -287,10 +290,12 @@ def _moves(
 def _no_guest(path: DataPath, guest: str, guests: Sequence[GuestGroup]) -> Problem:
     groups = {group.group: group for group in guests}
     group = groups.get(guest.rpartition("-")[0])
-    if group is not None:
-        names = group.guest_names
+    names = [] if group is None else group.guest_names
+    if group is not None and names:
         last = f" to {names[-1]}" if group.count > 1 else ""
         return Problem(path, f"there is no guest {guest!r}; there is {names[0]}{last}")
+    if group is not None:
+        return Problem(path, f"{guest!r} is not there from the start: all of its group arrive")
     close = guess(guest.rpartition("-")[0] or guest, groups, "{}-0")
     message = f"there is no guest {guest!r}; groups are {some(list(groups))}"
     return Problem(path, message, close or "guests are called GROUP-0, GROUP-1, ...")

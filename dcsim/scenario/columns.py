@@ -62,24 +62,29 @@ def tells_contents(name: str) -> bool:
     return name == MEMORY or name in _SHARES or name.endswith(".set")
 
 
+def alike(group: GuestGroup) -> Own:
+    """Return what a guest of a group has that no column tells of."""
+    work = group.workload
+    rates = tuple([item.rate for item in work.activities])
+    sets = tuple([item.set for item in work.activities])
+    return Own(group.memory, group.vcpus, work.memory.shares, rates, sets)
+
+
 def owns(group: GuestGroup) -> Iterable[Own]:
     """Return what each guest of a group has for itself, in order."""
-    each, work = group.each, group.workload
+    each, work, same = group.each, group.workload, alike(group)
     rates = {RATE.format(i): item.rate for i, item in enumerate(work.activities)}
     sets = {SET.format(i): item.set for i, item in enumerate(work.activities)}
-    same = Own(
-        group.memory, group.vcpus, work.memory.shares, tuple(rates.values()), tuple(sets.values())
-    )
     if each is None:
         return repeat(same, group.count)
 
     def column(name: str, value: Any) -> Iterable[Any]:
         return each[name] if name in each else repeat(value, group.count)
 
-    def rows(values: Mapping[str, Any], alike: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
+    def rows(values: Mapping[str, Any], one: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
         """Return a tuple a guest, one and the same where no column tells guests apart."""
         if each.keys().isdisjoint(values):
-            return repeat(alike, group.count)
+            return repeat(one, group.count)
         return zip(*(column(name, value) for name, value in values.items()), strict=True)
 
     shares = rows(dict(zip(_SHARES, same.shares, strict=True)), same.shares)

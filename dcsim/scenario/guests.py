@@ -3,10 +3,12 @@
 import functools
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from dcsim.scenario import columns, library
+from dcsim.scenario.arrivals import Arrivals
 from dcsim.scenario.base import Later, Spec, wrong
+from dcsim.scenario.distribution import Distribution
 from dcsim.scenario.fabric import Label
 from dcsim.scenario.hosted import LocalDisk, OptionalHugePages
 from dcsim.scenario.policy import Hinting, Migration
@@ -64,7 +66,15 @@ class GuestGroup(Spec):
         default=None, min_length=1, max_length=200, description="default: the workload's name"
     )
     workload: Annotated[Workload, BeforeValidator(_workload)]
-    count: Count = Field(default=1, ge=1, le=1_000_000)
+    arrivals: Annotated[Arrivals | None, Later()] = Field(
+        default=None, description="further guests that come while the run goes on"
+    )
+    count: Count = Field(
+        default=1,
+        ge=0,
+        le=1_000_000,
+        description="those that stand there from the start; default: 1, none where guests arrive",
+    )
     memory: GuestMemory = Field(default=written("8GiB"))
     vcpus: Count = Field(default=2, ge=1, le=1024)
     place: Place = written({})
@@ -100,6 +110,9 @@ class GuestGroup(Spec):
     arrive: Duration = Field(
         default=0.0, description="each guest starts at a random time before this"
     )
+    stay: Distribution | None = Field(
+        default=None, description="each guest leaves after so long; unset: none does"
+    )
 
     each: Annotated[dict[str, list[Any]] | None, BeforeValidator(columns.read)] = Field(
         default=None,
@@ -132,17 +145,34 @@ class GuestGroup(Spec):
     @classmethod
     def _counted(cls, value: Any) -> Any:
         """Count the guests by their columns, where nobody says how many there are."""
-        each = value.get("each") if isinstance(value, dict) else None
-        if isinstance(each, dict) and "count" not in value:
+        if not isinstance(value, dict) or "count" in value:
+            return value
+        each = value.get("each")
+        if isinstance(each, dict):
             lengths = [len(own) for own in each.values() if hasattr(own, "__len__")]
             if any(lengths):
                 return {**value, "count": max(lengths)}
-        return value
+        return value if value.get("arrivals") is None else {**value, "count": 0}
+
+    @field_validator("count")
+    @classmethod
+    def _standing(cls, count: int, info: ValidationInfo) -> int:
+        if count == 0 and info.data.get("arrivals", cls) is None:
+            raise wrong("must be at least 1, got 0")
+        return count
 
     @model_validator(mode="after")
     def _columns_fit(self) -> Self:
         for path, problem in columns.problems(self):
             raise wrong(problem, "each", *path)
+        return self
+
+    @model_validator(mode="after")
+    def _all_arrive(self) -> Self:
+        if self.count == 0 and self.arrive > 0:
+            raise wrong("delays guests that stand there from the start: there are none", "arrive")
+        if self.count == 0 and "place" in self.model_fields_set and self.place != Place():
+            raise wrong("the operation's placement finds hosts for guests that arrive", "place")
         return self
 
     @model_validator(mode="after")

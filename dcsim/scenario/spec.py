@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from dcsim import units
 from dcsim.scenario import presets
+from dcsim.scenario.arrivals import Arrivals
 from dcsim.scenario.balancer import Balancer, Wake
 from dcsim.scenario.base import Later, Spec, plain, wrong
 from dcsim.scenario.convergence import (
@@ -93,6 +94,7 @@ __all__ = [
     "Activity",
     "Adapt",
     "Among",
+    "Arrivals",
     "AutoConverge",
     "Balancer",
     "Block",
@@ -217,6 +219,10 @@ class Scenario(Spec):
     )
     settle: Duration = Field(
         default=written("1min"), description="watched on after the last migration has ended"
+    )
+    degraded_limit: Annotated[Duration, Positive] | None = Field(
+        default=None,
+        description="guests more than 10 % degraded for longer are counted; unset: 30s, assumed",
     )
     tolerance: float = Field(
         default=0.05,

@@ -100,6 +100,8 @@ def _where(cluster: Cluster, group: GuestGroup, i: int, on: frozenset[str]) -> I
         yield Problem(("guests", i, key), message)
         return
     own = (group.each or {}).get(MEMORY) or [group.memory] * group.count
+    if not own:
+        return  # all of them arrive
     for how in ("apart", "together"):
         sets = getattr(group, how)
         if sets is None:

@@ -25,7 +25,7 @@ from dcsim.model.invariants import check_guest, check_host, check_sets
 from dcsim.model.migration import World
 from dcsim.model.network import Network
 from dcsim.model.routing import Routes
-from dcsim.model.rows import guest_row, host_row
+from dcsim.model.rows import host_row
 from dcsim.model.storage import Storage
 from dcsim.model.terms import Whereabouts
 from dcsim.records.recorder import Recorder
@@ -33,6 +33,8 @@ from dcsim.records.result import Result
 from dcsim.records.steps import Steps
 from dcsim.rng import Streams
 from dcsim.scenario import spec
+from dcsim.simulation.groups import GuestPlan
+from dcsim.simulation.population import Population
 from dcsim.simulation.prepared import Prepared, prepare
 
 PROGRESS_EVERY_S = 0.1
@@ -117,7 +119,9 @@ class _Run:
         self.prepared = prepared
         self.check = check
         self.env = env = simpy.Environment()
-        self.recorder = recorder = Recorder(prepared.record)
+        self.recorder = recorder = Recorder(
+            prepared.record, degraded_limit_s=prepared.degraded_limit_s
+        )
         self.rates: Steps[tuple[int, str]] = Steps()
         self.slowdowns: Steps[str] = Steps()
         self.streams = Streams(prepared.seed)
@@ -170,8 +174,9 @@ class _Run:
         ]
         slowdown = self.slowdowns.hold if recorder.keeps("slowdowns") else None
         phase = self._phase if recorder.keeps("phases") else None
-        self.guests = [
-            Guest(
+
+        def make(plan: GuestPlan) -> Guest:
+            return Guest(
                 env,
                 self.network,
                 storage,
@@ -186,27 +191,29 @@ class _Run:
                 record_phase=phase,
                 terms=plan.terms,
             )
-            for plan in prepared.guests
-        ]
-        for guest, plan in zip(self.guests, prepared.guests, strict=True):
-            guest.live(self.hosts[plan.host], start_s=plan.start_s)
+
+        self.population = Population(env, recorder, make)
+        self.population.stand(prepared.guests, self.hosts)
         self.before = Counter(plan.host for plan in prepared.guests)
         world = World(env, self.network, migration_routes, self.streams, recorder, disks)
         self.dispatcher = Dispatcher(
             world,
             self.hosts,
-            self.guests,
+            self.population.guests,
             prepared.settings,
             prepared.management,
             prepared.network,
         )
+        self.population.live_on(prepared.guests, prepared.arrivals, self.dispatcher)
         self.operations: list[Operation] = []
         for asked in prepared.operations:
             self.operate(asked)
         self.done = env.all_of([one.done for one in self.operations])
         if any(one.endless for one in self.operations):
             env.process(self._close_endless())
-        self.cluster = Cluster(world, self.hosts, self.guests, storage, self.dispatcher, detours)
+        self.cluster = Cluster(
+            world, self.hosts, self.population.guests, storage, self.dispatcher, detours
+        )
         for failure in prepared.failures:
             env.process(fail(self.cluster, failure))
 
@@ -216,6 +223,11 @@ class _Run:
         self.operations.append(one)
         self.env.process(one.run())
         return one
+
+    @property
+    def guests(self) -> list[Guest]:
+        """Those that are there now."""
+        return list(self.population.guests)
 
     def _disks(self, name: str, rate: float, capacity: list[float]) -> dict[int, int]:
         """Add a link for one way of each host's local disks, if there is a bound on it."""
@@ -301,7 +313,7 @@ class _Run:
 
     def _verify_places(self) -> None:
         check_places(self.hosts, self.guests)
-        for guest in self.guests:
+        for guest in self.population.guests:
             check_guest(guest)
         for host in self.hosts:
             check_host(host)
@@ -311,10 +323,10 @@ class _Run:
         """Cut what refers to each other, or the whole world would stay until it is searched for."""
         for flow in self.network.flows:
             self.network.close(flow)
-        for guest in self.guests:
+        for guest in self.population.guests:
             guest.part()
-        placer, operations = self.dispatcher.placer, self.operations
-        for one in (placer, self.dispatcher, *operations, self.cluster, self.env):
+        placers, operations = self.dispatcher.placers, self.operations
+        for one in (*placers, self.dispatcher, *operations, self.cluster, self.env):
             vars(one).clear()
         vars(self).clear()
 
@@ -332,7 +344,7 @@ class _Run:
         for one in self.operations:
             one.leave_off()
         self.dispatcher.record_unsettled()
-        for guest in self.guests:
+        for guest in self.population.guests:
             guest.leave_off()
         self.network.finish()
         if self.check:
@@ -340,7 +352,7 @@ class _Run:
         names, classes, capacity = self.names, self.classes, self.network.rated
         carried = self.network.carried
         rows = self.recorder.rows
-        rows("guests", map(guest_row, self.guests))
+        self.population.finish()
         rows(
             "hosts",
             (host_row(host, guests_before=self.before[i]) for i, host in enumerate(self.hosts)),
@@ -359,5 +371,9 @@ class _Run:
                 for (link, kind), from_s, _, rate in self.rates.finish(self.env.now)
             ),
         )
-        rows("operations", map(Operation.row, self.operations))
+        limit_s = self.prepared.degraded_limit_s
+        rows(
+            "operations",
+            (one.row(links=names, degraded_limit_s=limit_s) for one in self.operations),
+        )
         rows("slowdowns", self.slowdowns.finish(self.env.now))

@@ -6,7 +6,8 @@ import functools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from itertools import chain, count, repeat
+from typing import Any, Final, Literal, NamedTuple
 
 from dcsim.model.activity import Activity
 from dcsim.model.diskcopy import LocalDisk
@@ -18,16 +19,18 @@ from dcsim.model.terms import Circle, Terms
 from dcsim.model.touch import TouchClass, classes_of
 from dcsim.rng import Streams
 from dcsim.scenario import spec
-from dcsim.scenario.columns import Own, owns
+from dcsim.scenario.columns import Own, alike, owns
+from dcsim.scenario.distribution import Distribution
 from dcsim.scenario.workload import Shares
-from dcsim.simulation.plain import plain
+from dcsim.simulation.plain import distribution_of, limit, plain
 from dcsim.units import PAGE
 
 
 class GuestPlan(NamedTuple):
     """One guest: its name, what it does, what it is made of, where and when it starts.
 
-    Its demands are those of its activities, in pages a second.
+    Its demands are those of its activities, in pages a second. One that arrives has no host yet;
+    one that never leaves does so at infinity.
     """
 
     name: str
@@ -39,7 +42,12 @@ class GuestPlan(NamedTuple):
     start_s: float
     levels: tuple[tuple[float, float], ...]
     terms: Terms | None
+    arrives_s: float = 0.0
+    leaves_s: float = math.inf
 
+
+NOWHERE: Final = -1
+"""The host of who has not arrived."""
 
 Classes = dict[tuple[float, str, float, float, float], tuple[TouchClass, ...]]
 
@@ -83,63 +91,102 @@ class Group:
             huge_pages=plain(HugePageSettings, group.huge_pages),
         )
         self._makeups: dict[tuple[Any, ...], list[Makeup]] = {}
+        self._asked: dict[Terms, Terms] = {}
 
     @property
     def drawn(self) -> bool:
         """Whether anything of its guests is random."""
         group = self.group
         chances = (len(group.makeups) > 1, group.arrive > 0, group.workload.load.noise > 0)
-        return group.place.by == "random" or any(chances)
+        comes_and_goes = group.arrivals is not None or group.stay is not None
+        return group.place.by == "random" or any(chances) or comes_and_goes
 
     @functools.cached_property
     def terms(self) -> Sequence[Terms | None]:
-        """What each guest asks of its host beside room; those of the same sets share it."""
-        group = self.group
-        asked = (group.requires, group.cpu_flags, group.apart, group.together)
-        if not any(asked):
-            return (None,) * group.count
-        requires = tuple(sorted((group.requires or {}).items()))
-        flags = tuple(dict.fromkeys(group.cpu_flags or []))
+        """What each guest that stands there from the start asks of its host beside room."""
+        return tuple(map(self._terms, range(self.group.count)))
 
-        def circle(sets: spec.Sets | None, n: int, *, apart: bool) -> Circle | None:
+    def _terms(self, n: int) -> Terms | None:
+        """Return what a guest asks of its host; those of the same sets share it."""
+        group = self.group
+        if not any((group.requires, group.cpu_flags, group.apart, group.together)):
+            return None
+
+        def circle(sets: spec.Sets | None, *, apart: bool) -> Circle | None:
             if sets is None:
                 return None
-            return Circle(group.group, n // (sets.of or group.count), sets.by, apart)
+            return Circle(group.group, n // sets.of if sets.of else 0, sets.by, apart)
 
-        made: dict[Terms, Terms] = {}
-        each = (
-            Terms(
-                requires,
-                flags,
-                circle(group.apart, n, apart=True),
-                circle(group.together, n, apart=False),
-            )
-            for n in range(group.count)
+        terms = Terms(
+            tuple(sorted((group.requires or {}).items())),
+            tuple(dict.fromkeys(group.cpu_flags or [])),
+            circle(group.apart, apart=True),
+            circle(group.together, apart=False),
         )
-        return tuple(made.setdefault(terms, terms) for terms in each)
+        return self._asked.setdefault(terms, terms)
 
     def guests(self, hosts: list[int], streams: Streams, horizon_s: float) -> Iterator[GuestPlan]:
-        """Yield the guests, given where they stand."""
+        """Yield the guests, given where they stand; then those that arrive, as they come."""
         group, load = self.group, self.group.workload.load
+        stays = _durations(group.stay, streams, "stay", group.group)
+        columns = (group.guest_names, owns(group), hosts, self.terms, repeat(0.0))
+        standing = zip(*columns, strict=False)
         levels = tuple((time, level) for time, level in load.points if time < horizon_s)
         drawn, start = 0, 0.0
         rates: tuple[Any, ...] | None = None
         demands: tuple[float, ...] = ()
-        columns = (group.guest_names, owns(group), hosts, self.terms)
-        for name, own, host, terms in zip(*columns, strict=False):
+        for name, own, host, terms, at in chain(standing, self._arriving(streams, horizon_s)):
             if own.rates is not rates:
                 rates = own.rates
                 demands = tuple([math.inf if rate == "max" else rate / PAGE for rate in rates])
             makeups = self._makeups_of(own, demands)
             if len(makeups) > 1:
                 drawn = int(streams.stream("guest", name, "makeup").integers(len(makeups)))
-            if group.arrive > 0:
+            if group.arrive > 0 and host != NOWHERE:
                 start = float(streams.stream("guest", name, "arrival").uniform(0, group.arrive))
+            leaves_s = at + next(stays)
             if load.noise > 0:
-                levels = _noisy_levels(load, name, streams, horizon_s)
+                levels = _noisy_levels(load, name, streams, at, min(leaves_s, horizon_s))
             yield GuestPlan(
-                name, self._profile, own.vcpus, demands, makeups[drawn], host, start, levels, terms
+                name,
+                self._profile,
+                own.vcpus,
+                demands,
+                makeups[drawn],
+                host,
+                start if host != NOWHERE else 0.0,
+                levels,
+                terms,
+                at,
+                leaves_s if leaves_s < horizon_s else math.inf,
             )
+
+    def expected(self, horizon_s: float) -> float:
+        """Return how many guests arrive, about."""
+        arrivals = self.group.arrivals
+        if arrivals is None:
+            return 0.0
+        mean_s = distribution_of(arrivals.every).mean_s
+        for_s = min(horizon_s, limit(arrivals.until)) - arrivals.start
+        return min(for_s / mean_s if mean_s > 0 else math.inf, limit(arrivals.most))
+
+    def _arriving(
+        self, streams: Streams, horizon_s: float
+    ) -> Iterator[tuple[str, Own, int, Terms | None, float]]:
+        """Yield the name of each guest that arrives, what it has and asks, and when it comes."""
+        group, arrivals = self.group, self.group.arrivals
+        if arrivals is None:
+            return
+        own, at = alike(group), arrivals.start
+        until_s = min(horizon_s, limit(arrivals.until))
+        most = range(arrivals.most) if arrivals.most is not None else count()
+        gaps = _durations(arrivals.every, streams, "arrivals", group.group)
+        for number, gap in zip(most, gaps, strict=False):
+            at += gap
+            if at >= until_s:
+                return
+            n = group.count + number
+            yield f"{group.group}-{n}", own, NOWHERE, self._terms(n), at
 
     def _makeups_of(self, own: Own, demands: tuple[float, ...]) -> list[Makeup]:
         """Return what a guest's memory may hold at first; its readers' demands fill its cache."""
@@ -211,20 +258,26 @@ def _activities(items: list[spec.Activity]) -> Iterator[Activity]:
         count[item.do] += 1
 
 
+def _durations(asked: Distribution | None, streams: Streams, *name: str | int) -> Iterator[float]:
+    """Return durations without end, drawn if there is anything to draw; infinite if unset."""
+    return repeat(math.inf) if asked is None else distribution_of(asked).draws(streams, *name)
+
+
 def _noisy_levels(
-    load: spec.Load, name: str, streams: Streams, horizon_s: float
+    load: spec.Load, name: str, streams: Streams, from_s: float, to_s: float
 ) -> tuple[tuple[float, float], ...]:
-    """Return the steps of a guest's load up to the horizon, its noise drawn."""
-    points = [(time, level) for time, level in load.points if time < horizon_s]
-    count = math.ceil(horizon_s / load.every)
-    draws = streams.stream("guest", name, "load").normal(size=count)
+    """Return the steps of a guest's load while it is there, its noise drawn."""
+    points = [(time, level) for time, level in load.points if time < to_s]
+    most = max(0, math.ceil((to_s - from_s) / load.every))
+    draws = streams.stream("guest", name, "load").normal(size=most)
     steps = []
     level, ahead = 1.0, 0
-    times = sorted({n * load.every for n in range(count)} | {time for time, _ in points})
+    steps_s = {from_s + n * load.every for n in range(most)}
+    times = sorted(steps_s | {time for time, _ in points if time >= from_s})
     for time in times:
         while ahead < len(points) and points[ahead][0] <= time:
             level = points[ahead][1]
             ahead += 1
-        draw = float(draws[min(int(time / load.every + 1e-9), count - 1)])
+        draw = float(draws[min(int((time - from_s) / load.every + 1e-9), most - 1)])
         steps.append((time, level * math.exp(load.noise * draw - load.noise**2 / 2)))
     return tuple(steps)

@@ -152,6 +152,8 @@ def places(
         The host of each guest; shorter than the group if not all of them fit.
     """
     group, free = made.group, books.free
+    if not group.count:
+        return []
     draws = streams.stream("placement", group.group) if group.place.by == "random" else None
     if books.counts_vcpus or group.apart is not None or group.together is not None:
         return _as_asked(candidates, made, books, draws, path, problems)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeVar
 
 from dcsim.control.dispatch import Management
@@ -20,7 +21,7 @@ from dcsim.model.stream import Settings
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario import spec
-from dcsim.scenario.checks import check
+from dcsim.scenario.checks import MOST_GUESTS, check
 from dcsim.scenario.cluster import Cluster, HostPlan, matching
 from dcsim.scenario.columns import HOST
 from dcsim.scenario.document import dotted
@@ -38,9 +39,15 @@ from dcsim.simulation.plain import (
     settings_of,
     weights_of,
 )
+from dcsim.units import format_count
+
+Guests = tuple[tuple[GuestPlan, ...], tuple[GuestPlan, ...]]
+"""Those that stand there from the start, and those that arrive."""
 
 MOST_SCENARIOS: Final = 16
 """The most scenarios whose next replications are prepared for."""
+DEGRADED_LIMIT_S: Final = 30.0
+"""For how long a guest may be degraded before it counts as one that was; an assumption."""
 MOST_KEPT: Final = 20_000
 """The most guests and hosts of all of them."""
 
@@ -62,10 +69,12 @@ class Prepared:
     disk_read: float
     disk_write: float
     guests: tuple[GuestPlan, ...]
+    arrivals: tuple[GuestPlan, ...]
     settings: dict[str, Settings]
     management: Management
     operations: tuple[OperationPlan, ...]
     failures: tuple[FailurePlan, ...]
+    degraded_limit_s: float
     horizon_s: float
     settle_s: float
     tolerance: float
@@ -163,12 +172,21 @@ class Preparation:
             "management": management_of(scenario.operation, goodput=scenario.topology.goodput),
             "operations": tuple(operations_of(scenario.operation, scenario.topology.host, cluster)),
             "failures": tuple(failures_of(scenario.failures or [], network)),
+            "degraded_limit_s": scenario.degraded_limit or DEGRADED_LIMIT_S,
             "horizon_s": scenario.horizon,
             "settle_s": scenario.settle,
             "tolerance": scenario.tolerance,
             "record": scenario.record,
         }
-        self._guests: tuple[GuestPlan, ...] | None = None  # where nothing of them is drawn
+        for i, made in enumerate(self._groups):
+            if made.expected(scenario.horizon) > MOST_GUESTS:
+                message = f"more than {format_count(MOST_GUESTS)} guests would arrive"
+                hint = "give arrivals.most or arrivals.until, or let them come less often"
+                path = f"guests[{i}].arrivals.every"
+                problems.append(Issue(path=path, message=message, hint=hint))
+        if problems:
+            raise ScenarioError(problems)
+        self._guests: Guests | None = None  # where nothing of them is drawn
 
     @property
     def size(self) -> int:
@@ -187,12 +205,17 @@ class Preparation:
         guests = self._guests or self._placed(Streams(seed))
         if not any(group.drawn for group in self._groups):
             self._guests = guests
-        return Prepared(seed=seed, replicate=replicate, guests=guests, **self._same)
+        standing, arriving = guests
+        return Prepared(
+            seed=seed, replicate=replicate, guests=standing, arrivals=arriving, **self._same
+        )
 
-    def _placed(self, streams: Streams) -> tuple[GuestPlan, ...]:
+    def _placed(self, streams: Streams) -> Guests:
+        """Return the guests that stand there from the start, and those that come, in order."""
         problems: list[Issue] = []
         books = Books(self._cluster)
-        guests: list[GuestPlan] = []
+        standing: list[GuestPlan] = []
+        arriving: list[GuestPlan] = []
         for i, made in enumerate(self._groups):
             named = (made.group.each or {}).get(HOST)
             hosts = (
@@ -206,10 +229,13 @@ class Preparation:
                     problems,
                 )
             )
-            guests += made.guests(hosts, streams, self._scenario.horizon)
+            guests = list(made.guests(hosts, streams, self._scenario.horizon))
+            standing += guests[: len(hosts)]
+            arriving += guests[len(hosts) :]
         if problems:
             raise ScenarioError(problems)
-        return tuple(guests)
+        arriving.sort(key=attrgetter("arrives_s"))
+        return tuple(standing), tuple(arriving)
 
 
 class _Kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import simpy
@@ -114,6 +115,9 @@ class Operation(ABC):
         self._steps: dict[Host, tuple[str, float]] = {}
         self.taken_bytes = self.spare_bytes = self.gone_bytes = self.off_host_s = 0.0
         self.imbalance_before = self.imbalance_after = self.saved_energy_j = math.nan
+        self._guests: dict[Guest, None] = {}
+        self._carried: dict[int, float] = {}
+        dispatcher.operations.append(self)
 
     @property
     def lasts(self) -> bool:
@@ -194,6 +198,7 @@ class Operation(ABC):
             if guest.host is not None
         ]
         self.requested += len(requests)
+        self._guests.update((request.guest, None) for request in requests)
         return self.dispatcher.submit(batch, requests)
 
     def helper(self, guest: Guest, destination: Host) -> Request:
@@ -202,6 +207,7 @@ class Operation(ABC):
         batch = Batch(self, self.env)
         batch.requested = 1
         self.requested += 1
+        self._guests[guest] = None
         return Request(guest, guest.host, destination, batch)
 
     def empty(self, *hosts: Host, deadline_s: float = math.inf) -> Generator[simpy.Event]:
@@ -278,11 +284,10 @@ class Operation(ABC):
         left = migration.source if moved else migration.destination
         if not left.draining:
             self.taken_bytes -= migration.guest.memory_bytes
-        source = migration.source
         if moved:
             self.gone_bytes += migration.guest.memory_bytes
-            if not source.guests and not source.reserved:
-                self.finish_drain(source)
+            self.note_empty(migration.source)
+        self._note_traffic(migration)
         if moved and migration.guest.moves == 2:
             self.moved_twice += 1
         if migration.outcome == "completed-cold":
@@ -290,9 +295,32 @@ class Operation(ABC):
         elif moved:
             self.completed += 1
 
-    def row(self) -> tuple[float | int | str, ...]:
-        """Return its row at the end of the run."""
+    def note_empty(self, host: Host) -> None:
+        """Look whether a host that it empties is empty: a guest has moved from it, or left."""
+        if not host.guests and not host.reserved:
+            self.finish_drain(host)
+
+    def _note_traffic(self, migration: Migration) -> None:
+        """Count what a migration sent over each link."""
+        for flow in migration.flows:
+            for link, share in zip(flow.links, flow.shares or repeat(1.0), strict=False):
+                self._carried[link] = self._carried.get(link, 0.0) + flow.sent * share
+
+    def _busiest(self, links: Sequence[str]) -> tuple[str, float]:
+        """Return the name of the link that it filled most, and how full it was in the mean."""
+        took_s, capacity = self.ended_s - self.plan.at_s, self.world.network.capacity
+        filled = [(sent / capacity[link], -link) for link, sent in self._carried.items()]
+        if not filled or not took_s > 0:
+            return "", math.nan
+        most_s, link = max(filled)
+        return links[-link], most_s / took_s
+
+    def row(
+        self, *, links: Sequence[str], degraded_limit_s: float
+    ) -> tuple[float | int | str, ...]:
+        """Return its row at the end of the run, given the links' names."""
         plan = self.plan
+        degraded = [guest for guest in self._guests if guest.degraded_s(0.1) > degraded_limit_s]
         return (
             self.name,
             self.kind,
@@ -316,4 +344,6 @@ class Operation(ABC):
             self.deadline_s,
             self.missed_s,
             self.lost,
+            len(degraded),
+            *self._busiest(links),
         )
