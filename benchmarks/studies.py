@@ -148,9 +148,11 @@ PAGES: Final[Mapping[str, Callable[[int], Iterator[str]]]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the studies that are asked for, and write their pages."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.studies")
-    parser.add_argument("pages", nargs="*", choices=[*PAGES, []], help="unset: all")
+    parser.add_argument("pages", nargs="*", help=f"of {', '.join(PAGES)}; unset: all")
     parser.add_argument("--replications", type=int, default=REPLICATIONS, metavar="N")
     options = parser.parse_args(arguments)
+    if unknown := set(options.pages) - set(PAGES):
+        parser.error(f"no page {', '.join(sorted(unknown))}; there are {', '.join(PAGES)}")
     for name in options.pages or PAGES:
         path = ROOT / "docs" / f"{name}.md"
         measured = "\n".join(PAGES[name](options.replications))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -15,11 +16,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dcsim
 from dcsim.errors import ResultError
 from dcsim.records.tables import BY_NAME
 from dcsim.study.study import Run, Study
 from dcsim.view import content
-from dcsim.view.gather import QUESTION, gather
+from dcsim.view.gather import MOST_TOLD, QUESTION, gather
 from dcsim.view.report import render, write_report
 from tests.view_data import DIGEST, changed, fake_result, fake_study
 
@@ -262,6 +264,79 @@ def test_a_result_in_words_tells_only_what_there_is():
         name: [0.0] for name in calm.metrics if name.startswith("lost_")
     })  # fmt: skip
     assert gather(still).answer[2:] == ("The guests lost 0\u00a0s of work.",)
+
+
+@pytest.fixture(scope="module")
+def drained():
+    """A drain of two hosts in turn, with a window."""
+    changes = {"operation.at_once": 1, "operation.window": "10min"}
+    return dcsim.run(dcsim.load("fat-tree-evacuation").replace(changes))
+
+
+@pytest.fixture(scope="module")
+def limits():
+    """The same drain under two operators' limits."""
+    scenario = dcsim.load("fat-tree-evacuation").replace({"operation.window": "10min"})
+    vary = {"operation.limits": ["kubevirt", "nova"]}
+    return dcsim.compare(scenario, vary=vary, replications=1)
+
+
+def first_screen(page):
+    """The text of what comes before the key figures."""
+    return html.unescape(re.sub(r"<[^>]+>", "", page.split("<body>")[1].split('id="key"')[0]))
+
+
+def test_a_run_answers_what_its_operation_is_asked(drained):
+    page = render(drained)
+    (answer,) = drained.answers
+    told = first_screen(page)
+    assert "Can rack0/* be emptied within 10 min?" in told
+    assert answer.verdict.startswith("Yes: done in ")
+    for sentence in (answer.verdict, answer.moved, *answer.details):
+        assert sentence in told
+    for figure in ("progress", "hosts"):
+        assert f'id="{figure}"' in page.split('id="key"')[0]
+    assert set(Parts(page).json("v0")["figures"]) >= {"progress", "hosts", "gantt"}
+
+
+def test_a_scenario_asks_its_own_question(drained):
+    study = fake_study(["zero-page", "none"], replications=1, guests=3)
+    for run in study.results:
+        run.scenario |= {"question": "Is it worth it?"}
+    assert gather(study).question == "Is it worth it?"
+    assert gather(drained, question="Or else?").question == "Or else?"
+
+
+def test_variants_of_an_operation_stand_in_a_table_and_a_figure(limits):
+    page = render(limits)
+    told = first_screen(page)
+    assert "Can rack0/* be emptied within 10 min?" in told
+    assert "Yes, under all of them." in told
+    table = content.compared(gather(limits))
+    titles = [title for title, _ in table["columns"]]
+    assert titles[:2] == ["In time", "Makespan"]
+    for (name, cells), run in zip(table["rows"], limits.results, strict=True):
+        assert cells[0] == (1.0, "100\u202f%")
+        assert cells[1][0] == run.metrics["makespan_s"]
+        assert name in told
+    drawn = Parts(page).json("comparison")["makespans"]
+    assert drawn["layout"]["annotations"][0]["text"] == "window 10 min"
+    assert "policy" not in told.lower()
+
+
+def test_many_operations_are_counted_in_the_first_sentence(drained):
+    table = drained.columns["operations"]
+    count = MOST_TOLD + 1
+    rows = {name: list(values) * count for name, values in table.items()}
+    rows["operation"] = [f"o{i}" for i in range(count)]
+    rows["makespan_s"] = [1.0] * (count - 1) + [900.0]
+    material = gather(changed(drained, "operations", **rows))
+    assert material.verdict == (f"{count - 1} of {count} operations were done in time.",)
+    assert material.answer[0].startswith("o0: Yes: done in 1 s")
+    both = {name: values[:2] for name, values in rows.items()}
+    told = gather(changed(drained, "operations", **both))
+    assert [line.split(":")[0] for line in told.verdict] == ["o0", "o1"]
+    assert [line for line in told.answer if line.endswith(":")] == ["o0:", "o1:", "All together:"]
 
 
 @pytest.mark.parametrize("record", ["summary", "migrations"])
