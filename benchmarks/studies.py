@@ -68,9 +68,7 @@ def operators(replications: int) -> Iterator[str]:
     """Yield what every shipped operator's defaults come to on one cluster, as Markdown."""
     variants = {name: {"operator": name} for name in presets.operator_names()}
     found = outcomes(load("mixed-rack"), variants, replications=replications)
-    yield from table(
-        ("operator", *FIGURES), [(each.variant, *cells(each, FIGURES)) for each in found]
-    )
+    yield from table("operator", found)
     yield ""
     yield " ".join(compared(found))
 
@@ -85,8 +83,7 @@ def planners(replications: int) -> Iterator[str]:
         found = [each._replace(bound_s=bound) for each in found]
         yield f"## {instance}"
         yield ""
-        rows = [(each.variant, *cells(each, FIGURES)) for each in found]
-        yield from table(("planner", *FIGURES), rows)
+        yield from table("planner", found)
         yield ""
         cap, aware = (next(e for e in found if e.variant == planner) for planner in (CAP, AWARE))
         if cap.not_moved == aware.not_moved:
@@ -97,40 +94,39 @@ def planners(replications: int) -> Iterator[str]:
     yield ""
     worst, best = (end(ratios, key=lambda name: ratios[name]) for end in (max, min))
     yield (
-        f"{AWARE} takes {100 * ratios[worst]:+.1f} % of the time of the {CAP} at worst ({worst}), "
-        f"{100 * ratios[best]:+.1f} % at best ({best}), where both move as many guests."
+        f"Against the {CAP}, the makespan of {AWARE} is {100 * ratios[worst]:+.1f} % at worst "
+        f"({worst}) and {100 * ratios[best]:+.1f} % at best ({best}), where both move as many guests."
     )
     if uneven:
         yield f"Elsewhere they leave different numbers of guests unmoved: {', '.join(uneven)}."
 
 
+UNKNOWN: Final = "–"
 FIGURES: Final[Mapping[str, Callable[[Outcome], str]]] = {
     "makespan": lambda each: _clock(each.makespan_s.mean),
     "lower bound": lambda each: _clock(each.bound_s),
-    "times it": lambda each: f"{each.gap:.2f}" if math.isfinite(each.gap) else "–",
+    "times it": lambda each: f"{each.gap:.2f}" if math.isfinite(each.gap) else UNKNOWN,
     "moved": lambda each: f"{each.requested - each.not_moved:.4g} of {each.requested:.4g}",
     "blackout p99": lambda each: _clock(each.blackout_p99_s),
     "degraded p95": lambda each: _clock(each.degraded_s),
     "lost work": lambda each: _clock(each.lost_work_s),
-    "network": lambda each: format_size(each.network_bytes, digits=3),
+    "network": lambda each: format_size(each.network_bytes),
 }
 """What is told of each variant."""
 
 
-def cells(each: Outcome, figures: Mapping[str, Callable[[Outcome], str]]) -> Iterator[str]:
-    """Yield the figures of a variant as text."""
-    return (of(each) for of in figures.values())
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield a table in Markdown, numbers to the right."""
-    yield f"| {' | '.join(head)} |"
-    yield f"|---|{'---:|' * (len(head) - 1)}"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+def table(head: str, found: Sequence[Outcome]) -> Iterator[str]:
+    """Yield a table in Markdown, a row a variant; of figures that are known."""
+    texts = {name: [of(each) for each in found] for name, of in FIGURES.items()}
+    known = {name: column for name, column in texts.items() if set(column) != {UNKNOWN}}
+    yield f"| {' | '.join([head, *known])} |"
+    yield f"|---|{'---:|' * len(known)}"
+    for each, *figures in zip(found, *known.values(), strict=True):
+        yield f"| {' | '.join([each.variant, *figures])} |"
 
 
 def _clock(seconds: float) -> str:
-    return clock(seconds) if math.isfinite(seconds) else "–"
+    return clock(seconds) if math.isfinite(seconds) else UNKNOWN
 
 
 def renewed(page: str, measured: str) -> str:

@@ -139,6 +139,11 @@ def test_durations_are_said_in_two_units_at_most(seconds, words):
             False,
         ),
         (
+            {"deadline_s": 60.0, "makespan_s": 60.0, "lost": 1, "not_moved": 1, "missed_s": 5.5},
+            "No: 1 of 44 guests is lost when 1 min have passed. 5.5 s more would have saved them.",
+            False,
+        ),
+        (
             {"deadline_s": 60.0, "makespan_s": 41.0, "lost": 0, "not_moved": 1},
             "No: 1 of 44 guests was not moved, but nobody is lost.",
             False,
@@ -190,7 +195,7 @@ def test_guests_that_noticed_are_told():
         "g-3 1 s.",
         "Guests were paused 200 ms in the median, 298 ms at the 99th percentile, 300 ms at most.",
     )
-    scenario = {"operation": {"kind": "drain", "degraded_limit": 30.0}}
+    scenario = {"degraded_limit": 30.0}
     first = told(scenario, more=more, degraded_guests=1).details[0]
     assert first == "1 guest was over 10 % degraded for more than 30 s."
 

@@ -186,11 +186,11 @@ def _evacuated(row: Row) -> tuple[str, bool]:
     """Answer for an evacuation: who is lost."""
     lost, asked, took, limit = row.get("lost", 0), row["requested"], row["makespan_s"], _limit(row)
     if lost:
-        return (
-            f"No: {_count(lost)} of {_so_many(asked, 'guest')} "
-            f"{'is' if lost == 1 else 'are'} lost when {clock(limit)} have passed.",
-            False,
-        )
+        missed = row.get("missed_s", math.nan)
+        more = f" {clock(missed)} more would have saved them." if missed > 0 else ""
+        verb = "is" if lost == 1 else "are"
+        of = f"{_count(lost)} of {_so_many(asked, 'guest')}"
+        return f"No: {of} {verb} lost when {clock(limit)} have passed.{more}", False
     if row["not_moved"] or not took <= limit:
         return f"No: {_left(row) or 'it took longer'}, but nobody is lost.", False
     return (
@@ -262,7 +262,7 @@ def _noticed(
     scenario: Mapping[str, Any],
 ) -> Iterator[str]:
     """Yield which guests noticed, and how much."""
-    limit = _of(row["operation"], scenario).get("degraded_limit")
+    limit = scenario.get("degraded_limit")
     if limit and "degraded_guests" in row:
         many = _so_many(row["degraded_guests"], "guest")
         verb = "was" if row["degraded_guests"] == 1 else "were"
@@ -295,8 +295,8 @@ def _noticed(
 def _busiest(row: Row, columns: Columns) -> str:
     """Return the link that migrations used most, over the time that the operation took."""
     if row.get("busiest_link"):
-        share = row.get("busiest_link_share", math.nan)
-        used = "" if math.isnan(share) else f": {100 * share:.0f} % of it was used"
+        share = row.get("busiest_share", math.nan)
+        used = "" if math.isnan(share) else f": migrations took {100 * share:.0f} % of it"
         return f"The busiest link was {row['busiest_link']}{used}."
     links, alone = columns.get("links"), len(columns["operations"]["operation"]) == 1
     if not links or not alone or not row["makespan_s"] > 0:
@@ -346,16 +346,6 @@ def _spare(row: Row) -> str:
     if not spare > 0:
         return ""
     return f"Hosts that stayed had to take {format_size(spare, digits=3)} of memory at most."
-
-
-def _of(name: str, scenario: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an operation as the scenario has it; empty where it cannot be found."""
-    whole = scenario.get("operation") or {}
-    for operation in whole.get("operations") or [whole]:
-        if name == (operation.get("name") or operation.get("kind")):
-            found: Mapping[str, Any] = operation
-            return found
-    return {}
 
 
 def _count(count: float) -> str:

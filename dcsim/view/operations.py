@@ -41,7 +41,10 @@ _STEPS: Final = {
     "reimage": "#cc79a7",
     "health check": "#009e73",
     "move back": "#56b4e9",
+    "power off": "#882255",
     "off": "#5b6472",
+    "away": "#5b6472",
+    "wake": "#ddcc77",
 }
 _OTHERS: Final = ("#332288", "#882255", "#44aa99", "#999933")
 _LIMIT: Final = {"color": "#a33b00", "dash": "dash", "width": 1.6}
