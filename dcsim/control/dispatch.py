@@ -185,7 +185,7 @@ class Dispatcher:
     def leave(self, host: Host) -> None:
         """Let a closed host go away; who waits to leave it does so no longer."""
         host.away = True
-        self.placer.note(host)
+        self._measure(host)
         self._turn_away(host, "cancelled", f"the host {host.name} is away")
 
     def forsake(self, host: Host) -> None:
