@@ -245,10 +245,10 @@ def upgrade(**changes: object) -> Data:
     return data | {"operation": operation | changes}
 
 
-def evacuation() -> Data:
+def evacuation(**changes: object) -> Data:
     """A rack that is evacuated in time for one host's guests."""
     operation = {"kind": "evacuate", "hosts": "rack0/*", "deadline": 1.1, "placement": "spread"}
-    return by_pairs(crowded() | {"operation": operation})
+    return by_pairs(crowded() | {"operation": operation | changes})
 
 
 def notices(**changes: object) -> Data:
@@ -259,6 +259,18 @@ def notices(**changes: object) -> Data:
         "limits": {"per_cluster": 2},
     }  # fmt: skip
     return crowded() | {"horizon": 600.0, "operation": operation | changes}
+
+
+def tight(**operation: object) -> Data:
+    """A guest of the first host fits on the second when the small one there has left it."""
+    sizes = ((3.0, "rack0/host0"), (1.0, "rack0/host1"), (2.0, "rack1/host0"), (3.5, "rack1/host1"))
+    groups = [
+        guest(name=f"g{i}", memory=gib * GiB, place={"hosts": host})
+        for i, (gib, host) in enumerate(sizes)
+    ]
+    net = leaf_spine(host={"cores": 64, "memory": 3.9 * GiB})
+    operation = {"hosts": "rack0/host0"} | operation
+    return several(net, guests=groups) | {"operation": operation, "horizon": 600.0}
 
 
 def ordered() -> Data:
@@ -725,8 +737,21 @@ CASES: dict[str, tuple[Data, Data]] = {
             "at": 2.0,
             "placement": "first-fit",
             "limits": {"per_cluster": 1},
+            "order": "one-by-one",
         }.items()
     },
+    **{
+        f"{kind}.{field}": (data(hosts=None, **{field: one}), {f"operation.{field}": other})
+        for kind, data in (("Upgrade", upgrade), ("Evacuate", evacuation), ("Notices", notices))
+        for field, one, other in (
+            ("racks", ["rack0"], ["rack1"]),
+            ("labels", {"rack": "rack0"}, {"rack": "rack1"}),
+        )
+    },
+    "Upgrade.swap": (tight(kind="upgrade", reboot=9.0), {"operation.swap": True}),
+    "Evacuate.swap": (tight(kind="evacuate", deadline=9.0), {"operation.swap": True}),
+    "Notices.swap": (
+        tight(kind="notices", times=[1.0], notice=9.0), {"operation.swap": True}),
     "Upgrade.kind": (upgrade(), {"operation": crowded()["operation"]}),
     "Upgrade.hosts": (upgrade(), {"operation.hosts": "rack1/*"}),
     "Upgrade.at_once": (upgrade(), {"operation.at_once": 2}),
