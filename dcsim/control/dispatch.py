@@ -597,6 +597,7 @@ class Dispatcher:
         request.batch.operation.note_end(migration)
         request.again = self.may_retry(request, migration)
         if request.again:
+            self.waiting += 1  # from now on: nobody is refused for want of room meanwhile
             self.world.env.process(self.try_again(request))
         else:
             self._note_end(request)
@@ -629,7 +630,6 @@ class Dispatcher:
         assert retry is not None
         delay_s = retry.delay_s(request.attempt)
         request.attempt += 1
-        self.waiting += 1
         after = format_duration(delay_s)
         self.world.event("retry", request.guest.name, f"attempt {request.attempt} after {after}")
         yield self.world.env.timeout(delay_s)
