@@ -95,7 +95,8 @@ def planners(replications: int) -> Iterator[str]:
     worst, best = (end(ratios, key=lambda name: ratios[name]) for end in (max, min))
     yield (
         f"Against the {CAP}, the makespan of {AWARE} is {100 * ratios[worst]:+.1f} % at worst "
-        f"({worst}) and {100 * ratios[best]:+.1f} % at best ({best}), where both move as many guests."
+        f"({worst}) and {100 * ratios[best]:+.1f} % at best ({best}), "
+        "where both move as many guests."
     )
     if uneven:
         yield f"Elsewhere they leave different numbers of guests unmoved: {', '.join(uneven)}."

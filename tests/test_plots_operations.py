@@ -45,6 +45,8 @@ def areas(drawn, second):
     """How many guests or hosts each area has at a time after the start."""
     found = {}
     for trace in drawn.data:
+        if trace.name == "at a step":  # the sum of what stands below
+            continue
         x, y = np.asarray(trace.x, float), np.asarray(trace.y, float)
         found[trace.name] = y[np.searchsorted(x, second, side="right") - 1]
     return found

@@ -296,7 +296,7 @@ def _busiest(row: Row, columns: Columns) -> str:
     """Return the link that migrations used most, over the time that the operation took."""
     if row.get("busiest_link"):
         share = row.get("busiest_share", math.nan)
-        used = "" if math.isnan(share) else f": migrations took {100 * share:.0f} % of it"
+        used = "" if math.isnan(share) else f": migrations took {100 * share:.2g} % of it"
         return f"The busiest link was {row['busiest_link']}{used}."
     links, alone = columns.get("links"), len(columns["operations"]["operation"]) == 1
     if not links or not alone or not row["makespan_s"] > 0:
@@ -310,7 +310,7 @@ def _busiest(row: Row, columns: Columns) -> str:
         return ""
     link = max(carried, key=lambda name: carried[name])
     share = carried[link] / row["makespan_s"]
-    return f"The busiest link was {link}: migrations took {100 * share:.0f} % of it."
+    return f"The busiest link was {link}: migrations took {100 * share:.2g} % of it."
 
 
 _LINK: Final = ("link", "class", "kind", "capacity_bytes_per_s", "carried_bytes")

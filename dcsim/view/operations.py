@@ -51,7 +51,7 @@ _LIMIT: Final = {"color": "#a33b00", "dash": "dash", "width": 1.6}
 _BOUND: Final = {"color": style.INK, "dash": "dot", "width": 1.6}
 
 
-def progress(migrations: pd.DataFrame, operations: pd.DataFrame, *, height: int = 330) -> go.Figure:
+def progress(migrations: pd.DataFrame, operations: pd.DataFrame, *, height: int = 340) -> go.Figure:
     """Draw how many guests of an operation have moved, are moving and wait, over time.
 
     Parameters
@@ -118,13 +118,13 @@ def progress(migrations: pd.DataFrame, operations: pd.DataFrame, *, height: int 
             }
         )
         if len(of) == 1:
-            _lines(drawn, of[0], by, begin, axis)
+            _lines(drawn, of[0], by, begin, axis=axis, over=f"y{axis} domain")
     last = "" if count == 1 else str(count)
     drawn.update_layout({f"xaxis{last}": {"title": {"text": f"time since the start ({by.unit})"}}})
     drawn.update_layout(
         hovermode="x unified",
-        margin={"t": 62, "b": 48},
-        legend={"y": 1 + 22 / (height - 110), "yanchor": "bottom", "x": 0},
+        margin={"t": 84, "b": 48},
+        legend={"y": 1 + 28 / (drawn.layout.height - 132), "yanchor": "bottom", "x": 0},
     )
     return drawn
 
@@ -162,15 +162,15 @@ def maintenance(
         title_text=f"time since the start ({by.unit})",
         range=[-room / by.size, (end - begin + room) / by.size],
     )
-    top = 40
+    top = 80 if many else 56  # two lines of its key, or one
     if len(rows) == 1:
-        _lines(drawn, rows[0], by, begin, "")
-        top = 62
+        _lines(drawn, rows[0], by, begin)
+        top += 28
     body = drawn.layout.height - 48
     drawn.update_layout(
         margin={"t": top, "b": 48},
         height=body + top + 48,
-        legend={"y": 1 + (top - 40 + 4) / body, "yanchor": "bottom", "x": 0},
+        legend={"y": 1 + (32 if len(rows) == 1 else 4) / body, "yanchor": "bottom", "x": 0},
     )
     return drawn
 
@@ -257,7 +257,7 @@ def against_bound(found: Sequence[Outcome], *, limit_s: float = math.nan) -> go.
         title_text=f"makespan ({by.unit})", range=[0, room * longest / by.size], nticks=6
     )
     if math.isfinite(limit_s):
-        _line(drawn, limit_s / by.size, f"window {clock(limit_s)}", _LIMIT, "", 0)
+        _line(drawn, limit_s / by.size, f"window {clock(limit_s)}", _LIMIT)
     drawn.update_yaxes(
         tickvals=places,
         ticktext=[label(each.variant, longest=28) for each in order],
@@ -395,7 +395,7 @@ def _hosts_at_each_step(
     by: Scale,
 ) -> go.Figure:
     """Draw how many hosts are at each step, stacked; those not begun, and those done."""
-    drawn = style.figure(height=300)
+    drawn = style.figure(height=320)
     ordered = steps.sort_values(["operation", "host", "from_s"], kind="stable")
     host = (ordered["operation"] + "\0" + ordered["host"]).to_numpy(str)
     begins, ends = ordered["from_s"].to_numpy(float), ordered["to_s"].to_numpy(float)
@@ -418,19 +418,37 @@ def _hosts_at_each_step(
         mine = (ordered["step"] == step).to_numpy(bool)
         changes += [(begins[mine], column, 1), (ends[mine], column, -1)]
     times, counts = _thin(*_steps_of(changes, len(names)), 0.0, span_s)
-    palette = {"not begun": "#d9dde4", "in between": "#b4bac4", "went wrong": "#d55e00"}
-    palette |= {"done": "#cfe3d8", **colours}
-    for name in ("done", "went wrong", *reversed(list(colours)), "in between", "not begun"):
-        values = counts[:, names.index(name)]
+    palette = {"in between": "#b4bac4", **colours}
+    busy = [name for name in (*reversed(list(colours)), "in between") if name in palette]
+    at_work = counts[:, [names.index(name) for name in busy]].sum(axis=1)
+    panels: dict[str, tuple[str, str, np.ndarray]] = {  # name: panel, colour, values
+        "done": ("", "#b9d8c8", counts[:, done]),
+        "went wrong": ("", "#d55e00", counts[:, bad]),
+        "at a step": ("", "#5b6472", at_work),
+        "not begun": ("", "#d9dde4", counts[:, begun]),
+        **{name: ("2", palette[name], counts[:, names.index(name)]) for name in busy},
+    }
+    for name, (axis, colour, values) in panels.items():
         if not values.any():
             continue
         drawn.add_scatter(
-            x=times / by.size, y=values, mode="lines", stackgroup="hosts", name=name,
-            line={"shape": "hv", "width": 0}, fillcolor=palette[name],
+            x=times / by.size,
+            y=values,
+            mode="lines",
+            line={"shape": "hv", "width": 0, "color": colour},
+            fillcolor=colour,
+            stackgroup=f"hosts{axis}",
+            name=name,
             hovertemplate=f"{name}: %{{y}}<extra></extra>",
-        )  # fmt: skip
-    drawn.update_yaxes(title_text="hosts", rangemode="tozero")
-    drawn.update_layout(hovermode="x unified", showlegend=True)
+            yaxis=f"y{axis}",
+        )
+    drawn.update_layout(
+        hovermode="x unified",
+        showlegend=True,
+        xaxis_anchor="y2",
+        yaxis={"title": {"text": "hosts"}, "domain": [0.5, 1], "rangemode": "tozero", "nticks": 4},
+        yaxis2={"title": {"text": "at a step"}, "domain": [0, 0.42], "rangemode": "tozero"},
+    )
     return drawn
 
 
@@ -471,7 +489,15 @@ def _times(row: Mapping[Any, Any]) -> dict[str, float]:
     return {name: float(after) for name, after in found.items() if math.isfinite(after)}
 
 
-def _lines(drawn: go.Figure, row: Mapping[Any, Any], by: Scale, begin: float, axis: str) -> None:
+def _lines(
+    drawn: go.Figure,
+    row: Mapping[Any, Any],
+    by: Scale,
+    begin: float,
+    *,
+    axis: str = "",
+    over: str = "paper",
+) -> None:
     """Draw the window, the deadline, the lower bound and the end as lines with their names."""
     since = row["at_s"] - begin
     times = sorted(_times(row).items(), key=lambda pair: pair[1])
@@ -479,13 +505,22 @@ def _lines(drawn: go.Figure, row: Mapping[Any, Any], by: Scale, begin: float, ax
         look = _LIMIT if name in {"window", "deadline"} else _BOUND
         if name == "done":
             look = {**_BOUND, "dash": "solid", "width": 1.2}
-        _line(drawn, (since + after) / by.size, f"{name} {clock(after)}", look, axis, turn)
+        at, words = (since + after) / by.size, f"{name} {clock(after)}"
+        _line(drawn, at, words, look, axis=axis, over=over, turn=turn)
 
 
 def _line(
-    drawn: go.Figure, at: float, name: str, look: Mapping[str, Any], axis: str, turn: int
+    drawn: go.Figure,
+    at: float,
+    name: str,
+    look: Mapping[str, Any],
+    *,
+    axis: str = "",
+    over: str = "paper",
+    turn: int = 0,
 ) -> None:
-    x, y = f"x{axis}", f"y{axis} domain"
+    """Draw a line over a panel or all of them; names take turns in two rows."""
+    x, y = f"x{axis}", over
     low, high = drawn.layout[f"xaxis{axis}"].range
     share = (at - low) / (high - low)
     drawn.add_shape(
