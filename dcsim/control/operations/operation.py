@@ -308,7 +308,7 @@ class Operation(ABC):
 
     def _busiest(self, links: Sequence[str]) -> tuple[str, float]:
         """Return the name of the link that it filled most, and how full it was in the mean."""
-        took_s, capacity = self.ended_s - self.plan.at_s, self.world.network.capacity
+        took_s, capacity = self.ended_s - self.plan.at_s, self.world.network.rated
         filled = [(sent / capacity[link], -link) for link, sent in self._carried.items()]
         if not filled or not took_s > 0:
             return "", math.nan
