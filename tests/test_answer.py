@@ -23,7 +23,8 @@ def table(*rows):
     """Rows as a table of columns, each with the values of `DONE` but for its own."""
     whole = [DONE | row for row in rows]
     names = dict.fromkeys([c.name for c in OPERATIONS.columns] + [n for row in whole for n in row])
-    return {name: [row.get(name, NAN) for row in whole] for name in names}
+    nothing = {c.name: "" if c.kind == "text" else NAN for c in OPERATIONS.columns}
+    return {name: [row.get(name, nothing.get(name, NAN)) for row in whole] for name in names}
 
 
 def told(scenario=None, *, more=None, **row):

@@ -113,6 +113,13 @@ class Recorder:
             self._fold(table)
         return self._summary.row(operation_at_s=operation_at_s, simulated_s=simulated_s)
 
+    def columns(self, table: str) -> Columns | None:
+        """Return what a table holds so far, if it is kept."""
+        if table not in self._columns:
+            return None
+        self._fold(table)
+        return self._columns[table]
+
     def finish(self, summary: Mapping[str, Any]) -> dict[str, Columns]:
         """Add the summary row and return the tables that are kept, each value of its declared type.
 

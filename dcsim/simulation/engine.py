@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from dcsim.control.dispatch import Dispatcher
 from dcsim.control.failures import Cluster, LinkDown, fail
 from dcsim.control.invariants import check_control, check_places
 from dcsim.control.operations import Operation, OperationPlan, operation
+from dcsim.control.review import Reviewer
 from dcsim.garbage import no_collection
 from dcsim.model.detours import Detours
 from dcsim.model.diskcopy import Disks
@@ -332,6 +333,25 @@ class _Run:
 
     # ------------------------------------------------------------------ records
 
+    def _operations(self) -> Iterator[tuple[float | int | str, ...]]:
+        """Yield the rows of operations, beside the best that they could have come to."""
+        migrations = self.recorder.columns("migrations")
+        maintenance = self.recorder.columns("maintenance")
+        if migrations is None or maintenance is None:
+            return
+        prepared = self.prepared
+        reviewer = Reviewer(
+            migrations=migrations,
+            maintenance=maintenance,
+            network=prepared.network,
+            settings=prepared.settings,
+            management=prepared.management,
+        )
+        for one in self.operations:
+            review = reviewer.review(one.plan, [host.name for host in one.hosts])
+            limit_s = prepared.degraded_limit_s
+            yield one.row(review=review, links=self.names, degraded_limit_s=limit_s)
+
     def _phase(self, **row: float | str) -> None:
         self.recorder.add("phases", **row)
 
@@ -371,9 +391,5 @@ class _Run:
                 for (link, kind), from_s, _, rate in self.rates.finish(self.env.now)
             ),
         )
-        limit_s = self.prepared.degraded_limit_s
-        rows(
-            "operations",
-            (one.row(links=names, degraded_limit_s=limit_s) for one in self.operations),
-        )
+        rows("operations", self._operations())
         rows("slowdowns", self.slowdowns.finish(self.env.now))

@@ -18,6 +18,7 @@ from dcsim.units import format_duration
 
 if TYPE_CHECKING:
     from dcsim.control.dispatch import Dispatcher
+    from dcsim.control.review import Review
     from dcsim.model.migration import Migration
 
 
@@ -316,9 +317,9 @@ class Operation(ABC):
         return links[-link], most_s / took_s
 
     def row(
-        self, *, links: Sequence[str], degraded_limit_s: float
+        self, *, review: Review, links: Sequence[str], degraded_limit_s: float
     ) -> tuple[float | int | str, ...]:
-        """Return its row at the end of the run, given the links' names."""
+        """Return its row at the end of the run, given what it might have come to."""
         plan = self.plan
         degraded = [guest for guest in self._guests if guest.degraded_s(0.1) > degraded_limit_s]
         return (
@@ -327,6 +328,7 @@ class Operation(ABC):
             plan.at_s,
             self.ended_s,
             self.ended_s - plan.at_s,
+            *review,
             plan.window_s if plan.window_s < math.inf else math.nan,
             len(self.hosts),
             self.hosts_done,
