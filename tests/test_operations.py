@@ -23,6 +23,7 @@ from tests.worlds import (
     solve,
     topology,
     world,
+    writer,
 )
 
 
@@ -489,3 +490,21 @@ def test_who_gave_way_in_vain_does_so_once() -> None:
     first, second = rows(solve(data), "migrations")
     assert (first["guest"], first["outcome"]) == ("small-0", "aborted-timeout")
     assert (second["guest"], second["outcome"]) == ("big-0", "no-room")
+
+
+def test_nobody_is_refused_for_room_while_another_is_to_be_tried_again() -> None:
+    """Who fits nowhere waits until the last attempt of the other has ended."""
+    busy = guest(writer("max", 0.5), name="busy")
+    large = guest(name="large", memory=3.0 * GiB)
+    data = scenario(busy, large, topology=topology(host={"cores": 64, "memory": 5.0 * GiB}))
+    data["guests"].append(guest(name="old", memory=3.0 * GiB, place={"hosts": "rack0/host1"}))
+    data["migration"]["max_bandwidth"] = float(GiB) / 16
+    data["operation"]["limits"] = {
+        "completion_timeout": 5.0,
+        "retry": {"attempts": 2, "delay": 10.0},
+    }
+    moves = rows(solve(data), "migrations")
+    tried = [row for row in moves if row["guest"] == "busy-0"]
+    refused = next(row for row in moves if row["guest"] == "large-0")
+    assert len(tried) == 2
+    assert (refused["outcome"], refused["ended_s"]) == ("no-room", tried[-1]["ended_s"])

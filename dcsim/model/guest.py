@@ -93,8 +93,8 @@ class Guest:
         How each of its activities goes.
     perished
         Whether it is lost for good, and does nothing any more.
-    arrived_s, left_s
-        When it came to a host first, and when it left the cluster; NaN where it did not.
+    arrived_s
+        When it came to a host first; NaN where it did not.
     blackout_s, unreachable_s
         Seconds for which it stood still, and for which nobody found it where it is.
     """
@@ -102,8 +102,8 @@ class Guest:
     __slots__ = (
         "_busy", "_levels", "_look_at", "_losses", "_lost_still_s", "_makeup", "_memory",
         "_pause_cause", "_phases", "_record", "_since", "_starved", "absent", "arrived_s",
-        "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "left_s",
-        "level", "memory_bytes", "missed_pages", "moves", "name", "network", "pacing", "perished",
+        "balloon_gives_back", "blackout_s", "demands", "env", "holds", "host", "huge", "level",
+        "memory_bytes", "missed_pages", "moves", "name", "network", "pacing", "perished",
         "policy_threads", "profile", "read_pages", "refault_pages", "running", "storage", "stream",
         "terms", "throttle", "traffic", "undisturbed", "undisturbed_refault_pages", "unreachable_s",
         "vcpus", "write_fault_s", "written_pages",
@@ -138,7 +138,7 @@ class Guest:
         self.undisturbed: Memory | None = None
         self.host: Host | None = None
         self.running = self.perished = False
-        self.arrived_s = self.left_s = math.nan
+        self.arrived_s = math.nan
         self.level = 1.0
         self.write_fault_s = 0.0
         self.stream: Sender | None = None
@@ -238,7 +238,6 @@ class Guest:
             self.traffic.leave()
         self.host.dismiss(self)
         self.host = None
-        self.left_s = self.env.now
         self._since = self._look_at = math.inf
 
     def _start(self) -> None:

@@ -126,8 +126,8 @@ def migration_row(migration: Migration) -> Row:
     )
 
 
-def guest_row(guest: Guest) -> Row:
-    """Return the row of a guest at the end of the run."""
+def guest_row(guest: Guest, *, left_s: float = math.nan) -> Row:
+    """Return the row of a guest at the end of the run, or when it leaves."""
     profile, lost = guest.profile, guest.lost
     return (
         guest.name,
@@ -136,7 +136,7 @@ def guest_row(guest: Guest) -> Row:
         profile.policy.name,
         "" if guest.host is None or guest.ran_out() else guest.host.name,
         guest.arrived_s,
-        guest.left_s,
+        left_s,
         int(guest.perished),
         guest.memory_bytes,
         guest.moves,

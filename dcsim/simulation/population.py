@@ -80,16 +80,16 @@ class Population:
                 return dispatcher.look()
             del self.guests[guest]
             dispatcher.depart(guest)
-            self._forget(guest)
+            self._forget(guest, left_s=self._env.now)
 
         dispatcher.leaving += 1
         time = self._env.timeout(max(0.0, plan.leaves_s - self._env.now))
         assert time.callbacks is not None
         time.callbacks.append(leave)
 
-    def _forget(self, guest: Guest) -> None:
+    def _forget(self, guest: Guest, *, left_s: float = math.nan) -> None:
         """Keep nothing of a guest but its row."""
-        self._recorder.row("guests", guest_row(guest))
+        self._recorder.row("guests", guest_row(guest, left_s=left_s))
         guest.part()
 
     def finish(self) -> None:
