@@ -26,7 +26,7 @@ FULL_BOUNDS = {"events": 33, "settles": 5.5, "solves": 2.8, "flows_solved": 3.2,
 STRAINED_BOUNDS = {"events": 54, "settles": 7.8, "solves": 6.8, "looks": 47.5}
 BYTES_BOUNDS = {"summary": 3_200, "full": 14_500}
 """Of memory that each further migration of a run needs, by what is recorded."""
-REST_BYTES = 1_150
+REST_BYTES = 1_200
 """Of memory for each further guest, its plan included, while nothing happens to it."""
 LINEAR = 1.1
 """A migration on a network of twice the hosts may take so much more."""
