@@ -11,14 +11,12 @@ from typing import Any, Final, NamedTuple
 
 from dcsim.records.explain import why_not
 from dcsim.records.summary import LIVE, percentile
-from dcsim.records.tables import DISK_KINDS, MIGRATION_KINDS
 from dcsim.units import format_count, format_duration, format_size
 
 Columns = Mapping[str, Mapping[str, Sequence[Any]]]
 Row = Mapping[str, Any]
 
 _STEPS: Final = ((86400.0, "d", 3600.0, "h"), (3600.0, "h", 60.0, "min"), (60.0, "min", 1.0, "s"))
-_MOVING: Final = frozenset((*MIGRATION_KINDS, *DISK_KINDS, "prefetch"))
 _MOST_NAMES: Final = 3
 _LASTING: Final = {
     "rebalance": "How even are hosts kept, by how many moves, and which guests notice?",
@@ -134,7 +132,7 @@ def _answer(row: Row, columns: Columns, scenario: Mapping[str, Any]) -> Answer:
     details = (
         _bound(row),
         *_noticed(row, moves, columns, scenario),
-        _busiest(row, columns),
+        _busiest(row),
         _trouble(row, columns),
         _again(row),
         _spare(row),
@@ -149,7 +147,7 @@ def _verdict(row: Row, scenario: Mapping[str, Any]) -> tuple[str, bool | None]:
     if row["kind"] in _LASTING:
         return (_evened if row["kind"] == "rebalance" else _switched_off)(row), None
     took, limit = row["makespan_s"], _limit(row)
-    if not math.isnan(row.get("deadline_s", math.nan)):
+    if not math.isnan(row["deadline_s"]):
         return _evacuated(row)
     left = _left(row)
     if math.isnan(limit):
@@ -184,9 +182,9 @@ def _switched_off(row: Row) -> str:
 
 def _evacuated(row: Row) -> tuple[str, bool]:
     """Answer for an evacuation: who is lost."""
-    lost, asked, took, limit = row.get("lost", 0), row["requested"], row["makespan_s"], _limit(row)
+    lost, asked, took, limit = row["lost"], row["requested"], row["makespan_s"], _limit(row)
     if lost:
-        missed = row.get("missed_s", math.nan)
+        missed = row["missed_s"]
         more = f" {clock(missed)} more would have saved them." if missed > 0 else ""
         verb = "is" if lost == 1 else "are"
         of = f"{_count(lost)} of {_so_many(asked, 'guest')}"
@@ -201,7 +199,7 @@ def _evacuated(row: Row) -> tuple[str, bool]:
 
 
 def _limit(row: Row) -> float:
-    deadline: float = row.get("deadline_s", math.nan)
+    deadline: float = row["deadline_s"]
     window: float = row["window_s"]
     return window if math.isnan(deadline) else deadline
 
@@ -263,10 +261,11 @@ def _noticed(
 ) -> Iterator[str]:
     """Yield which guests noticed, and how much."""
     limit = scenario.get("degraded_limit")
-    if limit and "degraded_guests" in row:
+    if row["degraded_guests"] or limit:
         many = _so_many(row["degraded_guests"], "guest")
         verb = "was" if row["degraded_guests"] == 1 else "were"
-        yield f"{many} {verb} over 10 % degraded for more than {clock(limit)}."
+        beyond = f"more than {clock(limit)}" if limit else "longer than the limit"
+        yield f"{many} {verb} over 10 % degraded for {beyond}."
     guests = columns.get("guests")
     if not (guests and moves):
         return
@@ -292,28 +291,12 @@ def _noticed(
         )
 
 
-def _busiest(row: Row, columns: Columns) -> str:
-    """Return the link that migrations used most, over the time that the operation took."""
-    if row.get("busiest_link"):
-        share = row.get("busiest_share", math.nan)
-        used = "" if math.isnan(share) else f": migrations took {100 * share:.2g} % of it"
-        return f"The busiest link was {row['busiest_link']}{used}."
-    links, alone = columns.get("links"), len(columns["operations"]["operation"]) == 1
-    if not links or not alone or not row["makespan_s"] > 0:
+def _busiest(row: Row) -> str:
+    """Return the link that its migrations filled most, over the time that it took."""
+    if not row["busiest_link"]:
         return ""
-    carried: dict[str, float] = {}
-    rows = zip(*(links[c] for c in _LINK), strict=True)
-    for link, where, kind, capacity, size in rows:
-        if kind in _MOVING and where != "disk":
-            carried[link] = carried.get(link, 0.0) + size / capacity
-    if not carried:
-        return ""
-    link = max(carried, key=lambda name: carried[name])
-    share = carried[link] / row["makespan_s"]
-    return f"The busiest link was {link}: migrations took {100 * share:.2g} % of it."
-
-
-_LINK: Final = ("link", "class", "kind", "capacity_bytes_per_s", "carried_bytes")
+    share = 100 * row["busiest_share"]
+    return f"The busiest link was {row['busiest_link']}: migrations took {share:.2g} % of it."
 
 
 def _trouble(row: Row, columns: Columns) -> str:
