@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dcsim.control.dispatch
 import dcsim.simulation.engine
+from dcsim.control.backlog import Backlog
 from dcsim.control.dispatch import Dispatcher
 from dcsim.control.waiting import HeldUp, Queue, Request
 from dcsim.model.host import Host
@@ -126,43 +129,43 @@ def test_who_has_gone_takes_no_room() -> None:
 # --------------------------------------------------------------------------- dispatching
 
 
-class PlainDispatcher(Dispatcher):
+class PlainBacklog(Backlog):
     """Looks at all that wait whenever anything has ended, and at all hosts for each of them."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
         self.held: dict[Host, None] = {}
         self.ended_one = False
-        self.placement = arguments[4].placement
 
-    def _note(self, *hosts: Host) -> None:
-        super()._note(*hosts)
+    def free(self, *reasons: Hashable) -> None:
+        super().free(*reasons)
         self.ended_one = True
 
-    def dispatch(self, *sources: Host) -> list[Migration]:
+    def work_off(self, sources: Iterable[Host], find: Any, start: Any) -> list[Migration]:
         """Look at those held up, if anything has ended, and at these."""
         started: list[Migration] = []
         held = list(self.held) if self.ended_one else []
         self.ended_one = False
         turns = deque(s for s in dict.fromkeys([*held, *sources]) if self._queues[s])
-        while turns and self.admission.open:
+        while turns and self._admission.open:
             source = turns.popleft()
             self.held.pop(source, None)
-            if not self.admission.may_leave(source):
+            if not self._admission.may_leave(source):
                 continue
             if (found := self.next_of(source)) is not None:
-                started.append(self.start(*found))
+                started.append(start(*found))
                 if self._queues[source]:
                     turns.append(source)
             else:
                 self.held[source] = None
         self.held.update(dict.fromkeys(turns))
-        if self.admission.running == 0 and self.waiting == 0:
-            for source in list(self.held):
-                for waiting in self._queues[source].clear():
-                    self.refuse_for_room(waiting)
-            self.held.clear()
         return started
+
+    def clear_held_up(self) -> Iterator[Request]:
+        """Take out all who wait."""
+        for source in list(self.held):
+            yield from self.clear(source)
+        self.held.clear()
 
     def next_of(self, source: Host) -> tuple[Request, Host] | None:
         """Try one request after another."""
@@ -175,13 +178,25 @@ class PlainDispatcher(Dispatcher):
 
     def look_for(self, one: Request) -> Host | None:
         """Look at one host after another."""
-        among = self.hosts if one.destination is None else [one.destination]
+        among = WORLD["hosts"] if one.destination is None else [one.destination]
         size = one.guest.memory_bytes
-        fitting = [h for h in among if size <= h.free_bytes and self.admission.may_enter(h)]
+        fitting = [h for h in among if size <= h.free_bytes and self._admission.may_enter(h)]
         fitting = [h for h in fitting if one.destination is not None or not h.draining]
-        if self.placement == "spread":
+        if WORLD["placement"] == "spread":
             return max(fitting, key=lambda h: h.free_bytes, default=None)
         return next(iter(fitting), None)
+
+
+WORLD: dict[str, Any] = {}
+"""The hosts of the run under way, and its placement: a backlog asks others for both."""
+
+
+class Noted(Dispatcher):
+    """Notes the hosts and the placement of its run."""
+
+    def __init__(self, world: Any, hosts: Any, guests: Any, settings: Any, *more: Any) -> None:
+        WORLD.update(hosts=hosts, placement=more[0].placement)
+        super().__init__(world, hosts, guests, settings, *more)
 
 
 HOSTS = [f"rack{rack}/host{n}" for rack in range(3) for n in range(2)]
@@ -238,6 +253,7 @@ def test_operations_start_what_a_plain_search_starts(
     """The same guests to the same hosts at the same times, and the same refusals."""
     asked = [Scenario.model_validate(crowd(seed + n)) for n in range(10)]
     results = [run(one) for one in asked]
-    monkeypatch.setattr(dcsim.simulation.engine, "Dispatcher", PlainDispatcher)
+    monkeypatch.setattr(dcsim.simulation.engine, "Dispatcher", Noted)
+    monkeypatch.setattr(dcsim.control.dispatch, "Backlog", PlainBacklog)
     for one, result in zip(asked, results, strict=True):
         assert repr(run(one).columns) == repr(result.columns)

@@ -6,29 +6,29 @@ ends, the queues that its end can help are looked at again. All operations of a 
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
-from functools import partial
-from heapq import heappop, heappush
-from itertools import chain, count
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import simpy
 
-from dcsim.control.admission import Admission, Caps, Reason
+from dcsim.control.admission import Admission, Caps
+from dcsim.control.backlog import Backlog
 from dcsim.control.batch import Batch
 from dcsim.control.order import ORDERS
-from dcsim.control.placement import Placer
 from dcsim.control.prediction import Forecast, Predictor
-from dcsim.control.waiting import Alike, HeldUp, Queue, Request, Turn
+from dcsim.control.search import Search
+from dcsim.control.swaps import Swaps
+from dcsim.control.vacancies import ANY_ROOM, Vacancies
+from dcsim.control.waiting import Request
 from dcsim.control.ways import Way, Ways
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.migration import Migration, World
 from dcsim.model.patience import Patience
+from dcsim.model.rows import refusal_row
 from dcsim.model.stream import Settings
 from dcsim.scenario.topology import Network
 from dcsim.units import format_duration
@@ -61,12 +61,6 @@ class Management(NamedTuple):
 
 LEFT = "it left"
 """Why nothing more came of a guest."""
-THE_CLUSTER: Hashable = "the cluster"
-"""What holds up who was not looked at, because the cluster was full."""
-ANY_ROOM: Hashable = None
-"""What holds up who would go anywhere."""
-LINES = 8
-"""Lines of guests that are alike but for their ways: so many are looked at, where one has none."""
 
 
 class Dispatcher:
@@ -91,11 +85,8 @@ class Dispatcher:
         How many guests were asked to move, and how many of those have come to their end.
     migrations
         Those under way, or settling in.
-    promised
-        Hosts that will take guests again, each with what has to end before that, if anything: who
-        finds no room waits for them. What has to end may be that their own guests come back.
-    leaving
-        How many guests will leave some day: who finds no room waits for them, too.
+    vacancies
+        Which hosts take guests.
     operations
         All that it works for.
     """
@@ -118,39 +109,36 @@ class Dispatcher:
         caps = management.caps._replace(per_cluster=min(management.caps.per_cluster, order.most))
         self.admission = Admission.of(caps, network, by_room=order.by_room)
         self.predictor = Predictor(world, settings)
-        self._placed_by = partial(Placer, hosts, placement=management.placement, network=network)
-        self.placer = self._placed_by(is_open=self.admission.may_enter)
-        self._arrivals: Placer | None = None
-        self.requested = self.ended = self.waiting = self.leaving = 0
-        self.promised: dict[Host, Batch | None] = {}
+        self.vacancies = Vacancies(
+            hosts,
+            network=network,
+            placement=management.placement,
+            may_enter=self.admission.may_enter,
+        )
+        self.placer = self.vacancies.placer
+        self.requested = self.ended = self.waiting = 0
         self.migrations: dict[Migration, Request] = {}
         self._ways = Ways(world, self.admission, self.predictor, self.patience)
         self._taken: dict[Migration, Way] = {}
         self.rank = order.rank
         self.operations: list[Operation] = []
-        self._queues: dict[Host, Queue] = defaultdict(Queue)
-        self._held_up = HeldUp()
-        self._freed: set[Hashable] = set()
-        self._least = math.inf
-        self._count = count()
+        self._backlog = Backlog(
+            self.admission,
+            self.vacancies,
+            ranked=order.rank is not None,
+            by_way=self._ways.matter,
+        )
         self._asked: dict[Guest, Request] = {}
         self._followers: dict[Guest, list[Request]] = {}
         self._awaited: dict[Host, simpy.Event] = {}
-        self.swaps = management.swap
-        self._helped: set[Guest] = set()
-        self._gave_way: set[Guest] = set()
-        self._closed: Counter[Host] = Counter()
+        self._search = Search(self.vacancies, self._ways)
+        self._swaps = Swaps(self.placer, self.may_ask) if management.swap else None
         self._cause = ""
-
-    @property
-    def placers(self) -> list[Placer]:
-        """What finds hosts: for guests that move, and for those that arrive, if any do."""
-        return [self.placer] if self._arrivals is None else [self.placer, self._arrivals]
 
     @property
     def unsettled(self) -> int:
         """How many requests wait, for whatever it is, or are being worked off."""
-        queued = sum(1 for queue in self._queues.values() for _ in queue)
+        queued = sum(1 for _ in self._backlog)
         following = sum(map(len, self._followers.values()))
         under_way = sum(not migration.outcome for migration in self.migrations)
         return queued + following + under_way + self.waiting
@@ -159,39 +147,31 @@ class Dispatcher:
 
     def close(self, host: Host) -> None:
         """Let a host take no more guests, until all who closed it have opened it again."""
-        host.draining = True
-        self._closed[host] += 1
-        for placer in self.placers:
-            placer.close(host)
-        self._freed.add(ANY_ROOM)  # a set that has to leave it is tied to it no longer
+        self.vacancies.close(host)
+        self._backlog.free(ANY_ROOM)  # a set that has to leave it is tied to it no longer
 
     def reopen(self, host: Host) -> None:
         """Let a host take guests again, if nobody else has closed it."""
-        self._closed[host] -= 1
-        host.draining = self._closed[host] > 0
-        host.away = False
-        self.promised.pop(host, None)
-        for placer in self.placers:
-            placer.open(host)
+        self.vacancies.reopen(host)
         self.welcome(host)
 
     def welcome(self, host: Host) -> None:
         """Let guests come to a host that has room again."""
         self._note(host)
-        self._freed.update([host, ANY_ROOM])
+        self._backlog.free(host, ANY_ROOM)
         self._cause = host.name
-        self.run_all(self.dispatch())
+        self.look()
 
     def leave(self, host: Host) -> None:
         """Let a closed host go away; who waits to leave it does so no longer."""
         host.away = True
-        self._measure(host)
+        self.vacancies.measure(host)
         self._turn_away(host, "cancelled", f"the host {host.name} is away")
 
     def forsake(self, host: Host) -> None:
         """Reckon no longer with a host that was promised."""
-        self.promised.pop(host, None)
-        self.run_all(self.dispatch())
+        self.vacancies.promised.pop(host, None)
+        self.look()
 
     def is_asked(self, guest: Guest) -> bool:
         """Whether a guest waits to move, or does so now."""
@@ -210,15 +190,11 @@ class Dispatcher:
 
         Limits on migrations do not hold here.
         """
-        if self._arrivals is None:
-            self._arrivals = self._placed_by(is_open=lambda _: True)
-            for host in self.hosts:
-                if host.draining:
-                    self._arrivals.close(host)
-        found = self._arrivals.find(guest, None)
+        placer = self.vacancies.for_arrivals
+        found = placer.find(guest, None)
         if found is None:
             if self.world.keeps_events:
-                why = self._arrivals.why_not(guest, None).replace("other host", "host")
+                why = placer.why_not(guest, None).replace("other host", "host")
                 self.world.event("rejected", guest.name, why)
             return False
         self.world.event("arrived", guest.name, "on", found.name)
@@ -249,7 +225,7 @@ class Dispatcher:
                 request.again = False  # which it will see when its time has come
                 self.waiting -= 1
             else:
-                self._withdraw(request.source, lambda other: other is request)
+                self._backlog.remove(request.source, lambda other: other is request)
             self._drop(request, "cancelled", LEFT)
         if host.draining:
             for operation in self.operations:
@@ -295,20 +271,15 @@ class Dispatcher:
             self.refuse(request, "cancelled", request.batch.operation.why_over)
         else:
             rank = 0.0 if self.rank is None else self.rank(request, self.forecast(request))
-            request.turn = (rank, next(self._count))
+            request.turn = (rank, self._backlog.number())
             self._asked[guest] = request
-            self._queues[source].append(request, self._alike(request))
-            self._least = min(self._least, guest.memory_bytes)
+            self._backlog.append(request, self._search.alike(request))
             return True
         return False
 
     def may_ask(self, guest: Guest) -> bool:
         """Whether a guest runs, can move live, and nobody has asked for it yet."""
         return guest.running and guest.profile.migratable == "live" and guest not in self._asked
-
-    def _alike(self, request: Request) -> Alike:
-        line = request.turn[1] % LINES if self._ways.matter else 0
-        return (request.destination, self.placer.alike(request.guest), line)
 
     def forecast(self, request: Request) -> Forecast:
         """Return what moving a guest is expected to take."""
@@ -332,17 +303,8 @@ class Dispatcher:
 
     def withdraw(self, wanted: Callable[[Request], bool], outcome: str, reason: str) -> None:
         """Refuse those who wait, and of whom something is true."""
-        for source in list(self._queues):
-            for request in self._withdraw(source, wanted):
-                self._drop(request, outcome, reason)
-
-    def _withdraw(self, source: Host, wanted: Callable[[Request], bool]) -> list[Request]:
-        """Take those out of the queue to leave a host of whom something is true."""
-        queue = self._queues[source]
-        out = queue.remove(wanted)
-        if not queue:
-            self._held_up.release(source)
-        return out
+        for request in self._backlog.remove_all(wanted):
+            self._drop(request, outcome, reason)
 
     def call_off(self, pattern: str, reason: str) -> int:
         """Cancel the moves of guests, those that wait too; return how many there were.
@@ -362,7 +324,7 @@ class Dispatcher:
                 under_way += 1
         self.withdraw(lambda request: fnmatchcase(request.guest.name, pattern), "cancelled", reason)
         self._cause = ""
-        self.run_all(self.dispatch())
+        self.look()
         return self.ended - before + under_way
 
     def give_up(self, source: Host) -> None:
@@ -370,13 +332,12 @@ class Dispatcher:
         self._turn_away(source, "failed-host", f"the host {source.name} failed")
         self._note(source)
         self._cause = source.name
-        self.run_all(self.dispatch())
+        self.look()
 
     def _turn_away(self, source: Host, outcome: str, reason: str) -> None:
         """Refuse those who wait to leave a host."""
-        for request in self._queues[source].clear():
+        for request in self._backlog.clear(source):
             self._drop(request, outcome, reason)
-        self._held_up.release(source)
 
     def _drop(self, request: Request, outcome: str, reason: str) -> None:
         """Refuse one that has stood in a queue."""
@@ -388,142 +349,32 @@ class Dispatcher:
     def dispatch(self, *sources: Host) -> list[Migration]:
         """Start what may start, until none can; what is returned is still to be run.
 
-        Without an order, one guest leaves each host in turn, and hosts that were held up by what
-        has changed since come before these. With one, the lowest rank of all hosts comes first.
+        Who finds no room when nothing is under way, and none is to come, makes some or is refused.
         """
-        started: list[Migration] = []
-        turns: list[tuple[Turn, Host]] = []
-        for source in sources:
-            if self._queues[source]:
-                heappush(turns, (self._turn(source), source))
-        in_vain: list[tuple[Hashable, Host, Turn]] = []
-        last: Turn | None = None
-        while self.admission.open:
-            held = self._first_held_up() if self._held_up else None
-            if held is not None and not (self.rank and turns and turns[0][0] < held[0]):
-                turn, source, reason = held
-                self._held_up.serve(reason)
-            elif turns:
-                held = None
-                turn, source = heappop(turns)
-                self._held_up.release(source)
-            else:
-                break
-            queue = self._queues[source]
-            if not queue or not self.admission.may_leave(source):
-                self._held_up.release(source)  # its own next end will look here again
-                if queue and self.admission.counts_both:
-                    self._held_up.hold(source, [Reason("leave", source)], self._turn(source))
-            elif (found := queue.take(self.find)) is not None:
-                started.append(self.start(*found))
-                self._held_up.release(source)
-                last = turn if held is not None else None
-                if queue:
-                    heappush(turns, (self._turn(source), source))
-            elif held is not None:
-                in_vain.append((reason, source, turn))
-            else:
-                self._held_up.hold(source, queue.held_by, self._turn(source))
-        if last is not None and not self.admission.open and self.rank is None:
-            # whom the last of those held up overtook comes after those who were not looked at
-            for source in self._held_up.before(last):
-                self._held_up.release(source)
-                self._held_up.hold(source, self._queues[source].held_by, self._turn(source))
-        else:
-            for reason, source, turn in in_vain:
-                anew = reason is THE_CLUSTER or self._ways.matter
-                again = self._queues[source].held_by if anew else [reason]
-                self._held_up.hold(source, again, turn)
-        for _, source in sorted(turns):
-            self._held_up.hold(source, [THE_CLUSTER], self._turn(source))
-        if self.admission.running == 0 and self.waiting == 0 and not self._more_room_comes():
-            if self.swaps and (other := self._make_room()) is not None:
+        started = self._backlog.work_off(sources, self._search.find, self.start)
+        if self.admission.running == 0 and self.waiting == 0 and not self.vacancies.more_to_come():
+            if (other := self._make_room()) is not None:
                 return [other]
-            for source in list(self._held_up):
-                self._held_up.release(source)
-                for request in self._queues[source].clear():
-                    self.refuse_for_room(request)
+            for request in self._backlog.clear_held_up():
+                self.refuse_for_room(request)
         return started
 
-    def _more_room_comes(self) -> bool:
-        """Whether guests will leave, or a host that was promised is on its way back by itself."""
-        batches = self.promised.values()
-        return self.leaving > 0 or any(batch is None or batch.done.triggered for batch in batches)
-
     def _make_room(self) -> Migration | None:
-        """Move another guest away, once for each who finds no room; return its migration."""
-        for source in self._held_up:
-            for request in self._queues[source]:
-                if request.destination is not None or request.guest in self._helped:
-                    continue
-                found = self.placer.swap(request.guest, source, self._may_give_way)
-                if found is not None:
-                    other, _, there = found
-                    self._helped.add(request.guest)
-                    self._gave_way.add(other)
-                    self.world.event("swap", other.name, "makes room for", request.guest.name)
-                    extra = request.batch.operation.helper(other, there)
-                    self.requested += 1
-                    self._asked[other] = extra
-                    return self.start(extra, there)
-        return None
-
-    def _may_give_way(self, guest: Guest) -> bool:
-        live = guest.profile.migratable == "live"
-        return live and guest not in self._asked and guest not in self._gave_way
-
-    def _turn(self, source: Host) -> Turn:
-        """Return when it is a host's turn: after all others, or by the rank of who is first."""
-        return self._queues[source].turn if self.rank else (0.0, next(self._count))
-
-    def _first_held_up(self) -> tuple[Turn, Host, Hashable] | None:
-        """Return the first host that what held it up holds up no longer, its turn, and what."""
-        found: tuple[Turn, Host, Hashable] | None = None
-        for reason in (THE_CLUSTER, *self._freed):
-            first = self._held_up.first(reason) if self._has_room(reason) else None
-            if first is None:
-                self._freed.discard(reason)
-            elif found is None or first[0] < found[0]:
-                found = (*first, reason)
-        return found
-
-    def _has_room(self, reason: Hashable) -> bool:
-        """Whether a host, or any, or the cluster takes the smallest guest now."""
-        if isinstance(reason, Host):
-            return self.admission.may_enter(reason) and self._least <= reason.free_bytes
-        if isinstance(reason, Reason):
-            return self.admission.lifted(reason)
-        return reason is THE_CLUSTER or self._least <= self.placer.most
+        """Move another guest away for one who finds no room; return its migration."""
+        swap = None if self._swaps is None else self._swaps.find(self._backlog.held_up)
+        if swap is None:
+            return None
+        request, other, there = swap
+        self.world.event("swap", other.name, "makes room for", request.guest.name)
+        extra = request.batch.operation.helper(other, there)
+        self.requested += 1
+        self._asked[other] = extra
+        return self.start(extra, there)
 
     def _note(self, *hosts: Host) -> None:
         """Look again at hosts that may have more room, or less."""
-        grown = [host for host in hosts if self._measure(host)]
-        if self._held_up:
-            self._freed.update([*hosts, ANY_ROOM] if grown else hosts)
-
-    def _measure(self, host: Host) -> bool:
-        """Take note of what room a host has; return whether it has more for those who move."""
-        if self._arrivals is not None:
-            self._arrivals.note(host)
-        return self.placer.note(host)
-
-    def find(self, request: Request) -> tuple[Host | None, Collection[Hashable]]:
-        """Return a host that takes a guest now, the one wanted or any; else what holds it up."""
-        guest, source, wanted = request.guest, request.source, request.destination
-        look = None
-        if self._ways.matter:
-            if (shut := self._ways.shut(request)) is not None:
-                return None, [shut]
-            look = self._ways.look(request)
-        if wanted is None:
-            found = self.placer.find(guest, source, None if look is None else look.accepts)
-            return found, [ANY_ROOM] if look is None else [ANY_ROOM, *look.reasons]
-        returns = self.promised.get(wanted) is request.batch
-        if not self.placer.fits(guest, wanted, though_closed=returns):
-            return None, [wanted] if guest.terms is None else [wanted, ANY_ROOM]
-        if look is None or look.accepts(wanted):
-            return wanted, ()
-        return None, look.reasons
+        grown = [host for host in hosts if self.vacancies.measure(host)]
+        self._backlog.free(*([*hosts, ANY_ROOM] if grown else hosts))
 
     def start(self, request: Request, destination: Host) -> Migration:
         """Reserve the memory and begin."""
@@ -533,9 +384,9 @@ class Dispatcher:
         self.admission.enter(
             request, request.source, destination, way.path.links, way.load, shares=way.path.shares
         )
-        self._measure(destination)
+        self.vacancies.measure(destination)
         if self.admission.counts_both:
-            self._measure(request.source)
+            self.vacancies.measure(request.source)
         migration = Migration(
             self.world,
             guest,
@@ -605,10 +456,9 @@ class Dispatcher:
             if host in self._awaited:
                 self._awaited.pop(host).succeed()
         self._note(migration.source, migration.destination)
-        if self._held_up:
-            self._freed.update(self.admission.frees(*ends))
+        self._backlog.free(*self.admission.frees(*ends))
         self._cause = migration.guest.name
-        waits = migration.source in self._held_up
+        waits = self._backlog.holds_up(migration.source)
         return self.dispatch() if waits else self.dispatch(migration.source)
 
     def _note_end(self, request: Request) -> None:
@@ -642,7 +492,7 @@ class Dispatcher:
             self.run_all(self.dispatch(request.source))
         else:
             self._let_go(request.guest)
-            self.run_all(self.dispatch())
+            self.look()
 
     # ------------------------------------------------------------------ what does not move
 
@@ -655,23 +505,18 @@ class Dispatcher:
         """Write the row of a guest that does not move at all."""
         guest, batch = request.guest, request.batch
         self.world.event(outcome, guest.name, reason)
-        self.world.recorder.add(
-            "migrations",
-            guest=guest.name,
-            group=guest.profile.group,
-            hinting=guest.profile.policy.name,
+        row = refusal_row(
+            guest,
             operation=batch.operation.name,
-            source=request.source.name,
-            destination=request.destination.name if request.destination else "",
+            source=request.source,
+            destination=request.destination,
             attempt=request.attempt,
             outcome=outcome,
             reason=reason,
             requested_s=batch.asked_s,
-            started_s=math.nan,
             ended_s=self.world.env.now,
-            memory_bytes=guest.memory_bytes,
-            **dict.fromkeys(_NOTHING_SENT, 0.0),
         )
+        self.world.recorder.add("migrations", **row)
         self._note_end(request)
 
     def record_unsettled(self) -> None:
@@ -683,15 +528,5 @@ class Dispatcher:
         """End everything, as the run ends."""
         for migration in self.migrations:
             migration.cancel(reason)
-        for queue in self._queues.values():
-            for request in queue:
-                self.refuse(request, "cancelled", f"{reason} before it could start")
-
-
-_NOTHING_SENT = (
-    "total_time_s", "policy_s", "downtime_s", "unreachable_s", "disk_s", "follow_s", "sent_bytes",
-    "first_pass_bytes", "disk_copy_bytes", "mirror_bytes", "resent_bytes", "switchover_bytes",
-    "postcopy_bytes", "prefetch_bytes", "normal_pages", "delta_pages", "zero_pages",
-    "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "faulted_pages",
-    "left_bytes",
-)  # fmt: skip
+        for request in self._backlog:
+            self.refuse(request, "cancelled", f"{reason} before it could start")

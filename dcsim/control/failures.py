@@ -105,11 +105,11 @@ class HostLost(NamedTuple):
         if host.failed:
             return None
         if self.returns:
-            control.promised[host] = None
+            control.vacancies.promised[host] = None
         lose(world, control, host)
 
         def back() -> None:
-            control.promised.pop(host, None)
+            control.vacancies.promised.pop(host, None)
             revive(host)
             world.event("recovery", host.name, "this host is back, without its guests")
             control.welcome(host)

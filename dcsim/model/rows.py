@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 Row = tuple[Cell, ...]
 
 _NOTHING_SENT = (0.0,) * len(MIGRATION_KINDS)
+_NOTHING_BEGUN = (
+    "total_time_s", "policy_s", "downtime_s", "unreachable_s", "disk_s", "follow_s", "sent_bytes",
+    "first_pass_bytes", "disk_copy_bytes", "mirror_bytes", "resent_bytes", "switchover_bytes",
+    "postcopy_bytes", "prefetch_bytes", "normal_pages", "delta_pages", "zero_pages",
+    "skipped_pages", "mapped_pages", "ballooned_pages", "dropped_pages", "faulted_pages",
+    "left_bytes",
+)  # fmt: skip
 _AFTER_ROUNDS = {"switch-over": 1, "post-copy": 2}
 _NOTHING_LOST = dict.fromkeys(CAUSES, 0.0)
 
@@ -124,6 +131,37 @@ def migration_row(migration: Migration) -> Row:
         migration.dirty_rate,
         migration.mean_rate,
     )
+
+
+def refusal_row(
+    guest: Guest,
+    *,
+    operation: str,
+    source: Host,
+    destination: Host | None,
+    attempt: int,
+    outcome: str,
+    reason: str,
+    requested_s: float,
+    ended_s: float,
+) -> dict[str, Cell]:
+    """Return what is known of a guest that was asked to move, and did not begin to."""
+    return {
+        "guest": guest.name,
+        "group": guest.profile.group,
+        "hinting": guest.profile.policy.name,
+        "operation": operation,
+        "source": source.name,
+        "destination": "" if destination is None else destination.name,
+        "attempt": attempt,
+        "outcome": outcome,
+        "reason": reason,
+        "requested_s": requested_s,
+        "started_s": math.nan,
+        "ended_s": ended_s,
+        "memory_bytes": guest.memory_bytes,
+        **dict.fromkeys(_NOTHING_BEGUN, 0.0),
+    }
 
 
 def guest_row(guest: Guest, *, left_s: float = math.nan) -> Row:

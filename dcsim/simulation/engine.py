@@ -326,7 +326,7 @@ class _Run:
             self.network.close(flow)
         for guest in self.population.guests:
             guest.part()
-        placers, operations = self.dispatcher.placers, self.operations
+        placers, operations = self.dispatcher.vacancies.placers, self.operations
         for one in (*placers, self.dispatcher, *operations, self.cluster, self.env):
             vars(one).clear()
         vars(self).clear()

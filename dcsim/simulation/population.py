@@ -75,14 +75,14 @@ class Population:
             return
 
         def leave(_: simpy.Event) -> None:
-            dispatcher.leaving -= 1
+            dispatcher.vacancies.leaving -= 1
             if guest.perished:
                 return dispatcher.look()
             del self.guests[guest]
             dispatcher.depart(guest)
             self._forget(guest, left_s=self._env.now)
 
-        dispatcher.leaving += 1
+        dispatcher.vacancies.leaving += 1
         time = self._env.timeout(max(0.0, plan.leaves_s - self._env.now))
         assert time.callbacks is not None
         time.callbacks.append(leave)

@@ -132,9 +132,9 @@ class Consolidation(Operation):
         self.finish(host)
         self.world.event("consolidate", self.name, f"{host.name} is woken")
         self.begin(host, "wake")
-        self.dispatcher.promised[host] = None
+        self.dispatcher.vacancies.promised[host] = None
         yield self.env.timeout(self.rules.wake_s)
-        self.dispatcher.promised.pop(host, None)
+        self.dispatcher.vacancies.promised.pop(host, None)
         host.off = False
         self.finish(host)
         self.dispatcher.reopen(host)

@@ -102,7 +102,7 @@ class Notices(Maintenance):
         self.world.event("notice", host.name, f"it goes in {format_duration(rules.notice_s)}")
         dispatcher.close(host)
         if rules.away is not None:
-            dispatcher.promised[host] = None
+            dispatcher.vacancies.promised[host] = None
         goes_s = self.env.now + rules.notice_s
         self.env.process(self.empty(host, deadline_s=goes_s))
         yield self.env.timeout(rules.notice_s)

@@ -192,7 +192,7 @@ class Operation(ABC):
             Hosts that were promised, and take others only when this has ended.
         """
         batch = Batch(self, self.env)
-        self.dispatcher.promised.update(dict.fromkeys(before, batch))
+        self.dispatcher.vacancies.promised.update(dict.fromkeys(before, batch))
         requests = [
             Request(guest, guest.host, destination, batch, deadline_s)
             for guest, destination in moves
@@ -216,7 +216,7 @@ class Operation(ABC):
         for host in hosts:
             self.begin(host, "drain")
         steps = [(host, self._steps[host]) for host in hosts if host in self._steps]
-        promised = self.dispatcher.promised
+        promised = self.dispatcher.vacancies.promised
         asked: set[Guest] = set()
         while True:
             guests = [guest for host in hosts for guest in host.guests if guest not in asked]

@@ -67,9 +67,9 @@ class Upgrade(Maintenance):
             return
         guests, used_bytes = list(host.guests), host.used_bytes
         dispatcher.close(host)
-        dispatcher.promised[host] = Batch(self, self.env)
+        dispatcher.vacancies.promised[host] = Batch(self, self.env)
         yield from self.empty(host)
-        dispatcher.promised[host] = None
+        dispatcher.vacancies.promised[host] = None
         if host.failed:
             self.skip(host, "it failed")
         elif host.guests and not self.rules.stops:
