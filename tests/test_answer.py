@@ -48,7 +48,10 @@ def moves(*rows):
     ("operation", "asked"),
     [
         ({"kind": "drain", "hosts": "r/*", "window": 60.0}, "Can r/* be emptied within 1 min?"),
-        ({"kind": "upgrade", "hosts": "*", "window": 3600.0}, "Can * be upgraded within 1 h?"),
+        (
+            {"kind": "upgrade", "hosts": "*", "window": 3600.0},
+            "Can all hosts be upgraded within 1 h?",
+        ),
         (
             {"kind": "evacuate", "hosts": "r/*", "deadline": 60.0},
             "Who gets away from r/* within 1 min?",

@@ -90,6 +90,7 @@ def question(scenario: Mapping[str, Any]) -> str:
     if kind in _LASTING:
         return _LASTING[kind]
     hosts = operation["hosts"] if isinstance(operation.get("hosts"), str) else "these hosts"
+    hosts = "all hosts" if hosts == "*" else hosts
     limit = operation.get("window") or operation.get("deadline")
     if limit:
         within = clock(limit)

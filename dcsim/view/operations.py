@@ -114,6 +114,7 @@ def progress(migrations: pd.DataFrame, operations: pd.DataFrame, *, height: int 
                     "range": [0, 1.02 * (top or 1.0)],
                     "anchor": f"x{axis}",
                     "nticks": 5,
+                    "tickformat": ",",
                 },
             }
         )
