@@ -160,6 +160,15 @@ def test_the_first_or_any_variant_is_what_others_are_compared_with(study):
         compare(scenario, vary={"settle": ["1s", "2s"]}, baseline="settle=1")
 
 
+def test_what_is_varied_may_bring_a_policy_along():
+    scenario = load("quick-start").replace({"record": "migrations"})
+    study = compare(scenario, vary={"operator": ["nova", "xenserver"]})
+    assert len({run.hinting for run in study.runs}) == 2
+    assert study.of_operations
+    assert list(study.pairs()) == [("operator=xenserver", "operator=nova")]
+    assert list(study.pairs("operator=xenserver")) == [("operator=nova", "operator=xenserver")]
+
+
 def test_paths_are_told_in_full_where_their_ends_are_the_same():
     vary = {"guests[0].memory": ["1GiB"], "topology.host.memory": ["64GiB"]}
     (name,) = compare(load("quick-start"), vary=vary).variants

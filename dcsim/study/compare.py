@@ -89,7 +89,7 @@ def compare(
     policies = list(dict.fromkeys(variant.hinting for variant, _ in variants))
     if baseline is not None and baseline not in policies:
         noun = "policies"
-        if len(policies) == 1:
+        if hinting is None or len(policies) == 1:
             noun, policies = "variants", [variant.variant for variant, _ in variants]
     if baseline is not None and baseline not in policies:
         close = did_you_mean(baseline, policies)

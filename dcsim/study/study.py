@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -68,7 +69,8 @@ class Study:
     @property
     def of_operations(self) -> bool:
         """Whether variants differ in how an operation is done or where, and not in hinting."""
-        return len({run.hinting for run in self.runs}) == 1 and len(self.variants) > 1
+        changes = {json.dumps(run.changes, sort_keys=True) for run in self.runs}
+        return 1 < len(changes) == len(self.variants)
 
     def frame(self) -> pd.DataFrame:
         """Return a row a run, those that failed too.
@@ -181,8 +183,9 @@ class Study:
         first = {variant: self.first(variant) for variant in self.variants}
         policies = list(dict.fromkeys(run.hinting for run in self.runs))
         named = baseline or self.baseline
-        if len(policies) == 1 and named in first:
-            yield from ((variant, str(named)) for variant in first if variant != named)
+        if self.of_operations and (named is None or named in first):
+            base = str(named or next(iter(first)))
+            yield from ((variant, base) for variant in first if variant != base)
             return
         baseline = baseline or self.baseline or (BASELINE if BASELINE in policies else policies[0])
         if baseline not in policies:
