@@ -5,7 +5,6 @@ Columns that only repeat what was asked for do not count. What is left out says 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -16,20 +15,30 @@ from dcsim.records.result import Result
 from dcsim.scenario.spec import Fabric, Scenario
 from dcsim.simulation import run
 from dcsim.units import GiB, MiB
-from tests.test_rebalance import swinging
-from tests.worlds import (
-    QUICK,
-    Data,
-    allocator,
-    guest,
-    leaf_spine,
-    makeup,
-    reader,
-    scenario,
-    sender,
-    topology,
-    writer,
+from tests import options_failures, options_operations
+from tests.options_worlds import (
+    adapting,
+    busy,
+    changed,
+    climbing,
+    cold,
+    crowded,
+    divided,
+    fabric,
+    followed,
+    graph,
+    noisy,
+    on_huge_pages,
+    ordered,
+    over,
+    over_channels,
+    rich,
+    slowed,
+    stuck,
+    uneven,
+    with_disk,
 )
+from tests.worlds import QUICK, Data, allocator, guest, leaf_spine, makeup, reader, writer
 
 ECHOES = {
     "migrations": {"memory_bytes"},
@@ -403,12 +412,8 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Scenario.hinting": (rich(), {"hinting": "none"}),
     "Scenario.operation": (crowded(), {"operation": {"kind": "drain", "hosts": "rack0/host0"}}),
     "Scenario.failures": (stuck(), {"failures": [{"at": 5.0, "host": "rack0/host0"}]}),
-    "Failure.at": (failing(), {"failures.0.at": 6.0}),
-    "Failure.host": (failing(), {"failures.0.host": "rack0/host1"}),
-    "Failure.link": (
-        failing(link="rack0/host0->switch0"), {"failures.0.link": "storage->switch0"},
-    ),
     "Scenario.settle": (rich(), {"settle": 6.0}),
+    "Scenario.degraded_limit": (cold(), {"degraded_limit": 1000.0}),
     "Scenario.tolerance": (rich(), {"tolerance": 0.2}),
     "Scenario.record": (rich(), {"record": "migrations"}),
     # hosts and storage
@@ -649,14 +654,6 @@ CASES: dict[str, tuple[Data, Data]] = {
             "share": 0.7, "run": 2.0**21, "slowdown": 0.5, "rebuild": 0.1 * GiB, "on_arrival": 0.5,
         }.items()
     },
-    "Limits.per_cluster": (crowded(), {"operation.limits.per_cluster": 1}),
-    "Limits.per_host_out": (crowded(), {"operation.limits.per_host_out": 1}),
-    "Limits.per_host_in": (crowded(), {"operation.limits.per_host_in": 1}),
-    "Limits.control_plane": (rich(), {"operation.limits.control_plane": 1.0}),
-    "Limits.completion_timeout_per_gib": (
-        stuck(), {"operation.limits.completion_timeout_per_gib": 20.0},
-    ),
-    "Limits.progress_timeout": (stuck(), {"operation.limits.progress_timeout": 20.0}),
     "Adapt.lost_second": (adapting(), {"hinting.adapt.lost_second": 1e9}),
     "Adapt.within": (adapting(), {"hinting.adapt.within": 0.0}),
     "Limits.completion_timeout_floor": (
@@ -870,6 +867,8 @@ CASES: dict[str, tuple[Data, Data]] = {
     "MoveColumns.to": (
         listed(columns=True), {"operation.moves.to": ["rack1/host1", "rack1/host0"]},
     ),
+    **options_operations.CASES,
+    **options_failures.CASES,
 }  # fmt: skip
 """Model and field -> what is run, and what is changed in it."""
 
@@ -1085,6 +1084,7 @@ def test_labels_change_nothing(name: str) -> None:
     paths = {
         "Scenario.name": {"name": "other"},
         "Scenario.about": {"about": "other"},
+        "Scenario.question": {"question": "other?"},
         "Workload.about": {"guests.0.workload.about": "other"},
         "Workload.sources": {"guests.0.workload.sources": {"hintable": "a guess"}},
         "Limits.name": {"operation.limits.name": "other"},
