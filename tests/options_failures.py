@@ -19,9 +19,9 @@ FAULTS: Final[dict[str, Data]] = {
 
 
 def troubled(kind: str, **changes: object) -> Data:
-    """Guests that read their files and move one after the other, some seconds each; one fault."""
+    """Guests that read more than they can keep move one by one, some seconds each; one fault."""
     group = guest(
-        reader(64.0 * MiB, 0.5), count=4, memory=0.25 * GiB, makeup={"cache": 0.5},
+        reader(16.0 * MiB, float(GiB)), count=4, memory=0.25 * GiB, makeup={"cache": 0.5},
     )  # fmt: skip
     data = scenario(group, horizon=200.0, settle=30.0)
     data["migration"]["max_bandwidth"] = 64.0 * MiB

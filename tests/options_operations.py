@@ -27,9 +27,6 @@ from tests.test_rebalance import swinging
 from tests.worlds import Data
 
 FIRST_HOST: Final[Data] = {"hosts": "rack0/host0"}
-LABELS: Final = [
-    {"match": "rack0/*", "labels": {"zone": "a"}}, {"match": "rack1/*", "labels": {"zone": "b"}},
-]  # fmt: skip
 
 
 def disks() -> Data:
@@ -157,18 +154,16 @@ CASES: dict[str, tuple[Data, Data]] = {
             FIRST_HOST | {"kind": "upgrade", "reboot": 5.0},
             FIRST_HOST | {"kind": "evacuate", "deadline": 60.0},
             FIRST_HOST | {"kind": "notices", "times": [1.0], "notice": 60.0},
-            {"kind": "timetable", "operations": [crowded_out()["operation"] | {"placement": None}]},
+            {"kind": "timetable", "operations": [FIRST_HOST | {"kind": "drain"}]},
         )
     },
     **{
-        f"{kind}.{field}": (
-            changed(data, {"operation.hosts": "*/host0", "topology.hosts": LABELS}),
-            {f"operation.{field}": value},
+        f"{kind}.{field}": (data(hosts=None, **{field: one}), {f"operation.{field}": other})
+        for kind, data in (("Upgrade", upgrade), ("Evacuate", evacuation), ("Notices", notices))
+        for field, one, other in (
+            ("racks", ["rack0"], ["rack1"]),
+            ("labels", {"rack": "rack0"}, {"rack": "rack1"}),
         )
-        for kind, data in (
-            ("Upgrade", upgrade()), ("Evacuate", evacuation()), ("Notices", notices()),
-        )
-        for field, value in (("racks", ["rack0"]), ("labels", {"zone": "b"}))
     },
     "Drain.at": (rich(), {"operation.at": 3.0}),
     "Drain.limits": (crowded(), {"operation.limits": {"per_cluster": 1}}),

@@ -212,10 +212,10 @@ def upgrade(**changes: object) -> Data:
     return data | {"operation": operation | changes}
 
 
-def evacuation() -> Data:
+def evacuation(**changes: object) -> Data:
     """A rack that is evacuated in time for one host's guests."""
     operation = {"kind": "evacuate", "hosts": "rack0/*", "deadline": 1.1, "placement": "spread"}
-    return by_pairs(crowded() | {"operation": operation})
+    return by_pairs(crowded() | {"operation": operation | changes})
 
 
 def notices(**changes: object) -> Data:
