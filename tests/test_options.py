@@ -46,8 +46,9 @@ ECHOES = {
     "links": {"capacity_bytes_per_s"},
     "hosts": {"cores", "memory_bytes"},
     "events": {"detail"},
+    "operations": {"kind", "at_s", "window_s", "deadline_s", "lower_bound_s", "bound"},
 }
-"""Columns that repeat what was asked for."""
+"""Columns that repeat what was asked for, or what it bounds."""
 
 LABELS = {
     "Scenario.name": "names the scenario for people",

@@ -166,7 +166,7 @@ def test_unset_parts_are_set_whole(drain: Scenario) -> None:
             "hintng.reserve",
             "hintng: a scenario has no 'hintng'; legal keys are name, about, question, "
             "seed, horizon, topology, guests, operator, migration, hinting, operation, failures, "
-            "settle, tolerance, record; did you mean 'hinting'?",
+            "settle, degraded_limit, tolerance, record; did you mean 'hinting'?",
         ),
         ("guests[2].count", "guests[2]: guests is a list: [0] to [1]"),
         ("guests.count", "guests.count: guests is a list: [0] to [1]"),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcsim.control.admission import Caps
 from dcsim.errors import ScenarioError
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario.chance import random_inputs
@@ -90,7 +91,8 @@ def test_no_cap_is_infinite() -> None:
     settings = plan.settings["guest"]
     assert settings.max_bandwidth == math.inf
     assert settings.max_rounds == math.inf
-    assert plan.management.caps == (math.inf, math.inf, math.inf)
+    assert plan.management.caps == Caps()
+    assert set(Caps()) == {math.inf, ()}
     assert plan.management.patience.progress_s == math.inf
 
 
