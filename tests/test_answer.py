@@ -205,7 +205,7 @@ def test_guests_that_noticed_are_told():
     first = told(scenario, more=more, degraded_guests=1).details[0]
     assert first == "1 guest was over 10 % degraded for more than 30 s."
     assert told(degraded_guests=2).details == (
-        "2 guests were over 10 % degraded for longer than the limit.",
+        "2 guests were over 10 % degraded for more than 30 s.",
     )
 
 

@@ -508,3 +508,30 @@ def test_nobody_is_refused_for_room_while_another_is_to_be_tried_again() -> None
     refused = next(row for row in moves if row["guest"] == "large-0")
     assert len(tried) == 2
     assert (refused["outcome"], refused["ended_s"]) == ("no-room", tried[-1]["ended_s"])
+
+
+# --------------------------------------------------------------------------- how fast it could be
+
+
+def test_what_made_a_drain_as_long_as_it_was_is_told() -> None:
+    """Two at a time: the guests that followed one another, and what no order could beat."""
+    data = scenario(guest(count=4), migration=FLUID)
+    data["operation"]["limits"] = {"per_cluster": 1}
+    row = only(solve(data), "operations")
+    assert row["lower_bound_s"] == pytest.approx(4.0)
+    assert row["bound"] == "the link of rack0/host0"
+    assert row["critical_steps"] == 4
+    assert row["critical_path"] == "guest-0 1 s, guest-1 1 s, guest-2 1 s, guest-3 1 s"
+    assert row["busiest_link"] in {"rack0/host0->switch0", "switch0->rack0/host1"}
+    assert row["busiest_share"] == pytest.approx(1.0)
+
+
+def test_hosts_one_at_a_time_follow_one_another() -> None:
+    """Of hosts by turns the critical path is one of hosts."""
+    groups = [guest(name=f"on{i}", place={"hosts": f"rack0/host{i}"}) for i in range(2)]
+    operation = {"kind": "drain", "hosts": "rack0/*", "at_once": 1}
+    data = scenario(*groups, topology=leaf_spine(), migration=FLUID, operation=operation)
+    row = only(solve(data), "operations")
+    assert row["critical_steps"] == 2
+    assert row["critical_path"] == "rack0/host0 1 s, rack0/host1 1 s"
+    assert (row["lower_bound_s"], row["bound"]) == (pytest.approx(2.0), "1 hosts at a time")

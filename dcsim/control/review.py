@@ -40,13 +40,14 @@ class Review(NamedTuple):
     ----------
     lower_bound_s, bound
         No schedule would have been faster; what that time is for, in words.
-    critical_moves, critical_path
-        How many migrations followed one another until the last one ended; their guests, in words.
+    critical_steps, critical_path
+        How many migrations, or hosts where they are done by turns, followed one another until the
+        last one ended; which ones, in words.
     """
 
     lower_bound_s: float = math.nan
     bound: str = ""
-    critical_moves: int = 0
+    critical_steps: int = 0
     critical_path: str = ""
 
 
@@ -90,8 +91,11 @@ class Reviewer:
             self._moves[operation].append(row)
         self._migrations = migrations
         self._away: dict[str, dict[str, float]] = defaultdict(dict)
+        self._turns: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
         steps = (maintenance[key] for key in ("operation", "host", "step", "from_s", "to_s"))
         for operation, host, step, from_s, to_s in zip(*steps, strict=True):
+            began_s, _ = self._turns[operation].get(host, (from_s, to_s))
+            self._turns[operation][host] = began_s, to_s
             if step not in NOT_AWAY:
                 away = self._away[operation]
                 away[host] = away.get(host, 0.0) + to_s - from_s
@@ -117,15 +121,34 @@ class Reviewer:
             hosts_at_once=plan.at_once,
             maintenance_s=self._away.get(plan.name),
         )
+        by_turns = plan.at_once < len(hosts)
+        path = list(self._hosts_in_turn(plan.name) if by_turns else self._moves_in_turn(rows))
+        named = [f"{name} {format_duration(took_s)}" for name, took_s in path]
+        if len(named) > MOST_NAMED:
+            named[MOST_NAMED - 1 : -1] = [f"{len(named) - MOST_NAMED} more"]
+        return Review(*bound, len(path), ", ".join(named))
+
+    def _moves_in_turn(self, rows: Sequence[int]) -> Iterator[tuple[str, float]]:
+        """Yield the guests of the critical path, with the time of each."""
         keys = ("guest", "started_s", "ended_s", "after")
-        path = critical_path([{key: self._migrations[key][row] for key in keys} for row in rows])
-        guests = [
-            f"{move['guest']} {format_duration(move['ended_s'] - move['started_s'])}"
-            for move in path
-        ]
-        if len(guests) > MOST_NAMED:
-            guests[MOST_NAMED - 1 : -1] = [f"{len(guests) - MOST_NAMED} more"]
-        return Review(*bound, len(path), ", ".join(guests))
+        moves = [{key: self._migrations[key][row] for key in keys} for row in rows]
+        for move in critical_path(moves):
+            yield move["guest"], move["ended_s"] - move["started_s"]
+
+    def _hosts_in_turn(self, operation: str) -> list[tuple[str, float]]:
+        """Return the hosts of which each was begun as the one before was done, the last one last.
+
+        That is the critical path of an operation that does so many hosts at a time.
+        """
+        turns = self._turns[operation]
+        done_at = {to_s: host for host, (_, to_s) in turns.items()}
+        path: list[tuple[str, float]] = []
+        host = max(turns, key=lambda host: turns[host][1], default=None)
+        while host is not None:
+            from_s, to_s = turns[host]
+            path.append((host, to_s - from_s))
+            host = done_at.get(from_s) if from_s < to_s else None
+        return path[::-1]
 
     def _least(self, rows: Sequence[int], *, listed: bool) -> Iterator[Least]:
         """Yield the least that each guest's first move took."""

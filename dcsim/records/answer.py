@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from dcsim.records.explain import why_not
-from dcsim.records.summary import LIVE, percentile
+from dcsim.records.summary import DEGRADED_LIMIT_S, LIVE, percentile
 from dcsim.units import format_count, format_duration, format_size
 
 Columns = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -132,6 +132,7 @@ def _answer(row: Row, columns: Columns, scenario: Mapping[str, Any]) -> Answer:
     verdict, met = _verdict(row, scenario)
     details = (
         _bound(row),
+        _critical(row),
         *_noticed(row, moves, columns, scenario),
         _busiest(row),
         _trouble(row, columns),
@@ -251,7 +252,17 @@ def _bound(row: Row) -> str:
     because = f" ({row['bound']})" if row.get("bound") else ""
     words = f"No order could take less than {clock(bound)}{because}"
     took = row["makespan_s"]
+    if row["not_moved"]:
+        return f"{words} for those who moved."
     return f"{words}: this took {took / bound:.2f} times that." if took >= bound else f"{words}."
+
+
+def _critical(row: Row) -> str:
+    """Return which migrations, one after another, made it as long as it was."""
+    count = row.get("critical_steps", math.nan)
+    if not count > 1:
+        return ""
+    return f"{_count(count)} in a row made it so long: {row['critical_path']}."
 
 
 def _noticed(
@@ -265,7 +276,7 @@ def _noticed(
     if row["degraded_guests"] or limit:
         many = _so_many(row["degraded_guests"], "guest")
         verb = "was" if row["degraded_guests"] == 1 else "were"
-        beyond = f"more than {clock(limit)}" if limit else "longer than the limit"
+        beyond = f"more than {clock(limit or DEGRADED_LIMIT_S)}"
         yield f"{many} {verb} over 10 % degraded for {beyond}."
     guests = columns.get("guests")
     if not (guests and moves):

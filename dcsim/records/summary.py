@@ -19,6 +19,9 @@ LIVE = ("completed", "completed-postcopy")
 COLD = "completed-cold"
 """Outcome of a guest that moved while it was down."""
 
+DEGRADED_LIMIT_S: Final = 30.0
+"""For how long a guest may be degraded before it counts as one that was; an assumption."""
+
 _LOST: Final = tuple(f"lost_{cause}_s" for cause in CAUSES)
 _TOTALS: Final = {
     "migrations": (

@@ -18,6 +18,7 @@ from dcsim.errors import Issue, ScenarioError
 from dcsim.garbage import no_collection
 from dcsim.model.routing import Routes
 from dcsim.model.stream import Settings
+from dcsim.records.summary import DEGRADED_LIMIT_S
 from dcsim.rng import Streams
 from dcsim.rng import replicate as replicate_seed
 from dcsim.scenario import spec
@@ -46,8 +47,6 @@ Guests = tuple[tuple[GuestPlan, ...], tuple[GuestPlan, ...]]
 
 MOST_SCENARIOS: Final = 16
 """The most scenarios whose next replications are prepared for."""
-DEGRADED_LIMIT_S: Final = 30.0
-"""For how long a guest may be degraded before it counts as one that was; an assumption."""
 MOST_KEPT: Final = 20_000
 """The most guests and hosts of all of them."""
 

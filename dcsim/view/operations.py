@@ -47,6 +47,8 @@ _STEPS: Final = {
     "wake": "#ddcc77",
 }
 _OTHERS: Final = ("#332288", "#882255", "#44aa99", "#999933")
+_ROWS: Final = 3
+"""Rows that the names of lines take turns in."""
 _LIMIT: Final = {"color": "#a33b00", "dash": "dash", "width": 1.6}
 _BOUND: Final = {"color": style.INK, "dash": "dot", "width": 1.6}
 
@@ -124,8 +126,8 @@ def progress(migrations: pd.DataFrame, operations: pd.DataFrame, *, height: int 
     drawn.update_layout({f"xaxis{last}": {"title": {"text": f"time since the start ({by.unit})"}}})
     drawn.update_layout(
         hovermode="x unified",
-        margin={"t": 84, "b": 48},
-        legend={"y": 1 + 28 / (drawn.layout.height - 132), "yanchor": "bottom", "x": 0},
+        margin={"t": 97, "b": 48},
+        legend={"y": 1 + 41 / (drawn.layout.height - 145), "yanchor": "bottom", "x": 0},
     )
     return drawn
 
@@ -166,12 +168,12 @@ def maintenance(
     top = 80 if many else 56  # two lines of its key, or one
     if len(rows) == 1:
         _lines(drawn, rows[0], by, begin)
-        top += 28
+        top += 41
     body = drawn.layout.height - 48
     drawn.update_layout(
         margin={"t": top, "b": 48},
         height=body + top + 48,
-        legend={"y": 1 + (32 if len(rows) == 1 else 4) / body, "yanchor": "bottom", "x": 0},
+        legend={"y": 1 + (45 if len(rows) == 1 else 4) / body, "yanchor": "bottom", "x": 0},
     )
     return drawn
 
@@ -482,7 +484,7 @@ def _span(ends: pd.Series, rows: Sequence[Mapping[Any, Any]]) -> tuple[float, fl
 def _times(row: Mapping[Any, Any]) -> dict[str, float]:
     """Return what lines are drawn for an operation: name -> seconds after its start."""
     found = {
-        "lower bound": row.get("lower_bound_s", math.nan),
+        "lower bound": math.nan if row["not_moved"] else row.get("lower_bound_s", math.nan),
         "window": row["window_s"],
         "deadline": row.get("deadline_s", math.nan),
         "done": row["makespan_s"],
@@ -520,7 +522,7 @@ def _line(
     over: str = "paper",
     turn: int = 0,
 ) -> None:
-    """Draw a line over a panel or all of them; names take turns in two rows."""
+    """Draw a line over a panel or all of them; names take turns in rows."""
     x, y = f"x{axis}", over
     low, high = drawn.layout[f"xaxis{axis}"].range
     share = (at - low) / (high - low)
@@ -535,7 +537,7 @@ def _line(
         yref=y,
         xanchor="left" if share < 0.1 else "right" if share > 0.9 else "center",
         yanchor="bottom",
-        yshift=1 + 13 * (turn % 2),
+        yshift=1 + 13 * (turn % _ROWS),
         showarrow=False,
         font={"size": 11, "color": look["color"]},
     )
