@@ -19,15 +19,19 @@ FAULTS: Final[dict[str, Data]] = {
 
 
 def troubled(kind: str, **changes: object) -> Data:
-    """Guests that read more than they can keep move one by one, some seconds each; one fault."""
+    """Guests that read more than they can keep move one by one, some seconds each; one fault.
+
+    A second drain asks for those that are still there.
+    """
     group = guest(
         reader(16.0 * MiB, float(GiB)), count=4, memory=0.25 * GiB, makeup={"cache": 0.5},
     )  # fmt: skip
     data = scenario(group, horizon=200.0, settle=30.0)
-    data["migration"]["max_bandwidth"] = 64.0 * MiB
+    data["migration"]["max_bandwidth"] = 32.0 * MiB
     data["topology"]["storage"] |= {"bandwidth": 128.0 * MiB}
+    drains = [data["operation"] | {"name": f"drain{n}", "at": 25.0 * n} for n in range(2)]
     limits = {"per_cluster": 1, "control_plane": 1.0, "retry": {"delay": 1.0}}
-    data["operation"]["limits"] = limits
+    data["operation"] = {"kind": "timetable", "operations": drains, "limits": limits}
     data["failures"] = [{"at": 5.0, **FAULTS[kind], **changes}]
     return data
 
@@ -42,7 +46,7 @@ CASES: dict[str, tuple[Data, Data]] = {
     **{
         f"{kind}.{field}": (troubled(kind), {f"failures.0.{field}": value})
         for kind in FAULTS
-        for field, value in (("at", 6.0), ("every", 7.0))
+        for field, value in (("at", 6.0), ("every", 24.0))
     },
     **{
         f"{kind}.when": (
@@ -52,7 +56,7 @@ CASES: dict[str, tuple[Data, Data]] = {
         for kind in FAULTS
     },
     **{
-        f"{kind}.times": (troubled(kind, every=7.0, times=2), {"failures.0.times": 1})
+        f"{kind}.times": (troubled(kind, every=24.0, times=2), {"failures.0.times": 1})
         for kind in FAULTS
     },
     "HostFailure.host": (troubled("HostFailure"), {"failures.0.host": SOURCE}),

@@ -175,7 +175,9 @@ CASES: dict[str, tuple[Data, Data]] = {
     "Drain.at_once": (crowded(), {"operation.at_once": 1}),
     "Drain.window": (by_pairs(), {"operation.window": 0.2}),
     "Moves.name": (listed(), {"operation.name": "patching"}),
-    "Moves.window": (by_pairs(listed()), {"operation.window": 0.2}),
+    "Moves.window": (
+        changed(listed(), {"operation.limits": {"per_cluster": 1}}), {"operation.window": 0.2},
+    ),
     "Timetable.kind": (timetable(), {"operation": crowded()["operation"]}),
     "Timetable.operations": (timetable(), {"operation.operations.0.at": 2.0}),
     "Timetable.limits": (timetable(), {"operation.limits": {"per_cluster": 1}}),
@@ -246,7 +248,7 @@ CASES: dict[str, tuple[Data, Data]] = {
     **{
         f"Balancer.{key}": (uneven(), {f"operation.balancer.{key}": value})
         for key, value in {
-            "metric": "guests", "measure": "variation", "threshold": 0.3, "target": 0.0,
+            "metric": "cpu", "measure": "variation", "threshold": 0.3, "target": 0.0,
             "margin": 0.5, "hold": 2, "every": 7.0, "cooldown": 8.0, "moves": 1,
             "prefer": "most-even",
         }.items()
