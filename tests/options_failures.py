@@ -12,7 +12,7 @@ FAULTS: Final[dict[str, Data]] = {
     "HostFailure": {"host": DESTINATION, "returns_after": 3.0},
     "LinkFailure": {"link": LINK, "lasts": 2.0},
     "StorageFailure": {"storage": "slow", "capacity": 1e-3, "latency": 0.01, "lasts": 6.0},
-    "ManagementFailure": {"management": "slow", "factor": 3.0, "delay": 1.0, "lasts": 6.0},
+    "ManagementFailure": {"management": "slow", "factor": 3.0, "delay": 1.0, "lasts": 12.0},
     "Abort": {"abort": "guest-[12]"},
 }
 """One of each kind."""
@@ -46,12 +46,12 @@ CASES: dict[str, tuple[Data, Data]] = {
     **{
         f"{kind}.{field}": (troubled(kind), {f"failures.0.{field}": value})
         for kind in FAULTS
-        for field, value in (("at", 6.0), ("every", 24.0))
+        for field, value in (("at", 1.0), ("every", 24.0))
     },
     **{
         f"{kind}.when": (
             troubled(kind, at=None, when={"guest": "guest-1", "phase": "first-pass"}),
-            {"failures.0.when": {"guest": "guest-2", "phase": "waiting"}},
+            {"failures.0.when": {"guest": "guest-2", "phase": "switch-over"}},
         )
         for kind in FAULTS
     },
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[Data, Data]] = {
         troubled("ManagementFailure"), {"failures.0": {"at": 5.0} | FAULTS["LinkFailure"]},
     ),
     "ManagementFailure.lasts": (
-        troubled("ManagementFailure"), {"failures.0.lasts": 16.0},
+        troubled("ManagementFailure"), {"failures.0.lasts": 40.0},
     ),
     "ManagementFailure.factor": (
         troubled("ManagementFailure"), {"failures.0.factor": 4.0},
