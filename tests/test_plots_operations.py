@@ -21,8 +21,8 @@ NAN = math.nan
 def operation(**changes):
     """The table of one operation that began at 100 s and took 60 s; or of several."""
     row = {
-        "operation": "drain", "at_s": 100.0, "makespan_s": 60.0, "window_s": 50.0, "hosts": 3, "not_moved": 0,
-        "lower_bound_s": NAN,
+        "operation": "drain", "at_s": 100.0, "makespan_s": 60.0, "window_s": 50.0, "hosts": 3,
+        "not_moved": 0, "lower_bound_s": NAN,
     }  # fmt: skip
     return pd.DataFrame([row | changes])
 
