@@ -178,6 +178,8 @@ def test_a_placement_chooses_what_a_search_of_all_hosts_does(
         for i, (size, memory) in enumerate(free)
     ]
     kept, closed = placer(hosts, placement, network=network), set[Host]()
+    assert kept.most == -math.inf  # nobody has looked for a host
+    kept.find(sized(math.inf), None)
     for at, left, is_open, size in changes:
         one = hosts[at]
         before = -math.inf if one in closed else one.free_bytes

@@ -122,6 +122,8 @@ class Admission:
         Whether a migration starts only if its way has room.
     running
         Migrations admitted and not ended.
+    counts_both
+        Whether who leaves a host may close it for who comes, and the other way round.
     """
 
     per_cluster: float = math.inf
@@ -135,10 +137,14 @@ class Admission:
     slots: dict[int, float] = field(default_factory=dict)
     by_room: bool = False
     running: int = 0
+    counts_both: bool = field(init=False)
     _out: Counter[Host] = field(default_factory=Counter)
     _in: Counter[Host] = field(default_factory=Counter)
     _spent: dict[tuple[Reason, Cost], float] = field(default_factory=dict)
     _links: dict[int, _Use] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.counts_both = self.per_host < math.inf or bool(self.slots or self.host_costs)
 
     @classmethod
     def of(cls, caps: Caps, network: Network, *, by_room: bool = False) -> Admission:
@@ -159,11 +165,6 @@ class Admission:
         )
 
     @property
-    def counts_both(self) -> bool:
-        """Whether who leaves a host may close it for who comes, and the other way round."""
-        return self.per_host < math.inf or bool(self.slots or self.host_costs)
-
-    @property
     def looks_closer(self) -> bool:
         """Whether more than the cluster and the hosts may hold a migration up."""
         return self.by_room or bool(self.link_caps or self.host_costs or self.pool_costs)
@@ -177,16 +178,16 @@ class Admission:
 
     def may_leave(self, host: Host) -> bool:
         """Whether another guest may leave this host now."""
-        return self._out[host] < self.per_host_out and self._takes_part(host)
+        free = self._out[host] < self.per_host_out
+        return free and (not self.counts_both or self._takes_part(host))
 
     def may_enter(self, host: Host) -> bool:
         """Whether another guest may come to this host now."""
-        return self._in[host] < self.per_host_in and self._takes_part(host)
+        free = self._in[host] < self.per_host_in
+        return free and (not self.counts_both or self._takes_part(host))
 
     def _takes_part(self, host: Host) -> bool:
         """Whether a host has room for the cheapest migration, out or in."""
-        if not self.counts_both:
-            return True
         both = self._out[host] + self._in[host]
         most = min(self.per_host, self.slots.get(host.node, math.inf))
         return both < most and self._affords(self.host_costs, host)
@@ -305,6 +306,8 @@ class Admission:
         self.running += by
         self._out[source] += by
         self._in[destination] += by
+        if not self.host_costs and not self.pool_costs:
+            return
         for key in self._costs(mover, source, destination):
             self._spent[key] = self._spent.get(key, 0.0) + by * key[1].of(mover)
 

@@ -60,6 +60,11 @@ class Backlog:
         for source in self._held_up:
             yield from self._queues[source]
 
+    @property
+    def holds_anybody(self) -> bool:
+        """Whether any host is held up."""
+        return bool(self._held_up)
+
     def holds_up(self, source: Host) -> bool:
         """Whether nobody could leave a host when it was last looked at."""
         return source in self._held_up

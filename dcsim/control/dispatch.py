@@ -456,7 +456,8 @@ class Dispatcher:
             if host in self._awaited:
                 self._awaited.pop(host).succeed()
         self._note(migration.source, migration.destination)
-        self._backlog.free(*self.admission.frees(*ends))
+        if self._backlog.holds_anybody:
+            self._backlog.free(*self.admission.frees(*ends))
         self._cause = migration.guest.name
         waits = self._backlog.holds_up(migration.source)
         return self.dispatch() if waits else self.dispatch(migration.source)

@@ -121,7 +121,15 @@ class Placer:
         self._noted = {host: (host.parted, host.failed) for host in hosts}
         self._counts_vcpus = any([host.limit_vcpus < math.inf for host in hosts])
         self.hosts = hosts
-        self.room = Room(hosts, self._takes_guests, network)
+        self._network = network
+        self._room: Room | None = None  # until anybody looks for a host
+
+    @property
+    def room(self) -> Room:
+        """The room there is."""
+        if self._room is None:
+            self._room = Room(self.hosts, self._takes_guests, self._network)
+        return self._room
 
     def _takes_guests(self, host: Host) -> bool:
         return host not in self._closed and self._is_open(host)
@@ -139,15 +147,19 @@ class Placer:
         self.note(host)
 
     def note(self, host: Host) -> bool:
-        """Look at a host again, of which something has changed; return whether that may help."""
+        """Look at a host again, of which something has changed; return whether that may help.
+
+        It helps nobody as long as nobody has looked for a host.
+        """
         before, now = self._noted[host], (host.parted, host.failed)
         self._noted[host] = now
-        return self.room.note(host) or now != before  # a place may be free of its sets
+        grown = self._room is not None and self._room.note(host)
+        return grown or now != before  # a place may be free of its sets
 
     @property
     def most(self) -> float:
-        """Bytes free on the emptiest host that takes guests: no larger guest finds a host."""
-        return self.room.most
+        """Bytes free on the emptiest host that takes guests, if anybody has looked for one."""
+        return -math.inf if self._room is None else self._room.most
 
     def alike(self, guest: Guest) -> Hashable:
         """Return what tells whether guests of one host find the same hosts at one moment."""
@@ -185,8 +197,11 @@ class Placer:
 
     def fits(self, guest: Guest, host: Host, *, though_closed: bool = False) -> bool:
         """Whether a host takes a guest now, or would if it were not closed."""
-        is_open = self._is_open if though_closed else self._takes_guests
-        return is_open(host) and all([one.holds(host) for one in self._asked(guest)])
+        if not (though_closed or host not in self._closed) or not self._is_open(host):
+            return False
+        if guest.terms is None and not self._counts_vcpus:
+            return guest.memory_bytes <= host.free_bytes
+        return all([one.holds(host) for one in self._asked(guest)])
 
     def swap(
         self, guest: Guest, source: Host, movable: Callable[[Guest], bool]
@@ -220,7 +235,7 @@ class Placer:
         return None
 
     def _may_go(self, other: Guest, short: float, movable: Callable[[Guest], bool]) -> bool:
-        return short <= other.memory_bytes <= self.most and movable(other)
+        return short <= other.memory_bytes <= self.room.most and movable(other)
 
     def _helps(
         self, guest: Guest, source: Host, other: Guest, host: Host

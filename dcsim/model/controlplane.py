@@ -23,5 +23,7 @@ class ControlPlane:
 
     def takes_s(self, usual_s: float) -> float:
         """Return how long it takes now for what usually takes so long."""
+        if not self._slow:
+            return usual_s
         factor = math.prod(factor for factor, _ in self._slow)
         return usual_s * factor + math.fsum(delay_s for _, delay_s in self._slow)

@@ -118,6 +118,7 @@ class Operation(ABC):
         self.imbalance_before = self.imbalance_after = self.saved_energy_j = math.nan
         self._guests: dict[Guest, None] = {}
         self._carried: dict[int, float] = {}
+        self._is_told = self.world.recorder.keeps("operations")
         dispatcher.operations.append(self)
 
     @property
@@ -288,7 +289,8 @@ class Operation(ABC):
         if moved:
             self.gone_bytes += migration.guest.memory_bytes
             self.note_empty(migration.source)
-        self._note_traffic(migration)
+        if self._is_told:
+            self._note_traffic(migration)
         if moved and migration.guest.moves == 2:
             self.moved_twice += 1
         if migration.outcome == "completed-cold":
