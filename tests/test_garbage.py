@@ -87,6 +87,15 @@ def test_a_world_in_which_things_fail_goes_as_well() -> None:
     assert gc.collect() < len(prepared.guests)
 
 
+def test_a_world_goes_though_it_is_cut_short() -> None:
+    """Migrations are under way as the horizon comes."""
+    prepared = prepare(load("rack-drain").replace({"horizon": "11min", "operation.limits": "none"}))
+    gc.collect()
+    gc.disable()
+    assert run(prepared).metrics["not_moved"] > 10
+    assert gc.collect() < len(prepared.guests)
+
+
 def test_what_stays_is_old_at_once() -> None:
     """The next search of what is young does not look at it; a full one does."""
     gc.enable()

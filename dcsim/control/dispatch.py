@@ -520,6 +520,16 @@ class Dispatcher:
         self.world.recorder.add("migrations", **row)
         self._note_end(request)
 
+    def drop(self) -> None:
+        """Let go of what is under way still, as its world ends."""
+        for migration, request in self.migrations.items():
+            migration.guest.stream = None
+            if request.under_way is not None:
+                _, process = request.under_way
+                process._generator.close()
+                vars(process).clear()
+        self.migrations.clear()
+
     def record_unsettled(self) -> None:
         """Write the rows of migrations that were still settling in at the destination."""
         for migration in self.migrations:

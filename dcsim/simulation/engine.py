@@ -322,6 +322,7 @@ class _Run:
 
     def end(self) -> None:
         """Cut what refers to each other, or the whole world would stay until it is searched for."""
+        self.dispatcher.drop()
         for flow in self.network.flows:
             self.network.close(flow)
         for guest in self.population.guests:
