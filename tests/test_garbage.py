@@ -89,7 +89,7 @@ def test_a_world_in_which_things_fail_goes_as_well() -> None:
 
 def test_a_world_goes_though_it_is_cut_short() -> None:
     """Migrations are under way as the horizon comes."""
-    prepared = prepare(load("rack-drain").replace({"horizon": "11min", "operation.limits": "none"}))
+    prepared = prepare(load("rack-drain").replace({"horizon": "605s", "operation.limits": "none"}))
     gc.collect()
     gc.disable()
     assert run(prepared).metrics["not_moved"] > 10
