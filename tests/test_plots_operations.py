@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from dcsim.study.answers import Outcome
 from dcsim.study.statistics import interval
-from dcsim.view import operations as ops
-from dcsim.view import plots
+from dcsim.view import counts, plots, progress
 
 NAN = math.nan
 
@@ -93,7 +92,7 @@ def test_operations_have_a_panel_each_unless_they_are_many():
         "moved", "not moved", "under way", "waiting"
     ]  # fmt: skip
     assert (drawn.layout.yaxis.title.text, drawn.layout.yaxis2.title.text) == ("drain", "later")
-    many = pd.concat([operation(operation=f"o{i}") for i in range(ops.MOST_PANELS + 1)])
+    many = pd.concat([operation(operation=f"o{i}") for i in range(progress.MOST_PANELS + 1)])
     one = plots.progress(MOVES.assign(operation="o3"), many)
     assert {trace.yaxis for trace in one.data} == {"y"}
     assert areas(one, 60)["moved"] == 2
@@ -117,7 +116,7 @@ def test_states_add_up_to_the_guests_that_were_asked(rows):
             for i, (asked, wait, took, ran, well) in enumerate(rows)
         )
     )  # fmt: skip
-    times, counts = ops._states(table)
+    times, counts = progress._states(table)
     asked = np.sort(table["requested_s"].to_numpy())
     assert counts.min() >= 0
     assert list(counts.sum(axis=1)) == list(np.searchsorted(asked, times, side="right"))
@@ -128,7 +127,7 @@ def test_states_add_up_to_the_guests_that_were_asked(rows):
 def test_many_changes_are_thinned_and_the_ends_stay():
     table = moves(*((f"g{i}", 1, 0.0, float(i), i + 5.0, "completed") for i in range(3000)))
     drawn = plots.progress(table, operation(at_s=0.0, makespan_s=3004.0, window_s=NAN))
-    assert max(len(trace.x) for trace in drawn.data) <= ops._POINTS + 2
+    assert max(len(trace.x) for trace in drawn.data) <= counts.POINTS + 2
     assert areas(drawn, 3004 / 60) == {"moved": 3000, "under way": 0, "waiting": 0}
 
 

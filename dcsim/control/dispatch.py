@@ -26,10 +26,11 @@ from dcsim.control.waiting import Request
 from dcsim.control.ways import Way, Ways
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
-from dcsim.model.migration import Migration, World
+from dcsim.model.migration import Migration
 from dcsim.model.patience import Patience
 from dcsim.model.rows import refusal_row
 from dcsim.model.stream import Settings
+from dcsim.model.world import World
 from dcsim.scenario.topology import Network
 from dcsim.units import format_duration
 

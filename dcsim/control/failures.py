@@ -17,8 +17,9 @@ from dcsim.model.detours import Detours
 from dcsim.model.distribution import Distribution
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
-from dcsim.model.migration import Migration, Phase, World
+from dcsim.model.migration import Migration
 from dcsim.model.storage import Storage
+from dcsim.model.world import Phase, World
 from dcsim.units import format_duration, format_rate
 
 Undo = Callable[[], None]

@@ -15,10 +15,10 @@ from dcsim.model.foresight import PARTS, Foresight
 from dcsim.model.foresight import Forecast as Forecast
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
-from dcsim.model.migration import World
 from dcsim.model.outlook import Outlook
 from dcsim.model.patience import Patience, Watch
 from dcsim.model.stream import Settings
+from dcsim.model.world import World
 from dcsim.units import GiB
 
 

@@ -10,9 +10,9 @@ from dcsim.control.admission import Admission, Reason
 from dcsim.control.prediction import Predictor
 from dcsim.control.waiting import Request
 from dcsim.model.host import Host
-from dcsim.model.migration import World
 from dcsim.model.patience import Patience
 from dcsim.model.routing import NO_PATH, Path
+from dcsim.model.world import World
 
 RACKS: Final = 3
 """So many racks that one link keeps a guest from: it leads to all others, as good as ever."""

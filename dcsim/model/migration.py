@@ -8,71 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Generator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import simpy
 
 from dcsim.model import precopy
-from dcsim.model.controlplane import ControlPlane
 from dcsim.model.convergence import AutoConverge, Brakes
-from dcsim.model.detours import Detours
-from dcsim.model.diskcopy import DiskCopy, Disks, LocalDisk
+from dcsim.model.diskcopy import DiskCopy, LocalDisk
 from dcsim.model.following import follow, go_ahead
 from dcsim.model.guest import Guest
 from dcsim.model.hinting import Hints
 from dcsim.model.host import Host
-from dcsim.model.network import Flow, Network
+from dcsim.model.network import Flow
 from dcsim.model.patience import Patience, Watch
-from dcsim.model.routing import Path, Routes
+from dcsim.model.routing import Path
 from dcsim.model.rows import migration_row, round_row
 from dcsim.model.stream import Settings, Stream
 from dcsim.model.transport import Block
-from dcsim.records.recorder import Recorder
-from dcsim.rng import Streams
+from dcsim.model.world import Phase, World
 from dcsim.units import PAGE, GiB, format_rate
 
-Phase = Literal["waiting", "policy", "first-pass", "switch-over", "post-copy", "after"]
-"""What others can wait for; the first is management's own time."""
 OUT_OF_MEMORY = "the guest ran out of memory with the balloon inflated"
-
-
-@dataclass(slots=True)
-class World:
-    """What all migrations share.
-
-    Attributes
-    ----------
-    control_plane
-        How slow the management plane is now.
-    moments
-        Events of those who wait for a guest's migration to reach a phase.
-    """
-
-    env: simpy.Environment
-    network: Network
-    routes: Routes | Detours
-    streams: Streams
-    recorder: Recorder
-    disks: Disks
-    control_plane: ControlPlane = field(default_factory=ControlPlane)
-    moments: dict[tuple[str, Phase], simpy.Event] = field(default_factory=dict)
-    keeps_rounds: bool = field(init=False)
-    keeps_events: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.keeps_rounds = self.recorder.keeps("rounds")
-        self.keeps_events = self.recorder.keeps("events")
-
-    def event(self, event: str, subject: str, *words: str) -> None:
-        """Write down what happened to whom, in words; they are joined only if the table is kept."""
-        if self.keeps_events:
-            self.recorder.row("events", (self.env.now, event, subject, " ".join(words)))
-
-    def path(self, source: Host, destination: Host, *name: str) -> Path:
-        """Return the way between two hosts; where there are several, the name's hash decides."""
-        key = self.streams.uniform_hash("ecmp", *name) if self.routes.routing == "ecmp" else 0
-        return self.routes.route(source.node, destination.node, key)
 
 
 class Migration:

@@ -23,12 +23,12 @@ from dcsim.model.diskcopy import Disks
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
 from dcsim.model.invariants import check_guest, check_host, check_sets
-from dcsim.model.migration import World
 from dcsim.model.network import Network
 from dcsim.model.routing import Routes
 from dcsim.model.rows import host_row
 from dcsim.model.storage import Storage
 from dcsim.model.terms import Whereabouts
+from dcsim.model.world import World
 from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
 from dcsim.records.steps import Steps

@@ -17,9 +17,11 @@ from dcsim.errors import ResultError
 from dcsim.records.tables import GUESTS
 from dcsim.study.statistics import Interval, interval
 from dcsim.view import labels, style
+from dcsim.view.bounds import against_bound
 from dcsim.view.costs import costs
-from dcsim.view.operations import against_bound, maintenance, progress
+from dcsim.view.maintenance import maintenance
 from dcsim.view.planning import explored, frontier
+from dcsim.view.progress import progress
 from dcsim.view.style import Quantity, Scale, human, label, scale
 from dcsim.view.timeline import gantt, rounds
 from dcsim.view.traffic import utilisation
