@@ -532,6 +532,17 @@ def test_the_answer_comes_first_then_what_binds():
     assert "1 of 10 points were tried, in 1 run; the others would be no better." in found.summary()
 
 
+def test_an_answer_that_leaves_guests_where_they_are_says_so():
+    """Unless a goal is about that: then it is meant."""
+    made = Made(lambda x: {"makespan_s": 9.0, "network_bytes": 1.0 * x, "not_moved": 3.0 - x})
+    asked = {"vary": {"x": range(4)}, "minimise": "network_bytes"}
+    said = made.solve(goals=["makespan_s <= 10s"], **asked).summary()
+    assert "It leaves 3 guests unmoved, which no goal minds: --goal 'not_moved <= 0' would." in said
+    said = made.solve(goals=["makespan_s <= 10s", "not_moved <= 0"], **asked).summary()
+    assert "unmoved" not in said
+    assert said.startswith("x = 3 meets both goals")
+
+
 def test_options_are_written_as_set_reads_them():
     """Mappings, and nothing, as YAML has them."""
     vary = {"a": [{"use": "x", "y": None}], "b": ["c d"]}

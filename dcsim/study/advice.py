@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.study.goals import in_words
 from dcsim.study.statistics import Interval, paired_difference
@@ -14,6 +14,9 @@ from dcsim.study.trials import Judgement, Trial
 
 if TYPE_CHECKING:
     from dcsim.study.planned import Plan
+
+_MOVED: Final = frozenset({"not_moved", "completed", "completed_cold"})
+"""Metrics that mind whether guests move."""
 
 
 def tell(plan: Plan) -> str:
@@ -46,6 +49,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from (_goal(each) for each in best.judgements)
     if best.state == "met":
         yield _binds(plan, best)
+        yield from _unmoved(plan, best)
         yield from _next(plan, best)
     elif best.state != "failed" and plan.size > 1:
         yield from _in_the_way(plan, best)
@@ -137,6 +141,18 @@ def _binds(plan: Plan, best: Trial) -> str:
         if axis.ordered and len(axis.values) > 1 and i in (0, len(axis.values) - 1):
             ends.append(f"{axis.path} is at the {'lower' if i == 0 else 'upper'} end of its range")
     return f"{said}{''.join(f'; {end}' for end in ends)}."
+
+
+def _unmoved(plan: Plan, best: Trial) -> Iterator[str]:
+    """Say that an answer leaves guests where they are, where no goal is about that."""
+    if any(each.goal.metric in _MOVED for each in best.judgements):
+        return
+    left = [outcome.metrics.get("not_moved", 0) for outcome in best.outcomes]
+    if any(left):
+        yield (
+            f"It leaves {sum(left) / len(left):.3g} guests unmoved, which no goal minds: "
+            "--goal 'not_moved <= 0' would."
+        )
 
 
 def _next(plan: Plan, best: Trial) -> Iterator[str]:
