@@ -1148,6 +1148,25 @@ fabric_narrowest(Fabric *self, PyObject *const *args, Py_ssize_t nargs)
 }
 
 static PyObject *
+fabric_flows_on(Fabric *self, PyObject *index)
+{
+    long link = PyLong_AsLong(index);
+    PyObject *list;
+    Crossing *each;
+
+    if (link < 0 || link >= self->count) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_IndexError, "there is no such link");
+        return NULL;
+    }
+    list = PyList_New(0);
+    for (each = self->links[link].first; list != NULL && each != NULL; each = each->next)
+        if (PyList_Append(list, (PyObject *)each->flow) < 0)
+            Py_CLEAR(list);
+    return list;
+}
+
+static PyObject *
 fabric_get_flows(Fabric *self, void *Py_UNUSED(closure))
 {
     PyObject *list = PyList_New(0);
@@ -1378,6 +1397,7 @@ static PyMethodDef fabric_methods[] = {
     FAST(settle), FAST(send), FAST(set_left), FAST(stop), FAST(account), FAST(astray), FAST(left),
     FAST(complete), FAST(narrowest),
     {"finish", (PyCFunction)fabric_finish, METH_O, NULL},
+    {"flows_on", (PyCFunction)fabric_flows_on, METH_O, NULL},
     {"next", (PyCFunction)fabric_next, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

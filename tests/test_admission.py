@@ -155,27 +155,45 @@ def test_pools_are_disks_of_hosts_or_what_all_share() -> None:
 def test_a_way_has_room_until_it_is_full() -> None:
     """By what migrations load it with: the last one may overfill it, one on an idle link too."""
     a, b, _ = hosts(3)
-    admission = Admission(capacity=[100.0, 1000.0], by_room=True)
+    admission = Admission(leaves=lambda link, _: [100.0, 1000.0][link])
 
     assert admission.held_by(Mover(a), b, (0, 1), 500.0) is None
     for load in (60.0, 60.0):
         assert admission.held_by(Mover(a), b, (0, 1), load) is None
         admission.enter(MOVER, a, b, (0, 1), load)
     assert admission.held_by(Mover(a), b, (0, 1), 1.0) == Reason("link", 0)
+    assert not admission.lifted(Reason("link", 0))
     assert admission.held_by(Mover(a), b, (0, 1), 0.0) is None
     admission.leave(MOVER, a, b, (0, 1), 60.0)
     assert admission.held_by(Mover(a), b, (0, 1), 1.0) is None
 
 
+def test_one_more_has_to_carry_more_than_gets_dirty_meanwhile() -> None:
+    """Among guests' own flows one more has a share of its own; the last bit of a link is little."""
+    a, b, _ = hosts(3)
+    admission = Admission(leaves=lambda _, streams: 100.0 * streams / (streams + 1.0))
+    admission.enter(MOVER, a, b, (0,), 200.0)  # which has 50 of them, two would have 67
+
+    assert admission.held_by(Mover(a), b, (0,), 200.0, dirtied=16.0) is None
+    assert admission.held_by(Mover(a), b, (0,), 200.0, dirtied=17.0) == Reason("link", 0)
+    assert admission.lifted(Reason("link", 0))  # for who gets less dirty
+
+    full = Admission(leaves=lambda _, streams: 100.0)
+    full.enter(MOVER, a, b, (0,), 90.0)
+    assert full.held_by(Mover(a), b, (0,), 200.0, dirtied=9.0) is None
+    assert full.held_by(Mover(a), b, (0,), 200.0, dirtied=11.0) == Reason("link", 0)
+
+
 def test_a_flow_that_is_split_loads_each_link_with_its_share() -> None:
     """Half of it on each of two links leaves room for another half."""
     a, b, _ = hosts(3)
-    admission = Admission(capacity=[100.0, 100.0], by_room=True)
-    half = {"shares": (0.5, 0.5)}
+    admission = Admission(leaves=lambda _, streams: min(100.0, 120.0 * streams))
+    half: dict[str, Any] = {"shares": (0.5, 0.5)}
     admission.enter(MOVER, a, b, (0, 1), 120.0, **half)
-    assert admission.held_by(Mover(a), b, (0, 1), 120.0) is None
+    assert admission.held_by(Mover(a), b, (0, 1), 120.0, dirtied=79.0, **half) is None
+    assert admission.held_by(Mover(a), b, (0, 1), 120.0, dirtied=81.0, **half) is not None
     admission.enter(MOVER, a, b, (0, 1), 120.0, **half)
-    assert admission.held_by(Mover(a), b, (0, 1), 120.0) == Reason("link", 0)
+    assert admission.held_by(Mover(a), b, (0, 1), 120.0, **half) == Reason("link", 0)
 
 
 MOVES = st.lists(
@@ -188,7 +206,7 @@ def test_what_has_ended_holds_up_nobody(moves: list[tuple[int, int, bool, int]])
     """Whoever goes in and out in any order: in the end all is as at first."""
     places = hosts(4)
     admission = Admission(
-        per_cluster=6, per_host=3, link_caps={0: 2, 1: 1}, by_room=True, capacity=[1.0] * 6,
+        per_cluster=6, per_host=3, link_caps={0: 2, 1: 1}, leaves=lambda *_: 1.0,
         host_costs=(Cost(8.0, 1.0, 4.0),), pool_costs=(Cost(2.0, live=0.0), Cost(16.0, 1.0, 8.0)),
     )  # fmt: skip
     inside = []

@@ -51,8 +51,8 @@ def test_each_order_ranks_by_what_it_is_called() -> None:
     assert ranked("smallest", *asked) == [2, 0, 1]
     assert ranked("largest", *asked) == [1, 0, 2]
     assert ranked("shortest", *asked) == [1, 2, 0]
-    assert ranked("longest", *asked) == ranked("network-aware", *asked) == [0, 2, 1]
-    assert ranked("least-dirtying", *asked) == [2, 0, 1]
+    assert ranked("longest", *asked) == [0, 2, 1]
+    assert ranked("least-dirtying", *asked) == ranked("network-aware", *asked) == [2, 0, 1]
 
 
 def test_who_would_never_end_keeps_nobody_waiting() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -21,10 +21,12 @@ from dcsim.model.host import Host
 if TYPE_CHECKING:
     from dcsim.scenario.topology import Network
 
-FULL = 0.95
-"""A link that is loaded up to this share of its capacity has no room for one more."""
 SHARED = "shared storage"
 """The pool of guests whose disks are not local."""
+
+
+Leaves = Callable[[int, float], float]
+"""Returns the bytes per second that so many streams get of a link, all together."""
 
 
 class Mover(Protocol):
@@ -100,9 +102,10 @@ def copies_disk(mover: Mover) -> bool:
 
 @dataclass(slots=True)
 class _Use:
-    """Who uses a link: how many, and what they load it with."""
+    """Who uses a link: how many, in whole streams, and what they would load it with alone."""
 
     count: int = 0
+    streams: float = 0.0
     load: float = 0.0
 
 
@@ -112,14 +115,12 @@ class Admission:
 
     Attributes
     ----------
-    capacity
-        Of each link, in bytes per second: asked for where a migration comes with a forecast.
+    leaves
+        What links leave to migrations, where one starts only if its way has room.
     link_caps
         Migrations at once of each link that has a cap.
     slots
         Migrations of each host's node where they differ by its link.
-    by_room
-        Whether a migration starts only if its way has room.
     running
         Migrations admitted and not ended.
     counts_both
@@ -132,10 +133,9 @@ class Admission:
     per_host: float = math.inf
     host_costs: tuple[Cost, ...] = ()
     pool_costs: tuple[Cost, ...] = ()
-    capacity: Sequence[float] = ()
+    leaves: Leaves | None = None
     link_caps: dict[int, float] = field(default_factory=dict)
     slots: dict[int, float] = field(default_factory=dict)
-    by_room: bool = False
     running: int = 0
     counts_both: bool = field(init=False)
     _out: Counter[Host] = field(default_factory=Counter)
@@ -147,8 +147,8 @@ class Admission:
         self.counts_both = self.per_host < math.inf or bool(self.slots or self.host_costs)
 
     @classmethod
-    def of(cls, caps: Caps, network: Network, *, by_room: bool = False) -> Admission:
-        """Return what keeps caps on a network."""
+    def of(cls, caps: Caps, network: Network, *, leaves: Leaves | None = None) -> Admission:
+        """Return what keeps caps on a network, and to what its links leave."""
         per_link = dict(caps.per_link)
         classes = enumerate(network.link_classes) if per_link else ()
         return cls(
@@ -158,11 +158,15 @@ class Admission:
             per_host=caps.per_host,
             host_costs=caps.host_costs,
             pool_costs=caps.pool_costs,
-            capacity=network.capacity_bytes_per_s,
             link_caps={link: per_link[own] for link, own in classes if own in per_link},
             slots=_slots(caps.host_slots, network) if caps.host_slots else {},
-            by_room=by_room,
+            leaves=leaves,
         )
+
+    @property
+    def by_room(self) -> bool:
+        """Whether a migration starts only if its way has room."""
+        return self.leaves is not None
 
     @property
     def looks_closer(self) -> bool:
@@ -200,6 +204,9 @@ class Admission:
         destination: Host,
         links: Sequence[int],
         load: float = 0.0,
+        *,
+        dirtied: float = 0.0,
+        shares: Sequence[float] | None = None,
     ) -> Reason | None:
         """Return what holds up a guest that may leave and that its destination takes.
 
@@ -211,8 +218,11 @@ class Admission:
             Where to.
         links
             Of its way.
-        load
-            Bytes per second that it is expected to load its way with.
+        load, dirtied
+            Bytes per second that it is expected to load its way with, were it alone there, and
+            those that its guest gets dirty meanwhile.
+        shares
+            Its share on each link; None: all of it.
 
         Returns
         -------
@@ -224,10 +234,9 @@ class Admission:
         for reason, cost in self._costs(mover, mover.source, destination):
             if self._spent.get((reason, cost), 0.0) + cost.of(mover) > cost.most:
                 return reason
-        loads = self.by_room and load > 0
-        for link in links:
+        for link, share in zip(links, shares or WHOLE, strict=False):
             use = self._links.get(link)
-            if use is not None and not self._takes_more(link, use, loads=loads):
+            if use is not None and not self._takes_more(link, use, load, dirtied, share):
                 return Reason("link", link)
         return None
 
@@ -238,7 +247,7 @@ class Admission:
                 return self.may_leave(host)
             case Reason("link", int(link)):
                 use = self._links.get(link)
-                return use is None or self._takes_more(link, use, loads=self.by_room)
+                return use is None or self._takes_more(link, use, load=math.inf)
             case Reason("host cost", Host() as host):
                 return self._affords(self.host_costs, host)
         return self._affords(self.pool_costs, reason.which)
@@ -258,6 +267,7 @@ class Admission:
         for link, share in zip(links, shares or WHOLE, strict=False):
             use = self._links.setdefault(link, _Use())
             use.count += 1
+            use.streams += share
             use.load += load * share
 
     def leave(
@@ -275,6 +285,7 @@ class Admission:
         for link, share in zip(links, shares or WHOLE, strict=False):
             use = self._links[link]
             use.count -= 1
+            use.streams -= share
             use.load -= load * share
             if use.count == 0:  # and what rounding has left is forgotten
                 del self._links[link]
@@ -333,11 +344,21 @@ class Admission:
             for cost in costs
         )
 
-    def _takes_more(self, link: int, use: _Use, *, loads: bool) -> bool:
-        """Whether a link that is in use takes one more, which loads it or does not."""
+    def _takes_more(
+        self, link: int, use: _Use, load: float, dirtied: float = 0.0, share: float = 1.0
+    ) -> bool:
+        """Whether a link that is in use takes one more.
+
+        What migrations carry over it in all has to grow by more than what gets dirty meanwhile:
+        else it only takes from the others what it sends in vain.
+        """
         if use.count >= self.link_caps.get(link, math.inf):
             return False
-        return not loads or use.load < FULL * self.capacity[link]
+        if self.leaves is None or load <= 0:
+            return True
+        now = min(use.load, self.leaves(link, use.streams))
+        then = min(use.load + load * share, self.leaves(link, use.streams + share))
+        return then - now > dirtied * share
 
 
 def _slots(slots: tuple[tuple[float, float], ...], network: Network) -> dict[int, float]:

@@ -17,6 +17,7 @@ import simpy
 from dcsim.control.admission import Admission, Caps
 from dcsim.control.backlog import Backlog
 from dcsim.control.batch import Batch
+from dcsim.control.leeway import Leeway
 from dcsim.control.order import ORDERS
 from dcsim.control.prediction import Forecast, Predictor
 from dcsim.control.search import Search
@@ -108,7 +109,8 @@ class Dispatcher:
         self.patience = management.patience
         self.order = order = ORDERS[management.order]
         caps = management.caps._replace(per_cluster=min(management.caps.per_cluster, order.most))
-        self.admission = Admission.of(caps, network, by_room=order.by_room)
+        leaves = Leeway(world.network, network.capacity_bytes_per_s) if order.by_room else None
+        self.admission = Admission.of(caps, network, leaves=leaves)
         self.predictor = Predictor(world, settings)
         self.vacancies = Vacancies(
             hosts,
@@ -443,7 +445,7 @@ class Dispatcher:
     def end(self, migration: Migration) -> list[Migration]:
         """Count a migration out; return those that its end lets start."""
         request = self.migrations[migration]
-        path, load = self._taken.pop(migration)
+        path, load, _ = self._taken.pop(migration)
         ends = (request, migration.source, migration.destination, path.links)
         self.admission.leave(*ends, load, shares=path.shares)
         request.batch.operation.note_end(migration)

@@ -107,7 +107,7 @@ ORDERS: Final[dict[str, Order]] = {
         Order("longest", longest),
         Order("least-dirtying", least_dirtying),
         Order("earliest-deadline", earliest_deadline),
-        Order("network-aware", longest, by_room=True),
+        Order("network-aware", least_dirtying, by_room=True),
     )
 }
 """The orders by their name; those of `dcsim.scenario.presets.orders`."""

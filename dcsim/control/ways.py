@@ -19,13 +19,14 @@ RACKS: Final = 3
 
 
 class Way(NamedTuple):
-    """A path, and the bytes per second that a migration loads it with."""
+    """A path, the bytes per second that a migration loads it with, and those dirtied meanwhile."""
 
     path: Path
     load: float
+    dirtied: float
 
 
-NO_WAY: Final = Way(NO_PATH, 0.0)
+NO_WAY: Final = Way(NO_PATH, 0.0, 0.0)
 """The way of who needs none, or is not looked at."""
 
 
@@ -71,12 +72,12 @@ class Ways:
         guest = request.guest
         if not self.matter or guest.profile.migratable != "live":
             return NO_WAY
-        load = 0.0
+        load = dirtied = 0.0
         if self._admission.by_room:
             forecast = self._predictor.forecast(guest, self._patience, destination=destination)
-            load = forecast.load_bytes_per_s
+            load, dirtied = forecast.load_bytes_per_s, forecast.dirty_rate_bytes_per_s
         path = self._world.path(request.source, destination, guest.name, "migration")
-        return Way(path, load)
+        return Way(path, load, dirtied)
 
     def look(self, request: Request) -> Look:
         """Look for what holds up a guest, host by host."""
@@ -114,8 +115,10 @@ class Look:
         """Whether nothing holds the guest up on its way to a host; None: nor on any other."""
         if host.rack in self._closed:
             return False
-        path, load = self._ways.way(self._request, host)
-        held = self._admission.held_by(self._request, host, path.links, load)
+        path, load, dirtied = self._ways.way(self._request, host)
+        held = self._admission.held_by(
+            self._request, host, path.links, load, dirtied=dirtied, shares=path.shares
+        )
         if held is None:
             return True
         self.reasons[held] = None

@@ -193,6 +193,10 @@ class Fabric:
             least = min(least, alone)
         return least
 
+    def flows_on(self, link: int) -> list[Flow]:
+        """Return the open flows that cross a link, in the order in which they came to it."""
+        return list(self._links[link].flows)
+
     # ------------------------------------------------------------------ changes
 
     def open(

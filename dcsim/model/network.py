@@ -116,6 +116,14 @@ class Network:
         each = zip(path.links, path.shares or WHOLE, strict=False)
         return min((self._rated[link] / share for link, share in each), default=math.inf)
 
+    def weight_of(self, kind: str) -> float:
+        """Return the part of flows of a kind where flows share."""
+        return self._weights.get(kind, 1.0)
+
+    def flows_on(self, link: int) -> list[Flow]:
+        """Return the open flows that cross a link, in the order in which they came to it."""
+        return self._fabric.flows_on(link)
+
     # ------------------------------------------------------------------ flows
 
     def open(
@@ -139,7 +147,7 @@ class Network:
         on_rate
             Called when its rate has left what was last told by more than the slack, or is all.
         """
-        weight = self._weights.get(kind, 1.0)
+        weight = self.weight_of(kind)
         flow = self._fabric.open(path.links, path.shares, cap, weight, kind, on_rate, self.env.now)
         if cap != 0:
             self._settle_soon()
@@ -173,7 +181,7 @@ class Network:
         """Count what the flow sends from now on as another kind."""
         if self._record is not None:
             self._note(flow, -flow.rate)
-        if self._fabric.set_kind(flow, kind, self._weights.get(kind, 1.0), self.env.now):
+        if self._fabric.set_kind(flow, kind, self.weight_of(kind), self.env.now):
             self._settle_soon()
         if self._record is not None:
             self._note(flow, flow.rate)
