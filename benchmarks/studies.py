@@ -31,6 +31,7 @@ PLANNERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "one by one": {"operation.order": "one-by-one", **_FREE},
     "fixed cap": _CAP,
     "fixed cap, shortest first": {"operation.order": "shortest", **_CAP},
+    "fixed cap, least dirtying first": {"operation.order": "least-dirtying", **_CAP},
     "all at once": _FREE,
     "earliest deadline": {"operation.order": "earliest-deadline", **_FREE},
     "network-aware": {"operation.order": "network-aware", **_FREE},

@@ -100,6 +100,7 @@ class Books:
         return [
             flows, left, counts, fabric.load, fabric.capacity, fabric.carried,
             self.numbers(fabric.flows), self.heard,
+            [self.numbers(fabric.flows_on(link)) for link in range(len(fabric.capacity))],
         ]  # fmt: skip
 
 
@@ -183,6 +184,8 @@ def test_the_compiled_fabric_refuses_what_is_not_its_own() -> None:
         fabric.open((1,), None, 1.0, 1.0, "any", None, 0.0)
     with pytest.raises(IndexError, match="no such link"):
         fabric.set_capacity(-1, 1.0)
+    with pytest.raises(IndexError, match="no such link"):
+        fabric.flows_on(1)
     with pytest.raises(ValueError, match="as many shares"):
         fabric.open((0,), (0.5, 0.5), 1.0, 1.0, "any", None, 0.0)
     with pytest.raises(TypeError, match="arguments"):

@@ -37,7 +37,7 @@ class Wanted(NamedTuple):
 
     @classmethod
     def of(cls, link: int, flows: Sequence[Flow]) -> Wanted:
-        """Return what flows want of a link: what they ask for, or what other links let them have."""
+        """Return what flows want of a link: all they ask for, or what another link lets pass."""
         wants: list[tuple[float, float]] = []
         for flow in flows:
             rate = flow.cap if flow.bottleneck in (link, AT_CAP) else flow.rate
@@ -55,6 +55,8 @@ class Wanted(NamedTuple):
     def leave(self, capacity: float, weight: float) -> float:
         """Return what others of that weight get of a link in all, if they take what they can."""
         levels, before, weights = self
+        if not levels:
+            return capacity
 
         def filled(i: int) -> float:
             return before[i] + levels[i] * (weights[i] + weight)

@@ -18,7 +18,7 @@ ORDERS: Final[dict[str, Preset]] = {
         "about": "the earliest deadline first, then the shortest; who cannot make it comes last"
     },
     "network-aware": {
-        "about": "the least dirtying first, as many at once as together get more done than one fewer"
+        "about": "the least dirtying first, as many at once as get more done together than fewer do"
     },
 }
 """Orders by their name; `dcsim.control.order.add` adds one."""
