@@ -71,6 +71,7 @@ def test_deadlines_come_in_turn_and_the_late_ones_last() -> None:
         (request(deadline_s=80.0, now_s=50.0), forecast(25.0)),
     ]
     assert ranked("earliest-deadline", *asked) == [4, 3, 2, 1, 0]
+    assert ranked("network-aware", *asked) == [4, 3, 2, 1, 0]
 
 
 # --------------------------------------------------------------------------- in runs

@@ -86,6 +86,16 @@ def earliest_deadline(request: Asked, forecast: Forecast) -> float:
     return due_s + TIE_S * math.log1p(forecast.total_s) + (2 * NEVER_S if late else 0.0)
 
 
+def network_aware(request: Asked, forecast: Forecast) -> float:
+    """Rank by deadline, as `earliest_deadline` does; of all who have none the least dirtying first.
+
+    Who gets dirty slowly loses least where links are shared, and takes its own traffic along.
+    """
+    if request.deadline_s < math.inf:
+        return earliest_deadline(request, forecast)
+    return NEVER_S + forecast.dirty_rate_bytes_per_s
+
+
 def longest(_: Asked, forecast: Forecast) -> float:
     """Rank by time, the longest first; who would never end comes last, and keeps nobody waiting."""
     return -forecast.total_s if forecast.total_s < math.inf else math.inf
@@ -107,7 +117,7 @@ ORDERS: Final[dict[str, Order]] = {
         Order("longest", longest),
         Order("least-dirtying", least_dirtying),
         Order("earliest-deadline", earliest_deadline),
-        Order("network-aware", least_dirtying, by_room=True),
+        Order("network-aware", network_aware, by_room=True),
     )
 }
 """The orders by their name; those of `dcsim.scenario.presets.orders`."""
