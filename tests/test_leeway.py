@@ -67,7 +67,11 @@ def test_migrations_do_not_stand_in_their_own_way() -> None:
 
     assert leeway(LINK, 1.0) == pytest.approx(75.0)  # three parts of four
     assert leeway(LINK, 0.1) == pytest.approx(40.0)  # it asks for no more than 60
-    assert leeway(1, 1.0) == 100.0
+    assert leeway(ASIDE, 1.0) == 100.0
+    network.impair(ASIDE, 0.5)
+    assert leeway(ASIDE, 1.0) == 50.0
+    network.repair(ASIDE, 0.5)
+    assert leeway(ASIDE, 1.0) == 100.0
     network.open(path, kind="refault", cap=60.0)
     assert leeway(LINK, 1.0) == pytest.approx(75.0)
     env.run(until=1.0)

@@ -74,7 +74,7 @@ class Leeway:
     network
         All flows.
     capacity
-        Of each link, in bytes per second.
+        Of each link when it is sound, in bytes per second.
     """
 
     def __init__(self, network: Network, capacity: Sequence[float]) -> None:
@@ -93,4 +93,5 @@ class Leeway:
         wanted = self._known.get(link)
         if wanted is None:
             wanted = self._known[link] = Wanted.of(link, self._network.flows_on(link))
-        return wanted.leave(self._capacity[link], streams * self._weight)
+        capacity = self._capacity[link] * self._network.soundness(link)
+        return wanted.leave(capacity, streams * self._weight)

@@ -263,12 +263,16 @@ class Network:
         if not self._rated:
             self._rated = self.capacity
         self._impaired.setdefault(link, []).append(share)
-        self.set_capacity(link, self._rated[link] * math.prod(self._impaired[link]))
+        self.set_capacity(link, self._rated[link] * self.soundness(link))
 
     def repair(self, link: int, share: float) -> None:
         """Take back what `impair` did once with this share."""
         self._impaired[link].remove(share)
-        self.set_capacity(link, self._rated[link] * math.prod(self._impaired[link]))
+        self.set_capacity(link, self._rated[link] * self.soundness(link))
+
+    def soundness(self, link: int) -> float:
+        """Return the share of what it did that a link carries now."""
+        return math.prod(self._impaired.get(link, ()))
 
     @property
     def down(self) -> frozenset[int]:

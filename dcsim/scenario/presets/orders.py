@@ -18,8 +18,7 @@ ORDERS: Final[dict[str, Preset]] = {
         "about": "the earliest deadline first, then the shortest; who cannot make it comes last"
     },
     "network-aware": {
-        "about": "by deadline, then the least dirtying first; one more at once where that gets "
-        "more done"
+        "about": "by deadline, then the least dirtying first; one more where more gets done by it"
     },
 }
 """Orders by their name; `dcsim.control.order.add` adds one."""
