@@ -178,7 +178,11 @@ def test_one_more_has_to_carry_more_than_gets_dirty_meanwhile() -> None:
     assert admission.held_by(Mover(a), b, (0,), 200.0, dirtied=17.0) == Reason("link", 0)
     assert admission.lifted(Reason("link", 0))  # for who gets less dirty
 
-    full = Admission(leaves=lambda _, streams: 100.0)
+    wide = Admission(leaves=lambda *_: 100.0)
+    wide.enter(MOVER, a, b, (0,), 40.0)
+    assert wide.held_by(Mover(a), b, (0,), 40.0, dirtied=50.0) is None  # it harms nobody
+
+    full = Admission(leaves=lambda *_: 100.0)
     full.enter(MOVER, a, b, (0,), 90.0)
     assert full.held_by(Mover(a), b, (0,), 200.0, dirtied=9.0) is None
     assert full.held_by(Mover(a), b, (0,), 200.0, dirtied=11.0) == Reason("link", 0)

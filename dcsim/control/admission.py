@@ -21,6 +21,8 @@ from dcsim.model.host import Host
 if TYPE_CHECKING:
     from dcsim.scenario.topology import Network
 
+ALONE = 0.95
+"""A migration that adds this share of what it would load a link with alone has it as if alone."""
 SHARED = "shared storage"
 """The pool of guests whose disks are not local."""
 
@@ -350,7 +352,8 @@ class Admission:
         """Whether a link that is in use takes one more.
 
         What migrations carry over it in all has to grow by more than what gets dirty meanwhile:
-        else it only takes from the others what it sends in vain.
+        else it only takes from the others what it sends in vain. Where there is room for all of it,
+        it takes nothing from anybody.
         """
         if use.count >= self.link_caps.get(link, math.inf):
             return False
@@ -358,7 +361,7 @@ class Admission:
             return True
         now = min(use.load, self.leaves(link, use.streams))
         then = min(use.load + load * share, self.leaves(link, use.streams + share))
-        return then - now > dirtied * share
+        return then - now > min(dirtied, ALONE * load) * share
 
 
 def _slots(slots: tuple[tuple[float, float], ...], network: Network) -> dict[int, float]:
