@@ -6,6 +6,7 @@ ends, the queues that its end can help are looked at again. All operations of a 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -17,11 +18,8 @@ import simpy
 from dcsim.control.admission import Admission, Caps
 from dcsim.control.backlog import Backlog
 from dcsim.control.batch import Batch
-from dcsim.control.leeway import Leeway
 from dcsim.control.order import ORDERS
-from dcsim.control.prediction import Forecast, Predictor
 from dcsim.control.search import Search
-from dcsim.control.swaps import Swaps
 from dcsim.control.vacancies import ANY_ROOM, Vacancies
 from dcsim.control.waiting import Request
 from dcsim.control.ways import Way, Ways
@@ -37,6 +35,8 @@ from dcsim.units import format_duration
 
 if TYPE_CHECKING:
     from dcsim.control.operations.operation import Operation
+    from dcsim.control.prediction import Forecast, Predictor
+    from dcsim.control.swaps import Swaps
 
 
 class Management(NamedTuple):
@@ -109,9 +109,12 @@ class Dispatcher:
         self.patience = management.patience
         self.order = order = ORDERS[management.order]
         caps = management.caps._replace(per_cluster=min(management.caps.per_cluster, order.most))
-        leaves = Leeway(world.network, network.capacity_bytes_per_s) if order.by_room else None
+        leaves = None
+        if order.by_room:
+            from dcsim.control.leeway import Leeway  # few orders ask for room
+
+            leaves = Leeway(world.network, network.capacity_bytes_per_s)
         self.admission = Admission.of(caps, network, leaves=leaves)
-        self.predictor = Predictor(world, settings)
         self.vacancies = Vacancies(
             hosts,
             network=network,
@@ -121,7 +124,7 @@ class Dispatcher:
         self.placer = self.vacancies.placer
         self.requested = self.ended = self.waiting = 0
         self.migrations: dict[Migration, Request] = {}
-        self._ways = Ways(world, self.admission, self.predictor, self.patience)
+        self._ways = Ways(world, self.admission, self.forecast)
         self._taken: dict[Migration, Way] = {}
         self.rank = order.rank
         self.operations: list[Operation] = []
@@ -135,7 +138,11 @@ class Dispatcher:
         self._followers: dict[Guest, list[Request]] = {}
         self._awaited: dict[Host, simpy.Event] = {}
         self._search = Search(self.vacancies, self._ways)
-        self._swaps = Swaps(self.placer, self.may_ask) if management.swap else None
+        self._swaps: Swaps | None = None
+        if management.swap:
+            from dcsim.control.swaps import Swaps  # few operations ask for them
+
+            self._swaps = Swaps(self.placer, self.may_ask)
         self._cause = ""
 
     @property
@@ -273,7 +280,11 @@ class Dispatcher:
         elif request.batch.operation.over:
             self.refuse(request, "cancelled", request.batch.operation.why_over)
         else:
-            rank = 0.0 if self.rank is None else self.rank(request, self.forecast(request))
+            rank = (
+                0.0
+                if self.rank is None
+                else self.rank(request, self.forecast(request.guest, request.destination))
+            )
             request.turn = (rank, self._backlog.number())
             self._asked[guest] = request
             self._backlog.append(request, self._search.alike(request))
@@ -284,11 +295,16 @@ class Dispatcher:
         """Whether a guest runs, can move live, and nobody has asked for it yet."""
         return guest.running and guest.profile.migratable == "live" and guest not in self._asked
 
-    def forecast(self, request: Request) -> Forecast:
-        """Return what moving a guest is expected to take."""
-        return self.predictor.forecast(
-            request.guest, self.patience, destination=request.destination
-        )
+    @functools.cached_property
+    def predictor(self) -> Predictor:
+        """What forecasts guests, each kind of them once."""
+        from dcsim.control.prediction import Predictor  # few orders want to know
+
+        return Predictor(self.world, self.settings)
+
+    def forecast(self, guest: Guest, destination: Host | None) -> Forecast:
+        """Return what moving a guest is expected to take, to a host or anywhere."""
+        return self.predictor.forecast(guest, self.patience, destination=destination)
 
     def _let_go(self, guest: Guest) -> None:
         """A guest has settled: who asked for it meanwhile may have it."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dcsim.control.admission import Admission, Reason
-from dcsim.control.prediction import Predictor
 from dcsim.control.waiting import Request
 from dcsim.model.host import Host
-from dcsim.model.patience import Patience
 from dcsim.model.routing import NO_PATH, Path
 from dcsim.model.world import World
+
+if TYPE_CHECKING:
+    from dcsim.control.prediction import Forecast
+    from dcsim.model.guest import Guest
 
 RACKS: Final = 3
 """So many racks that one link keeps a guest from: it leads to all others, as good as ever."""
@@ -39,8 +41,8 @@ class Ways:
         Its routes.
     admission
         Who loads them.
-    predictor, patience
-        What migrations are expected to take.
+    forecast
+        What moving a guest to a host is expected to take.
 
     Attributes
     ----------
@@ -49,12 +51,14 @@ class Ways:
     """
 
     def __init__(
-        self, world: World, admission: Admission, predictor: Predictor, patience: Patience
+        self,
+        world: World,
+        admission: Admission,
+        forecast: Callable[[Guest, Host | None], Forecast],
     ) -> None:
         self._world = world
         self._admission = admission
-        self._predictor = predictor
-        self._patience = patience
+        self._forecast = forecast
         self.matter = admission.looks_closer
         self._links_out = self._only_links() if self.matter else {}
 
@@ -74,7 +78,7 @@ class Ways:
             return NO_WAY
         load = dirtied = 0.0
         if self._admission.by_room:
-            forecast = self._predictor.forecast(guest, self._patience, destination=destination)
+            forecast = self._forecast(guest, destination)
             load, dirtied = forecast.load_bytes_per_s, forecast.dirty_rate_bytes_per_s
         path = self._world.path(request.source, destination, guest.name, "migration")
         return Way(path, load, dirtied)

@@ -16,7 +16,6 @@ from dcsim.control.dispatch import Dispatcher
 from dcsim.control.failures import Cluster, LinkDown, fail
 from dcsim.control.invariants import check_control, check_places
 from dcsim.control.operations import Operation, OperationPlan, operation
-from dcsim.control.review import Reviewer
 from dcsim.garbage import no_collection
 from dcsim.model.detours import Detours
 from dcsim.model.diskcopy import Disks
@@ -340,6 +339,8 @@ class _Run:
         maintenance = self.recorder.columns("maintenance")
         if migrations is None or maintenance is None:
             return
+        from dcsim.control.review import Reviewer  # a summary has no use for it
+
         prepared = self.prepared
         reviewer = Reviewer(
             migrations=migrations,

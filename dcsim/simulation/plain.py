@@ -8,10 +8,7 @@ from typing import Any, TypeVar
 
 from dcsim.control.admission import Caps, Cost
 from dcsim.control.dispatch import Management
-from dcsim.control.operations import Balancer, Consolidator, OperationPlan
-from dcsim.control.operations.evacuation import EvacuationPlan
-from dcsim.control.operations.notices import NoticesPlan
-from dcsim.control.operations.upgrade import UpgradePlan
+from dcsim.control.operations import OperationPlan
 from dcsim.model.convergence import AutoConverge, DirtyLimit
 from dcsim.model.diskcopy import LocalDisk
 from dcsim.model.distribution import Distribution
@@ -176,69 +173,8 @@ def operations_of(
         plan = plan._replace(
             about=part.which, hosts=tuple(hosts[name] for name in part.selected(cluster))
         )
-        if isinstance(part, spec.Rebalance):
-            yield plan._replace(own=_balancer(part.balancer))
-        elif isinstance(part, spec.Consolidate):
-            yield plan._replace(at_once=limit(part.at_once), own=_consolidator(part, host))
-        elif isinstance(part, spec.Upgrade):
-            yield plan._replace(at_once=part.at_once, own=_upgrade(part))
-        elif isinstance(part, spec.Evacuate):
-            yield plan._replace(own=EvacuationPlan(part.deadline))
-        elif isinstance(part, spec.Notices):
-            yield plan._replace(own=_notices(part))
-        else:
-            yield plan._replace(at_once=limit(part.at_once))
+        if not isinstance(part, spec.Drain):
+            from dcsim.simulation.operating import rules_of  # most operations are drains
 
-
-def _upgrade(rules: spec.Upgrade) -> UpgradePlan:
-    check = rules.check
-    return UpgradePlan(
-        reboot=distribution_of(rules.reboot),
-        check=None if check is None else distribution_of(check.lasts),
-        fails=0.0 if check is None else check.fails,
-        attempts=1 if check is None else check.attempts,
-        stops=rules.left == "stop",
-        moves_back=bool(rules.move_back),
-    )
-
-
-def _notices(rules: spec.Notices) -> NoticesPlan:
-    return NoticesPlan(
-        times_s=tuple(rules.times or ()),
-        every=None if rules.every is None else distribution_of(rules.every),
-        most=limit(rules.count),
-        in_order=rules.pick == "in-order",
-        notice_s=rules.notice,
-        loses=rules.left == "lose",
-        away=None if rules.away is None else distribution_of(rules.away),
-    )
-
-
-def _balancer(rules: spec.Balancer) -> Balancer:
-    return Balancer(
-        metric=rules.metric,
-        measure=rules.measure,
-        threshold=rules.threshold,
-        target=rules.threshold if rules.target is None else rules.target,
-        margin=rules.margin,
-        hold=rules.hold,
-        every_s=rules.every,
-        cooldown_s=rules.cooldown,
-        guest_cooldown_s=rules.guest_cooldown,
-        moves=limit(rules.moves),
-        per_byte=rules.prefer == "most-even-per-byte",
-    )
-
-
-def _consolidator(rules: spec.Consolidate, host: spec.Host) -> Consolidator:
-    return Consolidator(
-        fill=rules.fill,
-        below=rules.below,
-        keep=rules.keep,
-        spare=rules.spare,
-        power_off_s=rules.power_off,
-        every_s=limit(rules.every),
-        wake_above=math.inf if rules.wake is None else rules.wake.above,
-        wake_s=0.0 if rules.wake is None else rules.wake.takes,
-        idle_power_w=math.nan if host.idle_power_w is None else host.idle_power_w,
-    )
+            plan = plan._replace(own=rules_of(part, host))
+        yield plan._replace(at_once=limit(getattr(part, "at_once", None)))

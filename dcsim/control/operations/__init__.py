@@ -1,24 +1,32 @@
-"""What is done to the cluster: a kind of operation a module."""
+"""What is done to the cluster: a kind of operation a module, imported when it is asked for."""
 
-from dcsim.control.dispatch import Dispatcher
-from dcsim.control.operations.consolidation import Consolidation, Consolidator
-from dcsim.control.operations.drain import Drain
-from dcsim.control.operations.evacuation import Evacuation
-from dcsim.control.operations.moves import Moves
-from dcsim.control.operations.notices import Notices
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from dcsim.control.operations.operation import Operation, OperationPlan
-from dcsim.control.operations.rebalance import Balancer, Rebalance
-from dcsim.control.operations.upgrade import Upgrade
 
-KINDS: dict[str, type[Operation]] = {
-    kind.kind: kind
-    for kind in (Drain, Moves, Upgrade, Evacuation, Notices, Rebalance, Consolidation)
+if TYPE_CHECKING:
+    from dcsim.control.dispatch import Dispatcher
+
+KINDS: Final = {
+    "drain": "drain.Drain",
+    "moves": "moves.Moves",
+    "upgrade": "upgrade.Upgrade",
+    "evacuate": "evacuation.Evacuation",
+    "notices": "notices.Notices",
+    "rebalance": "rebalance.Rebalance",
+    "consolidate": "consolidation.Consolidation",
 }
+"""Where each kind is."""
 
 
 def operation(dispatcher: Dispatcher, plan: OperationPlan) -> Operation:
     """Return an operation, ready to run."""
-    return KINDS[plan.kind](dispatcher, plan)
+    module, _, name = KINDS[plan.kind].partition(".")
+    kind: type[Operation] = getattr(import_module(f"{__name__}.{module}"), name)
+    return kind(dispatcher, plan)
 
 
-__all__ = ["KINDS", "Balancer", "Consolidator", "Operation", "OperationPlan", "operation"]
+__all__ = ["KINDS", "Operation", "OperationPlan", "operation"]
