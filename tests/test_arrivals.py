@@ -516,3 +516,18 @@ def test_how_guests_come_and_go_is_shown() -> None:
     assert "    each stays one of 2 values" in said
     assert "    arrive one after another, each after 10 s" in said
     assert "    each stays 60 s" in said
+
+
+def test_a_listed_guest_may_have_left_before_its_turn() -> None:
+    """Its move is cancelled, the others take place."""
+    gone = guest(name="gone", stay=2.0)
+    operation = {
+        "kind": "moves",
+        "at": 5.0,
+        "moves": [{"guest": f"{name}-0", "to": "rack0/host1"} for name in ("gone", "guest")],
+    }
+    result = solve(scenario(gone, guest(), operation=operation))
+    assert only(result)["guest"] == "guest-0"
+    assert only(result, "events", event="cancelled")["subject"] == "gone-0"
+    row = only(result, "operations")
+    assert (row["requested"], row["completed"], row["not_moved"]) == (2, 1, 1)

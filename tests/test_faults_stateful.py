@@ -26,6 +26,11 @@ from dcsim.control.failures import (
     Undo,
 )
 from dcsim.control.operations import OperationPlan
+from dcsim.control.operations.evacuation import EvacuationPlan
+from dcsim.control.operations.notices import NoticesPlan
+from dcsim.control.operations.rebalance import Balancer
+from dcsim.control.operations.upgrade import UpgradePlan
+from dcsim.model.distribution import Distribution
 from dcsim.records.result import Result
 from dcsim.records.tables import MIGRATION_KINDS, OUTCOMES
 from dcsim.scenario.spec import Scenario
@@ -111,14 +116,25 @@ class Live:
         """Empty some hosts."""
         self.world.operate(OperationPlan("drain", "drain", 0.0, hosts=hosts, at_once=1))
 
+    def operate(self, kind: str, own: object, *hosts: int, **plan: Any) -> None:
+        """Begin an operation of a kind that has rules of its own."""
+        self.world.operate(OperationPlan(kind, kind, 0.0, hosts=hosts, own=own, **plan))
+
     def move(self, n: int, to: int) -> None:
         """Ask one guest to move, whether it can or not."""
         name = self.world.guests[n % len(self.world.guests)].name
         self.world.operate(OperationPlan("moves", "moves", 0.0, moves=((name, to),)))
 
+    def depart(self, n: int) -> None:
+        """Let a guest leave, wherever it is and whatever it does."""
+        guests = self.world.guests
+        if guests and not guests[n % len(guests)].perished:
+            self.world.population.depart(guests[n % len(guests)], self.world.dispatcher)
+
     def reopen(self, host: int) -> None:
-        """Let a host take guests again."""
-        self.world.dispatcher.reopen(self.world.hosts[host])
+        """Let a host take guests again, unless an operation has it away."""
+        if not self.world.hosts[host].away:
+            self.world.dispatcher.reopen(self.world.hosts[host])
 
     def pass_time(self, seconds: float) -> None:
         """Let events happen, and look after each instant's."""
@@ -151,6 +167,24 @@ class Live:
         return self.world.tables()
 
 
+def fixed(seconds: float) -> Distribution:
+    """Return a duration that is always the same."""
+    return Distribution("fixed", (seconds,), seconds)
+
+
+def upgrade(n: int) -> UpgradePlan:
+    """Return a quick upgrade: with and without a check, stopping guests, moving them back."""
+    check = fixed(0.5) if n % 2 else None
+    return UpgradePlan(fixed(1.0), check, 0.3 * (n % 2), 2, n % 3 == 0, n % 5 == 0)
+
+
+def notices(n: int) -> NoticesPlan:
+    """Return one notice, of a host that is back soon."""
+    return NoticesPlan((), fixed(0.1), 1, True, 0.5 + n % 3, n % 2 == 0, fixed(2.0))
+
+
+EVEN = Balancer("memory", "max-min", 0.1, 0.05, 0.01, 1, 1.0, 0.0, 0.0, 3, False)
+
 Step = Callable[[Live, int], None]
 STEPS: dict[str, Step] = {
     "wait": lambda live, n: live.pass_time(n % 7),
@@ -158,6 +192,12 @@ STEPS: dict[str, Step] = {
     "drain a rack": lambda live, n: live.drain(n % 2 * 2, n % 2 * 2 + 1),
     "move": lambda live, n: live.move(n, n % 4),
     "move on": lambda live, n: live.move(n, (n + 1) % 4),
+    "upgrade": lambda live, n: live.operate("upgrade", upgrade(n), n % 4, at_once=1),
+    "upgrade all": lambda live, n: live.operate("upgrade", upgrade(n), 0, 1, 2, 3, at_once=1),
+    "notice": lambda live, n: live.operate("notices", notices(n), n % 4),
+    "evacuate": lambda live, n: live.operate("evacuate", EvacuationPlan(0.2 + n % 5), 3),
+    "rebalance": lambda live, n: live.operate("rebalance", EVEN, 0, 1, 2, 3, window_s=5.0),
+    "depart": lambda live, n: live.depart(n),
     "reopen": lambda live, n: live.reopen(n % 4),
     "repair": Live.repair,
     "repair another": Live.repair,

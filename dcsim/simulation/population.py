@@ -78,14 +78,18 @@ class Population:
             dispatcher.vacancies.leaving -= 1
             if guest.perished:
                 return dispatcher.look()
-            del self.guests[guest]
-            dispatcher.depart(guest)
-            self._forget(guest, left_s=self._env.now)
+            self.depart(guest, dispatcher)
 
         dispatcher.vacancies.leaving += 1
         time = self._env.timeout(max(0.0, plan.leaves_s - self._env.now))
         assert time.callbacks is not None
         time.callbacks.append(leave)
+
+    def depart(self, guest: Guest, dispatcher: Dispatcher) -> None:
+        """Let a guest leave now."""
+        del self.guests[guest]
+        dispatcher.depart(guest)
+        self._forget(guest, left_s=self._env.now)
 
     def _forget(self, guest: Guest, *, left_s: float = math.nan) -> None:
         """Keep nothing of a guest but its row."""

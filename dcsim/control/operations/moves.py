@@ -15,8 +15,13 @@ class Moves(Operation):
     kind = "moves"
 
     def act(self) -> Generator[simpy.Event]:
-        """Ask for all of them at once."""
+        """Ask for all of them at once; of those whose guest has left, events tell."""
         hosts, guests = self.dispatcher.hosts, self.dispatcher.guests
         named = {guest.name: guest for guest in guests}
         self.world.event("operation", self.name, f"{len(self.plan.moves)} moves asked for")
-        yield self.ask((named[name], hosts[to]) for name, to in self.plan.moves).done
+        gone = [name for name, _ in self.plan.moves if name not in named]
+        for name in gone:
+            self.world.event("cancelled", name, "it is not there any more")
+        self.requested += len(gone)
+        moves = ((named[name], hosts[to]) for name, to in self.plan.moves if name in named)
+        yield self.ask(moves).done

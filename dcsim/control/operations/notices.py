@@ -59,10 +59,11 @@ class Notices(Maintenance):
     def act(self) -> Generator[simpy.Event]:
         """Give each notice at its time, and wait until the last host has gone or is back."""
         self.world.event("operation", self.name, f"{len(self.hosts)} hosts may be told to go")
+        began_s = self.env.now
         self._next_hosts = cycle(self.hosts)
         told = []
         for number, at_s in enumerate(self.times()):
-            wait = self.env.timeout(self.plan.at_s + at_s - self.env.now)
+            wait = self.env.timeout(began_s + at_s - self.env.now)
             yield wait | self.closed
             if self.closed.triggered:
                 break
