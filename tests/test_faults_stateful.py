@@ -40,8 +40,8 @@ from dcsim.units import GiB, MiB
 from tests.worlds import Data, guest, leaf_spine, reader, rows, scenario, sender, writer
 
 EXAMPLES, LONGEST = 100, 60
-QUIET_S = 600.0
-"""More than the longest of what anybody waits for."""
+QUIET_S = 6000.0
+"""More than the longest of what anybody waits for, one upgrade after another included."""
 
 
 def group(name: str, *activities: Data, rack: int, **changes: Any) -> Data:
