@@ -197,6 +197,17 @@ def format_count(count: float) -> str:
     return f"{int(count):,}" if count == count // 1 else f"{count:,.4g}"
 
 
+def format_many(count: float, noun: str) -> str:
+    """Return so many of something, one in the singular.
+
+    Examples
+    --------
+    >>> format_many(1, "host"), format_many(1200, "host")
+    ('1 host', '1,200 hosts')
+    """
+    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def _parse(text: object, kind: _Quantity) -> float:
     def refusal(reason: str, hint: str = f"write it like '{kind.example}'") -> UnitError:
         return UnitError(

@@ -220,7 +220,7 @@ def test_trouble_repeated_attempts_and_spare_memory_are_told():
         "operation": ["drain", "drain", "drain", "other"],
         "host": ["h0", "h1", "h1", "h2"],
         "step": ["drain", "reboot", "health check", "reboot"],
-        "trouble": ["2 guests are left", "", "did not pass", "never came back"],
+        "trouble": ["2 guests left", "", "did not pass", "never came back"],
     }
     answer = told(more={"maintenance": steps}, retries=3, moved_twice=1, spare_bytes=2.0**31)
     assert answer.details == (

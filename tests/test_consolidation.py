@@ -145,7 +145,7 @@ def test_a_host_that_is_not_emptied_stays_on() -> None:
     data = consolidate(*on_each(3, 1), hosts=2)
     data["operation"]["limits"] = {"completion_timeout": 0.5}
     result = solve(data)
-    assert only(result, "maintenance", step="drain")["trouble"] == "1 guests are left"
+    assert only(result, "maintenance", step="drain")["trouble"] == "1 guest left"
     assert [row["off_s"] for row in rows(result, "hosts")] == [0.0, 0.0]
     assert only(result, "operations")["hosts_done"] == 0
 

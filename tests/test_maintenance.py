@@ -79,13 +79,13 @@ def test_several_hosts_are_away_at_once() -> None:
 def test_a_host_that_cannot_be_emptied_is_skipped() -> None:
     """It says why, takes guests again, and the next one has its turn."""
     result = solve(upgrade(STAYS, TWO, move_back=True))
-    assert steps(result, "rack0/host0") == [("drain", 0.0, 0.0, "1 guests are left")]
+    assert steps(result, "rack0/host0") == [("drain", 0.0, 0.0, "1 guest left")]
     assert told(result, "skipped") == [(0.0, "rack0/host0", "1 guests could not leave it")]
     assert only(result, "operations")["hosts_done"] == 1
     moved = [m["destination"] for m in rows(result, "migrations") if m["guest"] == "two-0"]
     assert moved == ["rack1/host0", "rack0/host1"]
     ends = told(result, "operation")[-1]
-    assert ends == (102.0, "upgrade", "done: 1 hosts upgraded, 1 left; 2 of 3 moved")
+    assert ends == (102.0, "upgrade", "done: 1 host upgraded, 1 left; 2 of 3 moved")
 
 
 def test_guests_that_stay_can_be_stopped_for_the_reboot() -> None:
@@ -204,7 +204,7 @@ def test_who_is_left_when_the_power_goes_is_lost() -> None:
     outcomes = [m["outcome"] for m in rows(result, "migrations")]
     assert sorted(outcomes) == ["completed", "completed", "failed-host", "failed-host"]
     assert only(result, guest="a-2")["left_bytes"] == pytest.approx(GiB / 2)
-    assert steps(result, "rack0/host0") == [("drain", 0.0, 2.5, "2 guests are left")]
+    assert steps(result, "rack0/host0") == [("drain", 0.0, 2.5, "2 guests left")]
 
 
 def test_an_evacuation_ends_when_all_have_left() -> None:
@@ -281,7 +281,7 @@ def test_a_host_goes_when_its_notice_is_over() -> None:
     result = solve(notices(guest(name="a", count=3)))
     assert told(result, "notice") == [(1.0, "rack0/host0", "it goes in 1.5 s")]
     assert steps(result, "rack0/host0") == [
-        ("drain", 1.0, 2.5, "2 guests are left"),
+        ("drain", 1.0, 2.5, "2 guests left"),
         ("away", 2.5, 12.5, "2 guests are lost"),
     ]
     row = only(result, "operations")

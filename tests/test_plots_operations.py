@@ -143,7 +143,7 @@ def steps(*rows):
 STEPS = steps(
     ("h10", "drain", 100.0, 110.0, ""),
     ("h10", "reboot", 110.0, 150.0, ""),
-    ("h2", "drain", 110.0, 130.0, "1 guests are left"),
+    ("h2", "drain", 110.0, 130.0, "1 guest left"),
     ("h3", "burn in", 130.0, 160.0, ""),
 )
 
@@ -159,7 +159,7 @@ def test_hosts_have_a_row_each_and_steps_a_colour():
     assert len({bar.marker.color for bar in bars.values()}) == 3
     (wrong,) = [trace for trace in drawn.data if trace.type == "scatter"]
     assert list(wrong.y) == [0]
-    assert "1 guests are left" in wrong.hovertext[0]
+    assert "1 guest left" in wrong.hovertext[0]
     assert lines(drawn) == ["window 50 s", "done 1 min"]
 
 

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dcsim.model.stream import Settings
+from dcsim.units import format_many
 
 if TYPE_CHECKING:
     from dcsim.control.admission import Caps
@@ -146,7 +147,7 @@ def lower_bound(
         slowest = max(away_s, key=away_s.__getitem__, default="")
         bounds.append(Bound(away_s.get(slowest, 0.0), f"{slowest} alone"))
         turns = _turns(list(away_s.values()), hosts_at_once)
-        bounds.append(Bound(turns, f"{hosts_at_once:g} hosts at a time"))
+        bounds.append(Bound(turns, f"{format_many(hosts_at_once, 'host')} at a time"))
     return max(bounds, key=lambda bound: bound.seconds)
 
 

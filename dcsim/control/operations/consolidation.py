@@ -12,6 +12,7 @@ from dcsim.control.operations.operation import Operation, OperationPlan
 from dcsim.control.packing import Emptying, Portion, Use, emptied, total
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
+from dcsim.units import format_many
 
 if TYPE_CHECKING:
     from dcsim.control.dispatch import Dispatcher
@@ -114,7 +115,7 @@ class Consolidation(Operation):
             yield self.ask((guest, on[place]) for guest, place in emptying.moves).done
         left = len(host.guests) + len(host.reserved)
         if host in self._steps:
-            self.finish(host, f"{left} guests are left" if left else "")
+            self.finish(host, f"{format_many(left, 'guest')} left" if left else "")
         if left or host.failed:
             self.dispatcher.reopen(host)
             return

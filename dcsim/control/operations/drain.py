@@ -19,8 +19,7 @@ class Drain(Operation):
         for host in self.hosts:
             self.dispatcher.close(host)
         standing = sum(len(host.guests) for host in self.hosts)
-        hosts = f"{len(self.hosts)} hosts match {self.plan.about}"
-        self.world.event("operation", self.name, f"{hosts}; {standing} guests stand on them")
+        self.world.event("operation", self.name, f"{self.matched}; {standing} guests stand on them")
         if self.plan.at_once < len(self.hosts):
             yield from self.by_turns(self.hosts, self.empty)
         else:

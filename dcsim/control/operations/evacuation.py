@@ -43,10 +43,9 @@ class Evacuation(Maintenance):
         self.deadline_s = self.rules.deadline_s
         at_s = self.env.now + self.deadline_s
         deadline = format_duration(self.deadline_s)
-        hosts = f"{len(self.hosts)} hosts match {self.plan.about}"
         standing = sum(len(host.guests) for host in self.hosts)
         self.world.event(
-            "operation", self.name, f"{hosts}; {standing} guests have to leave in {deadline}"
+            "operation", self.name, f"{self.matched}; {standing} guests have to leave in {deadline}"
         )
         goes = self.env.timeout(self.deadline_s)
         emptied = self.env.process(self.empty(*self.hosts, deadline_s=at_s))

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import simpy
 
 from dcsim.control.operations.operation import Operation
+from dcsim.units import format_many
 
 
 class Moves(Operation):
@@ -18,7 +19,9 @@ class Moves(Operation):
         """Ask for all of them at once; of those whose guest has left, events tell."""
         hosts, guests = self.dispatcher.hosts, self.dispatcher.guests
         named = {guest.name: guest for guest in guests}
-        self.world.event("operation", self.name, f"{len(self.plan.moves)} moves asked for")
+        self.world.event(
+            "operation", self.name, f"{format_many(len(self.plan.moves), 'move')} asked for"
+        )
         gone = [name for name, _ in self.plan.moves if name not in named]
         for name in gone:
             self.world.event("cancelled", name, "it is not there any more")

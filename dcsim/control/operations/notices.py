@@ -14,7 +14,7 @@ from dcsim.control.operations.maintenance import Maintenance
 from dcsim.control.operations.operation import OperationPlan
 from dcsim.model.distribution import Distribution
 from dcsim.model.host import Host
-from dcsim.units import format_duration
+from dcsim.units import format_duration, format_many
 
 
 class NoticesPlan(NamedTuple):
@@ -58,7 +58,9 @@ class Notices(Maintenance):
 
     def act(self) -> Generator[simpy.Event]:
         """Give each notice at its time, and wait until the last host has gone or is back."""
-        self.world.event("operation", self.name, f"{len(self.hosts)} hosts may be told to go")
+        self.world.event(
+            "operation", self.name, f"{format_many(len(self.hosts), 'host')} may be told to go"
+        )
         began_s = self.env.now
         self._next_hosts = cycle(self.hosts)
         told = []

@@ -14,7 +14,7 @@ from dcsim.control.batch import Batch
 from dcsim.control.waiting import Request
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
-from dcsim.units import format_duration
+from dcsim.units import format_duration, format_many
 
 if TYPE_CHECKING:
     from dcsim.control.dispatch import Dispatcher
@@ -142,6 +142,12 @@ class Operation(ABC):
         self.world.event("operation", self.name, f"done: {self.outcome()}")
         self.done.succeed()
 
+    @property
+    def matched(self) -> str:
+        """How many hosts it is about, in words."""
+        match = "matches" if len(self.hosts) == 1 else "match"
+        return f"{format_many(len(self.hosts), 'host')} {match} {self.plan.about}"
+
     def outcome(self) -> str:
         """Return what came of it, in words."""
         return f"{self.completed + self.completed_cold} of {self.requested} moved"
@@ -239,7 +245,7 @@ class Operation(ABC):
         """Write down that a host is emptied no further, if that is not done yet."""
         if self._steps.get(host, ("",))[0] == "drain":
             left = len(host.guests)
-            self.finish(host, f"{left} guests are left" if left else "")
+            self.finish(host, f"{format_many(left, 'guest')} left" if left else "")
 
     def by_turns(
         self, hosts: Sequence[Host], do: Callable[[Host], Generator[simpy.Event]]

@@ -14,6 +14,7 @@ from dcsim.control.operations.operation import OperationPlan
 from dcsim.model.distribution import Distribution
 from dcsim.model.guest import Guest
 from dcsim.model.host import Host
+from dcsim.units import format_many
 
 
 class UpgradePlan(NamedTuple):
@@ -54,7 +55,7 @@ class Upgrade(Maintenance):
 
     def act(self) -> Generator[simpy.Event]:
         """Upgrade so many hosts at a time."""
-        turns = f"{len(self.hosts)} hosts match {self.plan.about}, {self.plan.at_once:g} at a time"
+        turns = f"{self.matched}, {self.plan.at_once:g} at a time"
         self.world.event("operation", self.name, turns)
         yield from self.by_turns(self.hosts, self.upgrade)
 
@@ -119,4 +120,4 @@ class Upgrade(Maintenance):
     def outcome(self) -> str:
         """Return how many hosts are done, and how many are not, in words."""
         left = len(self.hosts) - self.hosts_done
-        return f"{self.hosts_done} hosts upgraded, {left} left; {super().outcome()}"
+        return f"{format_many(self.hosts_done, 'host')} upgraded, {left} left; {super().outcome()}"
