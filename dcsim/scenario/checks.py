@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, repeat
-from typing import Final
+from typing import Final, get_args
 
 from dcsim.errors import ScenarioError
 from dcsim.scenario import standing, topology
@@ -22,6 +22,7 @@ from dcsim.scenario.operation import (
     Upgrade,
     parts,
 )
+from dcsim.scenario.policy import LinkClass
 from dcsim.scenario.problem import Problem, guess, no_host, racks_of, so_many, some
 from dcsim.scenario.spec import Graph, GuestGroup, Makeup, Scenario
 from dcsim.units import format_count, format_duration
@@ -57,6 +58,7 @@ def check(scenario: Scenario) -> list[Problem]:
         _contents(scenario),
         _operation(scenario, cluster, places, hosts),
         _post_copy(scenario),
+        _link_caps(scenario),
         _failures(scenario, hosts),
     )
     return list(islice(problems, _MOST_PROBLEMS))
@@ -129,6 +131,22 @@ def _post_copy(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(path, "a timeout switches to post-copy: set post_copy")
             if not group.migration:
                 return
+
+
+def _link_caps(scenario: Scenario) -> Iterator[Problem]:
+    """Check that there are links of each class that has a cap."""
+    capped = scenario.operation.limits.per_link
+    if not capped:
+        return
+    try:
+        there = dict.fromkeys(topology.build(scenario.topology).link_classes)
+    except ScenarioError:
+        return  # which is a problem of its own
+    for name in capped:
+        if name not in there:
+            others = [other for other in get_args(LinkClass) if other in there]
+            message = f"the topology has no {name} links; it has {some(others)}"
+            yield Problem(("operation", "limits", "per_link", name), message)
 
 
 def _names(guests: Sequence[GuestGroup]) -> Iterator[Problem]:
