@@ -197,15 +197,15 @@ def format_count(count: float) -> str:
     return f"{int(count):,}" if count == count // 1 else f"{count:,.4g}"
 
 
-def format_many(count: float, noun: str) -> str:
-    """Return so many of something, one in the singular.
+def format_many(count: float, noun: str, plural: str = "") -> str:
+    """Return so many of something, one in the singular, the plural with an s unless it is given.
 
     Examples
     --------
-    >>> format_many(1, "host"), format_many(1200, "host")
-    ('1 host', '1,200 hosts')
+    >>> format_many(1, "host"), format_many(1200, "host"), format_many(2, "switch", "switches")
+    ('1 host', '1,200 hosts', '2 switches')
     """
-    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
+    return f"{format_count(count)} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _parse(text: object, kind: _Quantity) -> float:

@@ -13,7 +13,7 @@ from dcsim.scenario.columns import HOST, MEMORY, VCPUS
 from dcsim.scenario.graphs import oversubscription
 from dcsim.scenario.operation import Moves, Placed, parts
 from dcsim.scenario.topology import build, host_names
-from dcsim.units import format_count, format_duration, format_rate, format_size
+from dcsim.units import format_count, format_duration, format_many, format_rate, format_size
 
 if TYPE_CHECKING:
     from dcsim.scenario import spec
@@ -59,7 +59,7 @@ def lines(scenario: spec.Scenario) -> Iterator[str]:
     yield ""
     guests = figures["guests"]
     yield (
-        f"Guests: {format_count(guests['count'])} in {_so_many(len(scenario.guests), 'group')}, "
+        f"Guests: {format_count(guests['count'])} in {format_many(len(scenario.guests), 'group')}, "
         f"{format_size(guests['memory_bytes'])} of memory"
     )
     for group in scenario.guests:
@@ -116,9 +116,11 @@ def _topology(topology: spec.Topology, figures: dict[str, Any]) -> Iterator[str]
         cpu = "any number of vCPUs" if more.cpu is None else f"{more.cpu:g} vCPUs a core"
         promised = f" (promised: {more.memory:g} times that, {cpu})"
     yield (
-        f"Topology: {figures['kind']}, {_so_many(figures['hosts'], 'host')} in "
-        f"{_so_many(figures['racks'], 'rack')}, {_so_many(figures['switches'], 'switch', 'es')}; "
-        f"{_so_many(host.cores, 'core')} and {format_size(host.memory)} for guests each{promised}"
+        f"Topology: {figures['kind']}, {format_many(figures['hosts'], 'host')} in "
+        f"{format_many(figures['racks'], 'rack')}, "
+        f"{format_many(figures['switches'], 'switch', 'switches')}; "
+        f"{format_many(host.cores, 'core')} and {format_size(host.memory)} "
+        f"for guests each{promised}"
     )
     rows = []
     for link in figures["links"]:
@@ -141,10 +143,10 @@ def _differing(cluster: Cluster) -> Iterator[str]:
         kinds.setdefault(id(plan), []).append(name)
     for names in kinds.values() if len(kinds) > 1 else ():
         plan = cluster.plans[names[0]]
-        words = [_so_many(int(plan.cores), "core"), format_size(plan.memory_bytes)]
+        words = [format_many(int(plan.cores), "core"), format_size(plan.memory_bytes)]
         words += [f"{key}={value}" for key, value in plan.labels.items()]
         words += sorted(plan.cpu_flags)
-        yield f"  {_so_many(len(names), 'host')}, {names[0]} first: {', '.join(words)}"
+        yield f"  {format_many(len(names), 'host')}, {names[0]} first: {', '.join(words)}"
 
 
 # --------------------------------------------------------------------------- guests
@@ -166,7 +168,7 @@ def _duration(asked: Distribution) -> str:
     if asked.kind == "fixed":
         return format_duration(asked.value)
     if asked.kind == "empirical":
-        return f"one of {_so_many(len(asked.values), 'value')}"
+        return f"one of {format_many(len(asked.values), 'value')}"
     said = (
         f"{key} {f'{value:g}' if key in ('shape', 'sigma') else format_duration(value)}"
         for key, value in values.items()
@@ -179,9 +181,9 @@ def _group(group: spec.GuestGroup, scenario: spec.Scenario, cluster: Cluster) ->
     sizes = _range(each.get(MEMORY, [group.memory]), format_size)
     vcpus = _range(each.get(VCPUS, [group.vcpus]), format_count)
     if HOST in each:
-        where = f"on {_so_many(len(set(each[HOST])), 'host')}, each by its name"
+        where = f"on {format_many(len(set(each[HOST])), 'host')}, each by its name"
     else:
-        count = _so_many(len(matching(group.place.pattern, cluster.plans)), "host")
+        count = format_many(len(matching(group.place.pattern, cluster.plans)), "host")
         where = f"on {group.place.pattern} ({count}, {group.place.by})"
     noun = "vCPU" if vcpus == "1" else "vCPUs"
     yield f"  {group.group}: {format_count(group.count)} x {sizes}, {vcpus} {noun}, {where}"
@@ -201,15 +203,14 @@ def _group(group: spec.GuestGroup, scenario: spec.Scenario, cluster: Cluster) ->
     work = group.workload
     yield f"    workload {work.name}" + (f": {work.about}" if work.about else "")
     if group.makeups:
-        yield f"    memory drawn from {_so_many(len(group.makeups), 'sample')}"
+        yield f"    memory drawn from {format_many(len(group.makeups), 'sample')}"
     else:
         yield f"    memory: {_makeup(work.memory)}"
     for activity in work.activities:
         yield f"    {_activity(activity)}"
     if work.load.points or work.load.noise:
-        yield (
-            f"    load: {_so_many(len(work.load.points), 'step')}, noise sigma {work.load.noise:g}"
-        )
+        steps = format_many(len(work.load.points), "step")
+        yield f"    load: {steps}, noise sigma {work.load.noise:g}"
     own = group.hinting
     yield f"    hinting: {own.name if own else scenario.hinting.name}" + (
         " (its own)" if own else ""
@@ -279,8 +280,8 @@ def _operation(operation: Part, cluster: Cluster) -> str:
     if operation.window is not None:
         at += f", within {format_duration(operation.window)}"
     if isinstance(operation, Moves):
-        return f"{_so_many(len(operation.pairs), 'move')} {at}, in the order given"
-    selected = _so_many(len(operation.selected(cluster)), "host")
+        return f"{format_many(len(operation.pairs), 'move')} {at}, in the order given"
+    selected = format_many(len(operation.selected(cluster)), "host")
     return f"{operation.kind} {operation.what} ({selected}) {at}"
 
 
@@ -315,7 +316,3 @@ def _limits(limits: spec.Limits) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
-
-
-def _so_many(count: int, noun: str, plural: str = "s") -> str:
-    return f"{format_count(count)} {noun}{'' if count == 1 else plural}"

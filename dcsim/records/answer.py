@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from dcsim.records.explain import why_not
 from dcsim.records.summary import DEGRADED_LIMIT_S, LIVE, percentile
-from dcsim.units import format_count, format_duration, format_size
+from dcsim.units import format_count, format_duration, format_many, format_size
 
 Columns = Mapping[str, Mapping[str, Sequence[Any]]]
 Row = Mapping[str, Any]
@@ -348,4 +348,4 @@ def _count(count: float) -> str:
 
 
 def _so_many(count: float, noun: str) -> str:
-    return f"{_count(count)} {noun}{'' if count == 1 else 's'}"
+    return format_many(count, noun).replace(",", "\u202f")

@@ -57,7 +57,6 @@ def against_bound(found: Sequence[Outcome], *, limit_s: float = math.nan) -> go.
         )
     longest = max(finite, default=1.0) or 1.0
     halves = [(e.makespan_s.high - e.makespan_s.low) / 2 for e in order]
-    halves = [half if half > 0.002 * longest else 0.0 for half in halves]
     drawn.add_bar(
         y=places,
         x=[(took - bound) / by.size for took, bound in zip(whole, bounds, strict=True)],
@@ -68,31 +67,8 @@ def against_bound(found: Sequence[Outcome], *, limit_s: float = math.nan) -> go.
         hovertext=[f"<b>{label(e.variant)}</b><br>{_took(e)}" for e in order],
         hoverinfo="text",
     )
-    sure = [place for place in places if halves[place] > 0]
-    drawn.add_scatter(
-        x=[whole[place] / by.size for place in sure],
-        y=sure,
-        error_x={
-            "array": [halves[place] / by.size for place in sure],
-            "thickness": 1.3,
-            "width": 4,
-            "color": style.MUTED,
-        },
-        mode="markers",
-        marker={"size": 1, "color": "rgba(0,0,0,0)"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    drawn.add_scatter(
-        x=[(took + half) / by.size for took, half in zip(whole, halves, strict=True)],
-        y=places,
-        mode="text",
-        text=[f" {_took(each)}" for each in order],
-        textposition="middle right",
-        textfont={"size": 11.5},
-        cliponaxis=False,
-        hoverinfo="skip",
-        showlegend=False,
+    style.draw_ends(
+        drawn, whole, halves, [f" {_took(each)}" for each in order], size=by.size, longest=longest
     )
     room = 1.3 + 0.25 * any(bounds) + 0.25 * any(each.not_moved for each in order)
     drawn.update_xaxes(

@@ -111,32 +111,13 @@ def _stack(
             hoverinfo="text",
             **axes,
         )
-    sure = [row for row, half in enumerate(halves) if half > 0.002 * max(ends)]
-    drawn.add_scatter(
-        x=[sums[row].mean / by.size for row in sure],
-        y=sure,
-        error_x={
-            "array": [halves[row] / by.size for row in sure],
-            "thickness": 1.3,
-            "width": 4,
-            "color": style.MUTED,
-        },
-        mode="markers",
-        marker={"size": 1, "color": "rgba(0,0,0,0)"},
-        hoverinfo="skip",
-        showlegend=False,
-        **axes,
-    )
-    drawn.add_scatter(
-        x=[end / by.size for end in ends],
-        y=list(range(len(names))),
-        mode="text",
-        text=[f" {human(total.mean, panel.quantity)}" for total in sums],
-        textposition="middle right",
-        textfont={"size": 11.5},
-        cliponaxis=False,
-        hoverinfo="skip",
-        showlegend=False,
+    style.draw_ends(
+        drawn,
+        [total.mean for total in sums],
+        halves,
+        [f" {human(total.mean, panel.quantity)}" for total in sums],
+        size=by.size,
+        longest=max(ends),
         **axes,
     )
     drawn.update_layout(

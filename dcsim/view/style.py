@@ -288,3 +288,61 @@ def figure(
     if narrow:
         drawn.update_layout(meta={"narrow": dict(narrow)})
     return drawn
+
+
+def draw_ends(
+    drawn: go.Figure,
+    means: Sequence[float],
+    halves: Sequence[float],
+    texts: Sequence[str],
+    *,
+    size: float,
+    longest: float,
+    **axes: str,
+) -> None:
+    """Draw whiskers on the ends of lying bars, where they can be seen, and a text behind each.
+
+    Parameters
+    ----------
+    drawn
+        The figure, whose bars lie at 0, 1, 2, ...
+    means, halves
+        Where each bar ends; half of its interval, NaN where none is known.
+    texts
+        What stands behind each.
+    size
+        What all of them are divided by, as `Scale` says.
+    longest
+        What the axis has to show.
+    **axes
+        As plotly names them, where a figure has more than one of a kind.
+    """
+    halves = [half if half > 0.002 * longest else 0.0 for half in halves]
+    sure = [row for row, half in enumerate(halves) if half]
+    drawn.add_scatter(
+        x=[means[row] / size for row in sure],
+        y=sure,
+        error_x={
+            "array": [halves[row] / size for row in sure],
+            "thickness": 1.3,
+            "width": 4,
+            "color": MUTED,
+        },
+        mode="markers",
+        marker={"size": 1, "color": "rgba(0,0,0,0)"},
+        hoverinfo="skip",
+        showlegend=False,
+        **axes,
+    )
+    drawn.add_scatter(
+        x=[(mean + half) / size for mean, half in zip(means, halves, strict=True)],
+        y=list(range(len(means))),
+        mode="text",
+        text=texts,
+        textposition="middle right",
+        textfont={"size": 11.5},
+        cliponaxis=False,
+        hoverinfo="skip",
+        showlegend=False,
+        **axes,
+    )
