@@ -315,6 +315,9 @@ def test_variants_of_an_operation_stand_in_a_table_and_a_figure(limits):
     table = content.compared(gather(limits))
     titles = [title for title, _ in table["columns"]]
     assert titles[:2] == ["In time", "Makespan"]
+    keys = dict(content.key_figures(gather(limits))["columns"])
+    assert "Makespan" not in keys  # which is the operation's, reboots after the last move included
+    assert "last migration" in keys["Last migration ended"]
     for (name, cells), run in zip(table["rows"], limits.results, strict=True):
         assert cells[0] == (1.0, "100\u202f%")
         assert cells[1][0] == run.metrics["makespan_s"]

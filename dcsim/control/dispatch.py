@@ -544,6 +544,7 @@ class Dispatcher:
         for migration, request in self.migrations.items():
             migration.guest.stream = None
             if request.under_way is not None:
+                # Process, generator and frame refer to each other: freed now, not when collected.
                 _, process = request.under_way
                 process._generator.close()
                 vars(process).clear()

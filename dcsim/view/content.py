@@ -38,7 +38,7 @@ MOST_EXPLAINED: Final = 6
 _KEY: Final[tuple[tuple[str, str, Quantity], ...]] = (
     ("network_bytes", "Network cost", "bytes"),
     ("lost_work_s", "Lost work", "seconds"),
-    ("makespan_s", "Makespan", "seconds"),
+    ("makespan_s", "Last migration ended", "seconds"),
     ("migration_mean_s", "Mean migration", "seconds"),
     ("blackout_p50_s", "Median blackout", "seconds"),
     ("blackout_max_s", "Longest blackout", "seconds"),
