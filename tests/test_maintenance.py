@@ -80,7 +80,7 @@ def test_a_host_that_cannot_be_emptied_is_skipped() -> None:
     """It says why, takes guests again, and the next one has its turn."""
     result = solve(upgrade(STAYS, TWO, move_back=True))
     assert steps(result, "rack0/host0") == [("drain", 0.0, 0.0, "1 guest left")]
-    assert told(result, "skipped") == [(0.0, "rack0/host0", "1 guests could not leave it")]
+    assert told(result, "skipped") == [(0.0, "rack0/host0", "1 guest could not leave it")]
     assert only(result, "operations")["hosts_done"] == 1
     moved = [m["destination"] for m in rows(result, "migrations") if m["guest"] == "two-0"]
     assert moved == ["rack1/host0", "rack0/host1"]

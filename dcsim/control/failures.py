@@ -20,7 +20,7 @@ from dcsim.model.host import Host
 from dcsim.model.migration import Migration
 from dcsim.model.storage import Storage
 from dcsim.model.world import Phase, World
-from dcsim.units import format_duration, format_rate
+from dcsim.units import format_duration, format_many, format_rate
 
 Undo = Callable[[], None]
 
@@ -63,7 +63,11 @@ class Cluster:
 
 def lose(world: World, control: Dispatcher, host: Host) -> None:
     """Lose a host with its guests; migrations from and to it break off."""
-    world.event("failure", host.name, f"this host is lost, and {len(host.guests)} guests on it")
+    world.event(
+        "failure",
+        host.name,
+        f"this host is lost, and {format_many(len(host.guests), 'guest')} on it",
+    )
     host.failed = True
     for guest in list(host.guests):
         guest.perish(cause="failure")
@@ -253,7 +257,9 @@ class Abort(NamedTuple):
     def begin(self, cluster: Cluster, name: str, migration: Migration | None) -> None:
         """Cancel them."""
         cancelled = cluster.control.call_off(self.guests, "the operator cancelled it")
-        cluster.world.event("abort", name, f"the operator cancels {cancelled} migrations")
+        cluster.world.event(
+            "abort", name, f"the operator cancels {format_many(cancelled, 'migration')}"
+        )
 
 
 Effect = HostLost | LinkCut | LinkDown | LinkDegraded | StorageImpaired | ManagementSlow | Abort

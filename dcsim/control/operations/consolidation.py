@@ -95,7 +95,7 @@ class Consolidation(Operation):
         if not chosen:
             return
         guests = sum(len(emptying.moves) for emptying in chosen)
-        words = f"{len(chosen)} of {len(on)} hosts can be off when {guests} guests have moved"
+        words = f"{len(chosen)} of {len(on)} hosts can be off after {format_many(guests, 'move')}"
         self.world.event("consolidate", self.name, words)
         plans = {on[emptying.place]: emptying for emptying in chosen}
         for host in plans:

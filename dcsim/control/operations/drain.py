@@ -7,6 +7,7 @@ from collections.abc import Generator
 import simpy
 
 from dcsim.control.operations.operation import Operation
+from dcsim.units import format_many
 
 
 class Drain(Operation):
@@ -18,8 +19,8 @@ class Drain(Operation):
         """Close all of them at once, and empty so many at a time."""
         for host in self.hosts:
             self.dispatcher.close(host)
-        standing = sum(len(host.guests) for host in self.hosts)
-        self.world.event("operation", self.name, f"{self.matched}; {standing} guests stand on them")
+        standing = format_many(sum(len(host.guests) for host in self.hosts), "guest")
+        self.world.event("operation", self.name, f"{self.matched}; {standing} on them")
         if self.plan.at_once < len(self.hosts):
             yield from self.by_turns(self.hosts, self.empty)
         else:

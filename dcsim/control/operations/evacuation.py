@@ -11,7 +11,7 @@ import simpy
 from dcsim.control.dispatch import Dispatcher
 from dcsim.control.operations.maintenance import Maintenance
 from dcsim.control.operations.operation import OperationPlan
-from dcsim.units import PAGE, format_duration, format_size
+from dcsim.units import PAGE, format_duration, format_many, format_size
 
 
 class EvacuationPlan(NamedTuple):
@@ -45,7 +45,9 @@ class Evacuation(Maintenance):
         deadline = format_duration(self.deadline_s)
         standing = sum(len(host.guests) for host in self.hosts)
         self.world.event(
-            "operation", self.name, f"{self.matched}; {standing} guests have to leave in {deadline}"
+            "operation",
+            self.name,
+            f"{self.matched}; {format_many(standing, 'guest')} on them, to leave in {deadline}",
         )
         goes = self.env.timeout(self.deadline_s)
         emptied = self.env.process(self.empty(*self.hosts, deadline_s=at_s))
@@ -73,7 +75,7 @@ class Evacuation(Maintenance):
         hosts = set(self.hosts)
         self.dispatcher.withdraw(lambda request: request.source in hosts, "failed-host", reason)
         yield self.env.all_of([self.env.process(self.go(host, lost=True)) for host in self.hosts])
-        words = f"{reason}: {self.lost} guests are lost"
+        words = f"{reason}: {format_many(self.lost, 'guest')} lost"
         if left_bytes > 0:
             words += f", {format_size(left_bytes)} of them had not been sent"
             if gone_bytes > 0:
@@ -97,4 +99,4 @@ class Evacuation(Maintenance):
 
     def outcome(self) -> str:
         """Return how many guests were lost, in words."""
-        return f"{self.lost} guests lost; {super().outcome()}"
+        return f"{format_many(self.lost, 'guest')} lost; {super().outcome()}"

@@ -114,7 +114,8 @@ class Notices(Maintenance):
             self.finish_drain(host)
             left = yield from self.go(host, lost=rules.loses)
             became = "lost" if rules.loses else "stopped"
-            trouble = f"{len(left)} guests are {became}" if standing else ""
+            verb = "is" if len(left) == 1 else "are"
+            trouble = f"{format_many(len(left), 'guest')} {verb} {became}" if standing else ""
             self.world.event("away", host.name, trouble or "it is empty")
             if rules.away is not None:
                 yield from self.step(host, "away", rules.away, number, trouble)
@@ -126,4 +127,4 @@ class Notices(Maintenance):
 
     def outcome(self) -> str:
         """Return how many guests were lost, in words."""
-        return f"{self.lost} guests lost; {super().outcome()}"
+        return f"{format_many(self.lost, 'guest')} lost; {super().outcome()}"

@@ -74,7 +74,7 @@ class Upgrade(Maintenance):
         if host.failed:
             self.skip(host, "it failed")
         elif host.guests and not self.rules.stops:
-            self.skip(host, f"{len(host.guests)} guests could not leave it")
+            self.skip(host, f"{format_many(len(host.guests), 'guest')} could not leave it")
             dispatcher.reopen(host)
         else:
             left = yield from self.go(host, lost=False)
@@ -111,7 +111,7 @@ class Upgrade(Maintenance):
         returning = [guest for guest in guests if guest.running and guest.host is not host]
         yield self.ask(((guest, host) for guest in returning), before=[host]).done
         away = sum(guest.host is not host for guest in returning)
-        self.finish(host, f"{away} guests did not come back" if away else "")
+        self.finish(host, f"{format_many(away, 'guest')} did not come back" if away else "")
 
     def skip(self, host: Host, why: str) -> None:
         """Say why a host is not upgraded."""
