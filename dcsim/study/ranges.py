@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import numbers
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dcsim import units
 from dcsim.errors import Issue, ScenarioError, UnitError
+from dcsim.study.factors import NUMBER, measured
 
 STEP: Final = 1.1
 """Ratio of neighbours in a range of quantities whose number of values is not given."""
@@ -23,14 +22,10 @@ LINEAR: Final = 11
 MOST_VALUES: Final = 1000
 """Values of one axis at most."""
 
-_NUMBER: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _RANGE: Final = re.compile(
     r"\s*(?P<low>[0-9][^,]*?)\s*\.\.\s*(?P<high>[^,]*?)(?:/(?P<count>[0-9]{1,9}))?\s*"
 )
 _QUANTITY: Final = re.compile(r"(?P<number>[0-9.]+(?:[eE][-+]?[0-9]{1,3})?) ?(?P<unit>.*)")
-_PARSERS: Final[tuple[Callable[[str], float], ...]] = (
-    units.parse_rate, units.parse_size, units.parse_duration
-)  # fmt: skip
 _LEGAL: Final = "write it like 1..16, 1Gbit/s..25Gbit/s, 1Gbit/s..25Gbit/s/12, 10%..50% or a,b,c"
 
 
@@ -99,25 +94,9 @@ def _some(values: Iterable[Any]) -> list[Any]:
     return list(itertools.islice(values, MOST_VALUES + 1))
 
 
-def _sizes(values: Sequence[Any]) -> list[float] | None:
-    """Return the size of each value; None where some have none, or they are of several kinds."""
-    if all(isinstance(value, numbers.Real) and not isinstance(value, bool) for value in values):
-        return [float(value) for value in values]
-    texts = [str(value) for value in values if isinstance(value, str) or value == 0]
-    if len(texts) < len(values):
-        return None
-    for parse in (_percent, *_PARSERS):
-        try:
-            return [0.0 if text == "0" else parse(text) for text in texts]
-        except ValueError:
-            continue
-    return None
-
-
-def _percent(text: str) -> float:
-    if not (text.endswith("%") and _is_number(text[:-1])):
-        raise ValueError(text)
-    return float(text[:-1])
+def _sizes(values: Sequence[Any]) -> tuple[float, ...] | None:
+    found = measured(values)
+    return found and found[0]
 
 
 def _read(text: str) -> list[Any]:
@@ -192,4 +171,4 @@ def _scalar(text: str) -> Any:
 
 
 def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
+    return NUMBER.fullmatch(text) is not None

@@ -52,6 +52,56 @@ def interval(values: Sequence[float], *, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
+def pooled(groups: Sequence[Sequence[float]], *, confidence: float = 0.95) -> Interval:
+    """Return the mean of the means of groups, each weighing the same, and its t interval.
+
+    Groups are points of a design, which are fixed; their values are replications, which are drawn.
+    The variance is that of a stratified mean, with Satterthwaite's degrees of freedom (Cochran,
+    Sampling Techniques, 3rd ed., section 5.4). Groups of one value do not tell how much it is drawn
+    from: with any of them, low and high are NaN.
+
+    Parameters
+    ----------
+    groups
+        Values of each; NaN is left out, and so is a group of nothing.
+    confidence
+        From 0 to 1.
+
+    Returns
+    -------
+    Interval
+        Its `pairs` are the values, all together.
+
+    Examples
+    --------
+    >>> pooled([[1.0, 2.0], [3.0, 6.0]]).mean
+    3.0
+    """
+    kept = [[value for value in group if not math.isnan(value)] for group in groups]
+    kept = [group for group in kept if group]
+    if len(kept) == 1:
+        return interval(kept[0], confidence=confidence)
+    count = sum(map(len, kept))
+    if not kept:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    means = [math.fsum(group) / len(group) for group in kept]
+    mean = math.fsum(means) / len(means)
+    if any(len(group) < 2 for group in kept):
+        return Interval(mean, math.nan, math.nan, count)
+    parts = [
+        math.fsum((value - middle) ** 2 for value in group) / (len(group) - 1) / len(group)
+        for group, middle in zip(kept, means, strict=True)
+    ]
+    variance = math.fsum(parts)
+    if variance == 0:
+        return Interval(mean, mean, mean, count)
+    degrees = variance**2 / math.fsum(
+        part**2 / (len(group) - 1) for part, group in zip(parts, kept, strict=True)
+    )
+    half = _quantile(degrees, (1 + confidence) / 2) * math.sqrt(variance) / len(kept)
+    return Interval(mean, mean - half, mean + half, count)
+
+
 def paired_difference(
     values: Sequence[float], baseline: Sequence[float], *, confidence: float = 0.95
 ) -> Interval:
@@ -154,7 +204,7 @@ def _rounded(value: float, measure: float, *, figures: int) -> str:
     return f"{round(value, places) + 0.0:,.{min(max(places, 0), 9)}f}"  # + 0.0: no -0
 
 
-def _quantile(degrees: int, share: float) -> float:
+def _quantile(degrees: float, share: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, share))
