@@ -72,22 +72,43 @@ def validate(data: Any, *, document: Node | None = None) -> Scenario:
         context = {"from_file": document is not None}
         scenario = Scenario.model_validate(data, context=context)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        faults, more = list(_faults(errors[:_MOST_ERRORS])), len(errors[_MOST_ERRORS:])
-    else:
-        faults, more = [_Fault(*problem) for problem in check(scenario)], 0
-        if not faults:
-            return scenario
-    issues = _issues(faults, document)
+        raise ScenarioError(issues_of(error, document=document)) from None
+    faults = [_Fault(*problem) for problem in check(scenario)]
+    if faults:
+        raise ScenarioError(_some(_issues(faults, document)))
+    return scenario
+
+
+def issues_of(
+    error: ValidationError, *, document: Node | None, whole: type[BaseModel] = Scenario
+) -> list[Issue]:
+    """Return what pydantic found wrong in plain words, up to 200 problems.
+
+    Parameters
+    ----------
+    error
+        What it found.
+    document
+        Where the data was read: it knows the line of what is wrong.
+    whole
+        What the data was to be.
+    """
+    errors = error.errors(include_url=False)
+    faults = list(_faults(errors[:_MOST_ERRORS], whole))
+    return _some(_issues(faults, document), more=len(errors[_MOST_ERRORS:]))
+
+
+def _some(issues: list[Issue], *, more: int = 0) -> list[Issue]:
+    """Return as many issues as anyone reads, and how many more there are."""
     more += len(issues[_MOST_ISSUES:])
     if more:
         issues[_MOST_ISSUES:] = [Issue(file=issues[0].file, message=f"{more:,} problems more")]
-    raise ScenarioError(issues)
+    return issues
 
 
 def keys_at(path: DataPath) -> list[str]:
     """Return the keys that are legal in the mapping at *path* of a scenario."""
-    return _keys(_follow(path)[1])
+    return _keys(_follow(path, Scenario)[1])
 
 
 def _issues(faults: list[_Fault], document: Node | None) -> list[Issue]:
@@ -104,27 +125,27 @@ def _issues(faults: list[_Fault], document: Node | None) -> list[Issue]:
 # --------------------------------------------------------------------------- what pydantic found
 
 
-def _faults(errors: list[ErrorDetails]) -> Iterator[_Fault]:
+def _faults(errors: list[ErrorDetails], whole: type[BaseModel]) -> Iterator[_Fault]:
     missing = {error["loc"]: error for error in errors if error["type"] == "missing"}
     for error in errors:
         if error["type"] == "extra_forbidden":
             *above, key = error["loc"]
-            path, models = _follow(tuple(above))
+            path, models = _follow(tuple(above), whole)
             legal = _keys(models)
             close = did_you_mean(str(key), legal)
             missing.pop((*above, close or ""), None)  # it is not missing but misspelt
             message = f"unknown key {_shown(key)}; legal keys are {', '.join(legal)}"
             yield _Fault((*path, key), message, _guess(close), of_key=True)
         elif error["type"] != "missing":
-            yield _fault(error)
+            yield _fault(error, whole)
     for loc in missing:
-        *holder, key = _follow(loc)[0]
+        *holder, key = _follow(loc, whole)[0]
         what = f"item {key} is missing" if isinstance(key, int) else f"key '{key}' is missing"
         yield _Fault(tuple(holder), what)
 
 
-def _fault(error: ErrorDetails) -> _Fault:
-    path, models = _follow(error["loc"])
+def _fault(error: ErrorDetails, whole: type[BaseModel]) -> _Fault:
+    path, models = _follow(error["loc"], whole)
     given, context = error["input"], error.get("ctx", {})
     got = _shown(given)
     match error["type"]:
@@ -159,13 +180,13 @@ def _fault(error: ErrorDetails) -> _Fault:
             return _Fault(path, message, context.get("hint"))
 
 
-def _follow(loc: DataPath) -> tuple[DataPath, list[type[BaseModel]]]:
+def _follow(loc: DataPath, whole: type[BaseModel]) -> tuple[DataPath, list[type[BaseModel]]]:
     """Return the path in the data of pydantic's location, and which parts can stand there.
 
     Where one of several parts can stand, the location has its kind as a step of its own.
     """
     path: list[str | int] = []
-    models: list[type[BaseModel]] = [Scenario]
+    models: list[type[BaseModel]] = [whole]
     for step in loc:
         chosen = [model for model in models if len(models) > 1 and _tag(model) == step]
         if chosen:
