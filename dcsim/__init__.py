@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from dcsim.scenario.spec import Scenario
     from dcsim.simulation import Preparation, Prepared, prepare, run
     from dcsim.study.compare import Study, compare
+    from dcsim.study.design import Design
     from dcsim.study.plan import Plan, plan
     from dcsim.study.rerun import rerun
+    from dcsim.study.sweep import sweep
+    from dcsim.study.swept import Sweep
     from dcsim.view.explain import explain
     from dcsim.view.report import write_report
 
@@ -34,6 +37,7 @@ __version__ = "0.1.0"
 _HOMES = {
     # asking
     "Scenario": "dcsim.scenario.spec",
+    "Design": "dcsim.study.design",
     "load": "dcsim.scenario.files",
     "names": "dcsim.scenario.library",
     "import_population": "dcsim.scenario.importers",
@@ -46,9 +50,11 @@ _HOMES = {
     "compare": "dcsim.study.compare",
     "plan": "dcsim.study.plan",
     "rerun": "dcsim.study.rerun",
+    "sweep": "dcsim.study.sweep",
     # looking
     "Result": "dcsim.records.result",
     "Study": "dcsim.study.compare",
+    "Sweep": "dcsim.study.swept",
     "Plan": "dcsim.study.plan",
     "explain": "dcsim.view.explain",
     "write_report": "dcsim.view.report",
@@ -59,6 +65,7 @@ _HOMES = {
 
 __all__ = [
     "DcsimError",
+    "Design",
     "Plan",
     "Preparation",
     "Prepared",
@@ -66,6 +73,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Study",
+    "Sweep",
     "compare",
     "explain",
     "import_population",
@@ -76,6 +84,7 @@ __all__ = [
     "random_inputs",
     "rerun",
     "run",
+    "sweep",
     "write_report",
 ]
 

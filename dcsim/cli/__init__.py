@@ -26,6 +26,7 @@ _HOMES: Final = {
     "import": "imports",
     "run": "running",
     "compare": "comparing",
+    "sweep": "sweeping",
     "plan": "planning",
     "rerun": "running",
     "verify": "verifying",

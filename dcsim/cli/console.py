@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from dcsim.simulation import Progress
+    from dcsim.study.sweep import SweepProgress
 
 SCHEMA_VERSION: Final = 1
 """Of the JSON that commands print: keys may be added to it, and none goes or changes."""
@@ -125,6 +126,33 @@ def study_progress(*, wanted: bool) -> Iterator[Callable[[int, int], None] | Non
 
         def show(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def sweep_progress(*, wanted: bool) -> Iterator[Callable[[SweepProgress], None] | None]:
+    """Show how far a study is, on a terminal: runs done and failed, runs/s, time left."""
+    note = "{task.fields[failed]}{task.fields[speed]}"
+    with _bars(note, wanted=wanted) as bars:
+        if bars is None:
+            yield None
+            return
+        from dcsim.units import format_duration
+
+        task = bars.add_task("runs", total=None, failed="", speed="")
+
+        def show(at: SweepProgress) -> None:
+            speed = "" if math.isnan(at.runs_per_s) else f"{at.runs_per_s:,.3g} runs/s"
+            left = "" if math.isnan(at.left_s) else f", {format_duration(at.left_s)} left"
+            bars.update(
+                task,
+                description=at.stage,
+                completed=at.done,
+                total=at.total,
+                failed=f"{at.failed:,} failed, " if at.failed else "",
+                speed=f"{speed}{left}",
+            )
 
         yield show
 

@@ -7,10 +7,12 @@ user adds one with `add`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from dcsim.scenario.presets.orders import ORDERS as NAMES
+from dcsim.scenario.presets.orders import added as own_names
+from dcsim.scenario.source import fingerprint
 
 if TYPE_CHECKING:
     from dcsim.control.prediction import Forecast
@@ -126,7 +128,7 @@ ORDERS: Final[dict[str, Order]] = {
 def add(name: str, rank: Rank, *, about: str = "", by_room: bool = False) -> None:
     """Add an order, which scenarios then can name; one of that name is replaced.
 
-    It is known in this process, and in workers that are forked from it afterwards.
+    Studies take it along to the processes that run them, if it can be pickled by value.
 
     Parameters
     ----------
@@ -147,4 +149,15 @@ def add(name: str, rank: Rank, *, about: str = "", by_room: bool = False) -> Non
     >>> del ORDERS["most-bytes"], NAMES["most-bytes"]
     """
     ORDERS[name] = Order(name, rank, by_room=by_room)
-    NAMES[name] = {"about": about or "an order of one's own"}
+    NAMES[name] = {"about": about or "an order of one's own", "source": fingerprint(rank)}
+
+
+def added() -> dict[str, tuple[Order, dict[str, str]]]:
+    """Return the orders that users have added, for other processes to know them."""
+    return {name: (ORDERS[name], NAMES[name]) for name in own_names()}
+
+
+def restore(others: Mapping[str, tuple[Order, dict[str, str]]]) -> None:
+    """Know the orders that were added in another process."""
+    for name, (order, about) in others.items():
+        ORDERS[name], NAMES[name] = order, about

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dcsim.records.tables import CAUSES, KINDS, OUTCOMES, TABLES, record_that_keeps
+from dcsim.records.tables import CAUSES, KINDS, OUTCOMES, RUNS, TABLES, record_that_keeps
 
 _HEAD = """\
 # Tables
@@ -34,10 +34,11 @@ def markdown() -> str:
             ("Outcomes of a migration", OUTCOMES),
         )
     ]
-    for table in TABLES:
+    for table in (*TABLES, RUNS):
+        kept = "" if table is RUNS else f" (`record: {record_that_keeps(table.name)}`)"
         parts += [
             f"\n## {table.name}\n",
-            f"{table.meaning} (`record: {record_that_keeps(table.name)}`)\n",
+            f"{table.meaning}{kept}\n",
             "| column | type | unit | meaning |",
             "|---|---|---|---|",
         ]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.errors import ResultError
-from dcsim.records.tables import BY_NAME, Columns, Table
+from dcsim.records.tables import Columns, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +80,7 @@ def replace_directory(
         fresh.mkdir()
         write(fresh)
         for path in (*fresh.rglob("*"), fresh):
-            _to_disk(path)
+            to_disk(path)
         if target.exists():
             target.rename(old)
         fresh.rename(target)
@@ -89,11 +89,11 @@ def replace_directory(
         if old.exists():
             old.rename(target)
         raise
-    _to_disk(target.parent)
+    to_disk(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Wait until a file or a directory is on disk; Windows cannot do so for a directory."""
     with suppress(PermissionError):
         descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -170,7 +170,7 @@ def write_table(path: Path, table: Table, columns: Columns, provenance: Mapping[
     import pyarrow.parquet as pq
 
     about = {"dcsim.table": table.name, "dcsim.meaning": table.meaning, **provenance}
-    schema = pa.schema(_fields(table.name), metadata=about)
+    schema = pa.schema(_fields(table), metadata=about)
     arrays = [_array(column.kind, columns[column.name]) for column in table.columns]
     repeats = len(arrays[0]) > 1  # packing a row that is alone, as in a summary, makes it larger
     pq.write_table(
@@ -216,7 +216,7 @@ def read_table(path: Path, table: Table) -> Columns:
 
 
 @functools.cache
-def _fields(table: str) -> list[pa.Field[Any]]:
+def _fields(table: Table) -> list[pa.Field[Any]]:
     """Return the columns of a table as Arrow has them."""
     import pyarrow as pa
 
@@ -227,7 +227,7 @@ def _fields(table: str) -> list[pa.Field[Any]]:
             nullable=False,
             metadata={"unit": column.unit, "meaning": column.meaning},
         )
-        for column in BY_NAME[table].columns
+        for column in table.columns
     ]
 
 

@@ -372,6 +372,28 @@ SUMMARY = Table(
     ),
 )
 
+RUNS = Table(
+    "runs",
+    "One row a run of a study, in its store: what it was, why it failed, and its summary.",
+    _columns(
+        ("run", "text", "", "what names it: of its digest, replicate and code"),
+        ("digest", "text", "", "of its scenario: what joins it to the tables of points"),
+        ("replicate", "int", "", "which replication"),
+        ("seed", "int", "", "its seed, the same for every point of a study"),
+        ("code", "text", "", "version of dcsim, and a digest of its source"),
+        ("study", "text", "", "the study it was first run for"),
+        ("changes", "text", "", "what that study changed in its scenario, as JSON"),
+        ("tables", "text", "", "tables that were kept beside the summary, with commas between"),
+        ("error", "text", "", "kind of error; empty where it did not fail"),
+        ("message", "text", "", "what the error said"),
+        ("traceback", "text", "", "where it came from"),
+        ("seconds", "float", "s", "what it took"),
+        ("worker", "text", "", "host and process that ran it"),
+        *((c.name, "float", c.unit, c.meaning) for c in SUMMARY.columns),
+    ),
+)
+"""Rows that are no part of a result: those of a study's store, each with a summary's columns."""
+
 TABLES: Final = (
     MIGRATIONS, ROUNDS, GUESTS, LINKS, LINK_RATES, SLOWDOWNS, PHASES, HOSTS,
     OPERATIONS, MAINTENANCE, EVENTS, SUMMARY,

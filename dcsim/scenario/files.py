@@ -47,7 +47,7 @@ def load(source: str | os.PathLike[str]) -> Scenario:
     else:
         path = Path(source)
         name = str(path)
-    return _scenario(includes.read(path, name=name), folder=path.parent, default_name=path.stem)
+    return scenario_of(includes.read(path, name=name), folder=path.parent, default_name=path.stem)
 
 
 def load_text(text: str, *, name: str = "<text>", folder: Path | None = None) -> Scenario:
@@ -67,7 +67,7 @@ def load_text(text: str, *, name: str = "<text>", folder: Path | None = None) ->
     ScenarioError
         If it holds no legal scenario; all problems at once.
     """
-    return _scenario(parsing.parse(text, file=name), folder=folder)
+    return scenario_of(parsing.parse(text, file=name), folder=folder)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Any, Marks]:
@@ -82,7 +82,23 @@ def read(path: str | os.PathLike[str]) -> tuple[Any, Marks]:
     return node.plain(), Marks(node)
 
 
-def _scenario(node: Node, *, folder: Path | None, default_name: str | None = None) -> Scenario:
+def scenario_of(node: Node, *, folder: Path | None, default_name: str | None = None) -> Scenario:
+    """Return the scenario in a document.
+
+    Parameters
+    ----------
+    node
+        The document, or the part of one that holds it.
+    folder
+        What the files it refers to are relative to; None where it may refer to none.
+    default_name
+        Its name, where it says none.
+
+    Raises
+    ------
+    ScenarioError
+        If it holds no legal scenario; all problems at once.
+    """
     if not isinstance(node.value, dict):
         raise ScenarioError([node.mark.issue("must be a mapping, with keys such as topology")])
     node = includes.expand(node, folder=folder)

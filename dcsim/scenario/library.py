@@ -13,9 +13,14 @@ from typing import Any, Final, Literal, get_args
 
 from dcsim.errors import did_you_mean
 
-Kind = Literal["topologies", "workloads", "scenarios"]
+Kind = Literal["topologies", "workloads", "scenarios", "studies"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-_NOUNS: Final = {"topologies": "topology", "workloads": "workload", "scenarios": "scenario"}
+_NOUNS: Final = {
+    "topologies": "topology",
+    "workloads": "workload",
+    "scenarios": "scenario",
+    "studies": "study",
+}
 _NAME = re.compile(r"[a-z0-9-]{1,100}")
 _PACKAGE = Path(__file__).parents[1]
 

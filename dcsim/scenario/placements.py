@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from dcsim.errors import did_you_mean
+from dcsim.scenario.source import fingerprint
 
 SHIPPED: Final[dict[str, str]] = {
     "first-fit": "the first host with room, in order",
@@ -72,6 +73,11 @@ def registered(name: str) -> Callable[..., Any] | None:
 def added() -> dict[str, Callable[..., Any]]:
     """Return the placements that users have added, for other processes to know them."""
     return dict(_registered)
+
+
+def sources() -> dict[str, str]:
+    """Return a digest of what each placement does that users have added."""
+    return {name: fingerprint(function) for name, function in _registered.items()}
 
 
 def restore(others: Mapping[str, Callable[..., Any]]) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from dcsim import units
-from dcsim.scenario import presets
+from dcsim.scenario import placements, presets
 from dcsim.scenario.arrivals import Arrivals
 from dcsim.scenario.balancer import Balancer, Wake
 from dcsim.scenario.base import Later, Spec, plain, wrong
@@ -83,6 +83,7 @@ from dcsim.scenario.operation import (
     parts,
 )
 from dcsim.scenario.policy import Adapt, Cost, Hinting, Limits, Migration, Slots, Step
+from dcsim.scenario.presets import orders
 from dcsim.scenario.quantities import Count, Duration, Positive, written
 from dcsim.scenario.selection import Among, Selection
 from dcsim.scenario.transport import Block, Compression, Encryption, Multifd, Xbzrle
@@ -115,6 +116,8 @@ def digest_of(data: Mapping[str, Any]) -> str:
     guests = [group | {"workload": _meaning(group["workload"])} for group in data["guests"]]
     meaning = _meaning(data) | {"guests": guests}
     text = json.dumps([MODEL_VERSION, meaning], sort_keys=True, separators=(",", ":"))
+    if own := placements.sources() | orders.added():
+        text += "".join(own[name] for name in sorted(own) if json.dumps(name) in text)
     return sha256(text.encode()).hexdigest()
 
 

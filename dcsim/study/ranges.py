@@ -23,7 +23,8 @@ MOST_VALUES: Final = 1000
 """Values of one axis at most."""
 
 _RANGE: Final = re.compile(
-    r"\s*(?P<low>[0-9][^,]*?)\s*\.\.\s*(?P<high>[^,]*?)(?:/(?P<count>[0-9]{1,9}))?\s*"
+    r"\s*(?P<low>[0-9][^,]*?)\s*\.\.\s*(?P<high>[^,]*?)(?:/(?P<count>[0-9]{1,9}))?"
+    r"(?:\s+(?P<scale>log|linear))?\s*"
 )
 _QUANTITY: Final = re.compile(r"(?P<number>[0-9.]+(?:[eE][-+]?[0-9]{1,3})?) ?(?P<unit>.*)")
 _LEGAL: Final = "write it like 1..16, 1Gbit/s..25Gbit/s, 1Gbit/s..25Gbit/s/12, 10%..50% or a,b,c"
@@ -66,7 +67,7 @@ def parse_axes(vary: Mapping[str, str | Iterable[Any]]) -> tuple[Axis, ...]:
     axes, issues = [], []
     for path, wanted in vary.items():
         try:
-            values = _read(wanted) if isinstance(wanted, str) else _some(wanted)
+            values = read_values(wanted) if isinstance(wanted, str) else _some(wanted)
             axes.append(_axis(path, values))
         except (ValueError, UnitError) as error:
             issues.append(Issue(path=path, message=str(error)))
@@ -99,26 +100,58 @@ def _sizes(values: Sequence[Any]) -> tuple[float, ...] | None:
     return found and found[0]
 
 
-def _read(text: str) -> list[Any]:
-    """Return the values of a range, or of a list as a file would have it, without its brackets."""
+def read_values(text: str) -> list[Any]:
+    """Return the values of a range, or of a list as a file would have it, without its brackets.
+
+    Quantities have equal ratios and numbers equal steps, unless ``log`` or ``linear`` is said.
+
+    Raises
+    ------
+    ValueError
+        If it is a range that cannot be.
+    ScenarioError
+        If it is no list.
+
+    Examples
+    --------
+    >>> read_values("1..1000/4 log"), read_values("a, b")
+    ([1, 10, 100, 1000], ['a', 'b'])
+    """
     if match := _RANGE.fullmatch(text):
-        return _range(text, match["low"], match["high"], match["count"])
+        return _range(text, **match.groupdict())
     from dcsim.scenario import parsing
 
     values = parsing.parse(f"[{text}]").plain()
     return values if isinstance(values, list) else [values]
 
 
-def _range(text: str, low: str, high: str, count: str | None) -> list[Any]:
+def ends_of(text: str) -> tuple[Any, Any, str | None] | None:
+    """Return the ends of a range without a number of values, and its scale, if it is one.
+
+    Examples
+    --------
+    >>> ends_of("1Gbit/s..25Gbit/s"), ends_of("1..16 log"), ends_of("1..16/4"), ends_of("a, b")
+    (('1Gbit/s', '25Gbit/s', None), (1, 16, 'log'), None, None)
+    """
+    match = _RANGE.fullmatch(text)
+    if match is None or match["count"] is not None:
+        return None
+    return _scalar(match["low"]), _scalar(match["high"]), match["scale"]
+
+
+def _range(text: str, low: str, high: str, count: str | None, scale: str | None) -> list[Any]:
     many = None if count is None else int(count)
     if many is not None and not 2 <= many <= MOST_VALUES:
         raise ValueError(f"{text!r}: a range has 2 to {MOST_VALUES:,} values, not {many:,}")
-    ends = _ends(low, high)
+    ends = sizes_of(_scalar(low), _scalar(high))
     if ends is None:
         raise ValueError(f"{text!r} is no range; {_LEGAL}")
     first, last = ends
     if not first < last:
         raise ValueError(f"{text!r} does not rise: a range goes from its least value to its most")
+    if scale == "log" and first == 0:
+        raise ValueError(f"{text!r}: equal ratios begin above 0")
+    between = _in_ratios if scale == "log" else _between
     if low.isdecimal() and high.isdecimal():
         size = int(last - first) + 1
         if many is None and size > MOST_VALUES:
@@ -126,32 +159,40 @@ def _range(text: str, low: str, high: str, count: str | None) -> list[Any]:
                 f"{text!r} has {size:,} values, and {MOST_VALUES:,} are the most; "
                 f"'{text.strip()}/100' has 100 of them"
             )
-        return sorted({round(each) for each in _between(first, last, many or size)})
+        return sorted({round(each) for each in between(first, last, many or size)})
     if first == 0 or _is_number(low) or low.endswith("%"):
-        inner = _between(first, last, many or LINEAR)[1:-1]
+        inner = between(first, last, many or LINEAR)[1:-1]
     else:
+        between = _between if scale == "linear" else _in_ratios
         many = many or math.ceil(math.log(last / first) / math.log(STEP) - 1e-9) + 1
-        inner = [first * (last / first) ** (i / (many - 1)) for i in range(1, many - 1)]
-    written = [_written(each, low, high) for each in inner]
+        inner = between(first, last, many)[1:-1]
+    unit_of = high if _scalar(low) == 0 else low  # somebody may want to type them
+    texts = [written(each, like=unit_of, figures=3) for each in inner]
     # Rounding may move some out of a narrow range, or onto each other.
-    inside = [value for value in written if first < (_sizes([value]) or [first])[0] < last]
+    inside = [value for value in texts if first < (_sizes([value]) or [first])[0] < last]
     return list(dict.fromkeys([_scalar(low), *inside, _scalar(high)]))
 
 
-def _ends(low: str, high: str) -> tuple[float, float] | None:
+def sizes_of(low: Any, high: Any) -> tuple[float, float] | None:
     """Return the sizes of a range's ends; None if they are of no kind, or of two."""
-    sizes = _sizes([_scalar(low), _scalar(high)])
+    sizes = _sizes([low, high])
     return (sizes[0], sizes[1]) if sizes else None
 
 
-def _written(value: float, low: str, high: str) -> Any:
-    """Write a value to three figures, in the unit of an end: somebody may want to type it."""
-    number, unit = (high if _scalar(low) == 0 else low), ""
-    if not _is_number(number):
-        match = _QUANTITY.fullmatch(number)
+def written(value: float, *, like: str, figures: int) -> str | float:
+    """Write a size (SI) to so many figures, in the unit of *like*: a number, if that is one.
+
+    Examples
+    --------
+    >>> written(1.5e9, like="10Gbit/s", figures=3), written(2.5, like="1", figures=3)
+    ('12Gbit/s', 2.5)
+    """
+    unit = ""
+    if not _is_number(like):
+        match = _QUANTITY.fullmatch(like)
         unit = match["unit"] if match else ""
-        value /= _factor(number, float(match["number"])) if match else 1.0
-    text = f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+        value /= _factor(like, float(match["number"])) if match else 1.0
+    text = f"{value:.{figures}g}" if value < 10**figures else f"{value:.0f}"
     return f"{text}{unit}" if unit else float(text)
 
 
@@ -162,6 +203,10 @@ def _factor(text: str, number: float) -> float:
 
 def _between(first: float, last: float, count: int) -> list[float]:
     return [first + (last - first) * i / (count - 1) for i in range(count)]
+
+
+def _in_ratios(first: float, last: float, count: int) -> list[float]:
+    return [first * (last / first) ** (i / (count - 1)) for i in range(count)]
 
 
 def _scalar(text: str) -> Any:

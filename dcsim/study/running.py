@@ -8,9 +8,9 @@ from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import replace
 from typing import Any, cast
 
-from dcsim.scenario import placements
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
+from dcsim.study import own
 from dcsim.study.runs import Run
 
 
@@ -76,7 +76,7 @@ def _run_each(
     scene: Scenario, runs: Sequence[Run], added: Mapping[str, Any] | None = None
 ) -> list[Run]:
     """Run a scenario, each time with the seed of another run; a worker is told what was *added*."""
-    placements.restore(added or {})
+    own.restore(added or {})
     ran = []
     for one in runs:
         try:
@@ -92,7 +92,7 @@ def _failed(one: Run, error: BaseException) -> Run:
 
 def _submit(executor: Executor, scene: Scenario, runs: list[Run]) -> Future[list[Run]]:
     """Hand a task to an executor; one whose workers have died in the meantime fails its runs."""
-    added = placements.added()
+    added = own.own()
     work = functools.partial(_run_each, added=added) if added else _run_each
     try:
         return executor.submit(work, scene, runs)

@@ -44,3 +44,8 @@ def resolve_order(value: str) -> str:
 def order_names() -> list[str]:
     """Return the names of all orders."""
     return list(ORDERS)
+
+
+def added() -> dict[str, str]:
+    """Return the orders that users have added, and a digest of what each does."""
+    return {name: each["source"] for name, each in ORDERS.items() if "source" in each}
