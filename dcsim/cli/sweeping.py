@@ -92,7 +92,7 @@ def sweep(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Tell how many runs there are, and how long they take."),
+        typer.Option("--dry-run", help="Tell how many runs there are, and how long."),
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run again what failed.")
@@ -105,8 +105,8 @@ def sweep(
     """Run a study, or what is left of it, and tell what it adds up to.
 
     Runs are recorded as they are done: whatever ends it, the same command goes on, and runs nothing
-    again. An axis may be changed in between; what still matches is kept. Several studies can share a
-    store, at the same time too. `dcsim compare STORE` looks at it, while it runs or later.
+    again. An axis may be changed in between; what still matches is kept. Several studies can share
+    a store, at the same time too. `dcsim compare STORE` looks at it, while it runs or later.
     """
     design = _design(source, vary or [], assignments or [], seed)
     design = _replicated(design, replications, until_ci, metric)
@@ -135,9 +135,7 @@ def sweep(
                 retry_failed=retry_failed,
             )
         except KeyboardInterrupt:
-            complain(
-                f"What is done is recorded in {where}: the same command goes on with the rest."
-            )
+            complain(f"What is done is recorded in {where}: the same command goes on from there.")
             raise
     _tell(study, where, as_json=as_json)
 

@@ -153,6 +153,7 @@ def perform(chunk: Chunk, simulate: Callable[..., Result] = run) -> Report:
         message = f"this worker has dcsim {code()}, the study was begun with {chunk.code}"
         raise WrongWorkerError(message)
     own.restore(chunk.own)
+    parent = os.getppid()
     base = _base(chunk.store, chunk.study)
     rows: list[dict[str, Any]] = []
     kept: dict[str, Columns] = {
@@ -175,8 +176,12 @@ def perform(chunk: Chunk, simulate: Callable[..., Result] = run) -> Report:
                 rows.append(row)
                 value = row[chunk.metric] if chunk.metric else 0.0
                 outcomes.append(Outcome(runs.point, k, row["error"], value))
-                full = any(len(each[RUNS.names[0]]) > MOST_ROWS for each in kept.values())
-                if full or time.monotonic() - began > chunk.budget_s or Path(chunk.stop).exists():
+                if (
+                    time.monotonic() - began > chunk.budget_s
+                    or Path(chunk.stop).exists()
+                    or os.getppid() != parent  # nobody is there any more who would go on
+                    or any(len(each[RUNS.names[0]]) > MOST_ROWS for each in kept.values())
+                ):
                     raise _EnoughError
     except _EnoughError:
         pass
