@@ -14,6 +14,7 @@ from dcsim.study.statistics import (
     interval,
     paired_change,
     paired_difference,
+    pooled,
     words,
 )
 
@@ -189,3 +190,44 @@ def test_words_never_print_minus_zero_or_a_wrong_direction(mean, half):
     assert (
         float(low.replace(",", "")) <= float(size.replace(",", "")) <= float(high.replace(",", ""))
     )
+
+
+# ------------------------------------------------------------------- over the points of a design
+
+
+def test_a_mean_over_points_has_the_interval_of_its_replicates():
+    """Points share random numbers, and move together; each replicate's mean over them is drawn."""
+    noise = [0.0, 3.0, 6.0, 1.0]
+    found = pooled([[point + each for each in noise] for point in range(3)])
+    alone = interval([1 + each for each in noise])
+    assert (found.mean, found.low, found.high) == pytest.approx((alone.mean, alone.low, alone.high))
+    assert found.pairs == 12
+
+
+def test_points_of_few_replicates_weigh_as_much():
+    """The interval is of the replicates that all have; of fewer than two, points count alone."""
+    some = pooled([[1.0, 3.0, math.nan, 9.0], [2.0, 2.5, 7.0, math.nan]])
+    assert some.mean == pytest.approx((13 / 3 + 11.5 / 3) / 2)
+    half = interval([1.5, 2.75]).high - interval([1.5, 2.75]).mean
+    assert some.high - some.mean == pytest.approx(half)
+    apart = pooled([[1.0, 3.0, math.nan, math.nan], [math.nan, math.nan, 7.0, 9.0]])
+    variance = 1.0 / 4 + 1.0 / 4  # each mean has 2 / 2, and weighs a half
+    assert apart.high - apart.mean == pytest.approx(4.302653 * math.sqrt(variance), rel=1e-5)
+
+
+def test_a_point_of_one_replicate_leaves_no_interval():
+    """Nothing tells how much it is drawn from; nothing at all has no mean either."""
+    found = pooled([[1.0], [2.0, 3.0]])
+    assert (found.mean, math.isnan(found.low), found.pairs) == (1.75, True, 3)
+    assert math.isnan(pooled([[math.nan], []]).mean)
+
+
+def test_an_interval_over_points_covers_as_often_as_it_says():
+    """Of 600 studies of 12 points and 5 replications, with much and with no chance in common."""
+    rng = np.random.default_rng(3)
+    for shared, own in ((1.0, 0.5), (0.0, 1.0)):
+        draws = shared * rng.normal(size=(600, 1, 5)) + own * rng.normal(size=(600, 12, 5))
+        found = [pooled(values.tolist()) for values in draws]
+        assert np.mean([each.low <= 0 <= each.high for each in found]) == pytest.approx(
+            0.95, abs=0.025
+        )

@@ -20,7 +20,7 @@ from dcsim.errors import ResultError, did_you_mean
 from dcsim.records.tables import SUMMARY
 from dcsim.study.factors import Factor, Value
 from dcsim.study.ranges import written
-from dcsim.study.statistics import Interval, interval, paired_difference, pooled
+from dcsim.study.statistics import Interval, paired_difference, pooled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -368,11 +368,8 @@ def respond(
 ) -> Response:
     """Return what a metric comes to at each value of one factor, for each level of another.
 
-    The interval of a mean is that of chance alone: the design's points are fixed. All points have
-    the same random numbers in a replicate, and so move together; where all have the same
-    replicates, it is the t interval of the means over points, replicate by replicate, which holds
-    however they move. Where some replicates are missing it is that of `pooled`, which takes points
-    for independent.
+    The interval of a mean is that of chance alone, as `pooled` has it: the design's points are
+    fixed.
 
     Parameters
     ----------
@@ -426,8 +423,7 @@ def _cell(value: Value, size: float, values: np.ndarray) -> Cell:
     known = np.isfinite(values)
     whole = known.all(axis=0)
     replicates = np.where(whole, np.where(known, values, 0.0).mean(axis=0), np.nan).tolist()
-    shared = (whole == known.any(axis=0)).all()
-    mean = interval(replicates) if shared else pooled(values.tolist())
+    mean = pooled(values.tolist())
     means = np.nansum(values, axis=1) / known.sum(axis=1)
     p10, p90 = np.quantile(means, (0.1, 0.9)).tolist()
     return Cell(

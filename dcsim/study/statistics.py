@@ -47,8 +47,7 @@ def interval(values: Sequence[float], *, confidence: float = 0.95) -> Interval:
     if n < 2:
         return Interval(numbers[0] if numbers else math.nan, math.nan, math.nan, n)
     mean = math.fsum(numbers) / n
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in numbers) / (n - 1))
-    half = _quantile(n - 1, (1 + confidence) / 2) * deviation / math.sqrt(n)
+    half = _quantile(n - 1, (1 + confidence) / 2) * math.sqrt(_variance(numbers) / n)
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -56,50 +55,59 @@ def pooled(groups: Sequence[Sequence[float]], *, confidence: float = 0.95) -> In
     """Return the mean of the means of groups, each weighing the same, and its t interval.
 
     Groups are points of a design, which are fixed; their values are replications, which are drawn.
-    The variance is that of a stratified mean, with Satterthwaite's degrees of freedom (Cochran,
-    Sampling Techniques, 3rd ed., section 5.4). Groups of one value do not tell how much it is drawn
-    from: with any of them, low and high are NaN.
+    Replicate k of every point has the same random numbers, so that points are not independent of
+    each other, and replicates are: the interval is that of the means over points, one a replicate
+    that all points have. Where they have fewer than two in common, points count as independent,
+    with the variance of a stratified mean and Satterthwaite's degrees of freedom (Cochran, Sampling
+    Techniques, 3rd ed., section 5.4).
 
     Parameters
     ----------
     groups
-        Values of each; NaN is left out, and so is a group of nothing.
+        Values of each, replicate by replicate; NaN is left out, and so is a group of nothing.
     confidence
         From 0 to 1.
 
     Returns
     -------
     Interval
-        Its `pairs` are the values, all together.
+        Its `pairs` are the values, all together. Where a group has a single value, and so nothing
+        tells how much it is drawn from, low and high are NaN.
 
     Examples
     --------
     >>> pooled([[1.0, 2.0], [3.0, 6.0]]).mean
     3.0
     """
-    kept = [[value for value in group if not math.isnan(value)] for group in groups]
-    kept = [group for group in kept if group]
-    if len(kept) == 1:
-        return interval(kept[0], confidence=confidence)
-    count = sum(map(len, kept))
+    kept = [values for group in groups if (values := _numbers(group))]
     if not kept:
         return Interval(math.nan, math.nan, math.nan, 0)
-    means = [math.fsum(group) / len(group) for group in kept]
-    mean = math.fsum(means) / len(means)
-    if any(len(group) < 2 for group in kept):
+    count = sum(map(len, kept))
+    mean = math.fsum(math.fsum(each.values()) / len(each) for each in kept) / len(kept)
+    if any(len(each) < 2 for each in kept):
         return Interval(mean, math.nan, math.nan, count)
-    parts = [
-        math.fsum((value - middle) ** 2 for value in group) / (len(group) - 1) / len(group)
-        for group, middle in zip(kept, means, strict=True)
-    ]
-    variance = math.fsum(parts)
-    if variance == 0:
-        return Interval(mean, mean, mean, count)
-    degrees = variance**2 / math.fsum(
-        part**2 / (len(group) - 1) for part, group in zip(parts, kept, strict=True)
-    )
-    half = _quantile(degrees, (1 + confidence) / 2) * math.sqrt(variance) / len(kept)
+    common = set.intersection(*(set(each) for each in kept))
+    if len(common) > 1:
+        means = [math.fsum(each[k] for each in kept) / len(kept) for k in sorted(common)]
+        found = interval(means, confidence=confidence)
+        half = found.high - found.mean
+    else:
+        parts = [_variance(list(each.values())) / len(each) for each in kept]
+        variance = math.fsum(parts)
+        spread = math.fsum(p**2 / (len(e) - 1) for p, e in zip(parts, kept, strict=True))
+        degrees = variance**2 / spread if spread else 1.0
+        half = _quantile(degrees, (1 + confidence) / 2) * math.sqrt(variance) / len(kept)
     return Interval(mean, mean - half, mean + half, count)
+
+
+def _numbers(group: Sequence[float]) -> dict[int, float]:
+    """Return the values that are numbers, by their places."""
+    return {k: value for k, value in enumerate(group) if not math.isnan(value)}
+
+
+def _variance(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
 def paired_difference(

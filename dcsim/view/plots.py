@@ -7,22 +7,20 @@ SI; axes and hover texts in the units that read best.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dcsim.errors import ResultError
 from dcsim.records.tables import GUESTS
-from dcsim.study.statistics import Interval, interval
-from dcsim.view import labels, style
+from dcsim.study.statistics import interval
+from dcsim.view import style
 from dcsim.view.bounds import against_bound
 from dcsim.view.costs import costs
+from dcsim.view.front import Side, draw
 from dcsim.view.maintenance import maintenance
 from dcsim.view.planning import explored, frontier
 from dcsim.view.progress import progress
-from dcsim.view.style import Quantity, Scale, human, label, scale
+from dcsim.view.style import human, label, scale
 from dcsim.view.timeline import gantt, rounds
 from dcsim.view.traffic import utilisation
 
@@ -45,7 +43,6 @@ __all__ = [
 ]
 
 _CURVE_POINTS: Final = 300
-_MOST_NAMES: Final = 16
 
 
 def tradeoff(frame: pd.DataFrame, *, height: int = 460) -> go.Figure:
@@ -70,78 +67,17 @@ def tradeoff(frame: pd.DataFrame, *, height: int = 460) -> go.Figure:
         If no run has both.
     """
     frame = frame.dropna(subset=["network_bytes", "lost_work_s"])
-    if frame.empty:
-        message = "no run has both network_bytes and lost_work_s: there is nothing to draw"
-        raise ResultError(message)
-    drawn = style.figure(height=height)
-    styles = style.variant_styles(frame["variant"])
-    parts = [frame[frame["variant"] == name] for name in styles]
-    network = [interval(part["network_bytes"].tolist()) for part in parts]
-    lost = [interval(part["lost_work_s"].tolist()) for part in parts]
-    x, y = np.array([each.mean for each in network]), np.array([each.mean for each in lost])
-    by_x, by_y = scale(float(x.max()), "bytes"), scale(float(y.max()), "seconds")
-    x_range, y_range = _padded(network, by_x), _padded(lost, by_y)
-    halves = np.column_stack(
-        [[_half(e) / by_x.size for e in network], [_half(e) / by_y.size for e in lost]]
+    parts = {str(name): part for name, part in frame.groupby("variant", sort=False)}
+    network, lost = (
+        [interval(part[metric].tolist()) for part in parts.values()]
+        for metric in ("network_bytes", "lost_work_s")
     )
-    front = _front(x, y)
-    drawn.add_scatter(
-        x=[x[front[0]] / by_x.size, *(x[front] / by_x.size), x_range[1]],
-        y=[y_range[1], *(y[front] / by_y.size), y[front[-1]] / by_y.size],
-        mode="lines",
-        line={"shape": "hv", "color": "#98a1b0", "width": 1.5, "dash": "dot"},
-        hoverinfo="skip",
-        showlegend=False,
+    return draw(
+        list(parts),
+        Side("network cost", "network", "bytes", network),
+        Side("work lost by all guests", "lost work", "seconds", lost),
+        height=height,
     )
-    for index, (name, (colour, symbol)) in enumerate(styles.items()):
-        whisker = {"thickness": 1.3, "width": 4, "color": colour}
-        across, along = halves[index]
-        drawn.add_scatter(
-            x=[x[index] / by_x.size],
-            y=[y[index] / by_y.size],
-            error_x={"array": [across], **whisker} if across > 0 else None,
-            error_y={"array": [along], **whisker} if along > 0 else None,
-            mode="markers",
-            marker={
-                "color": colour,
-                "symbol": symbol,
-                "size": 12,
-                "line": {"color": "#fff", "width": 1},
-            },
-            name=label(name),
-            showlegend=False,
-            hovertemplate=f"<b>{label(name)}</b><br>network {_words(network[index], 'bytes')}"
-            f"<br>lost work {_words(lost[index], 'seconds')}"
-            + ("<br>no other policy is better in both" if index in front else "")
-            + "<extra></extra>",
-        )
-    points = np.column_stack([x / by_x.size, y / by_y.size])
-    named = [i for i in range(len(x)) if len(x) <= _MOST_NAMES or i in front]
-    names = [label(name, longest=28) for name in styles]
-    corner = {
-        "text": "↙ less of both", "xref": "paper", "yref": "paper", "x": 1, "y": 1, "xshift": -4,
-        "yshift": -3, "xanchor": "right", "yanchor": "top", "showarrow": False,
-        "font": {"color": style.MUTED},
-    }  # fmt: skip
-    wide, slim = (
-        [
-            *labels.annotate(
-                points[named],
-                [names[i] for i in named],
-                halves[named],
-                x_range=x_range,
-                y_range=y_range,
-                width=px,
-                height=height - 65,
-            ),
-            corner,
-        ]
-        for px in (640, 290)
-    )
-    drawn.update_layout(annotations=wide, margin_t=12, meta={"narrow": {"annotations": slim}})
-    drawn.update_xaxes(title_text=f"network cost ({by_x.unit})", range=x_range)
-    drawn.update_yaxes(title_text=f"work lost by all guests ({by_y.unit})", range=y_range)
-    return drawn
 
 
 def slowdown_cdf(
@@ -233,36 +169,3 @@ _TITLES: Final = {
     "degraded99_s": "time over 99 % degraded",
 }
 _DASHES: Final = {"circle": "solid", "square": "dash", "diamond": "dot", "triangle-up": "dashdot"}
-
-
-def _front(x: np.ndarray, y: np.ndarray) -> list[int]:
-    """Return the points that no other one beats in both, from left to right."""
-    front: list[int] = []
-    for index in sorted(range(len(x)), key=lambda i: (x[i], y[i])):
-        if not front or y[index] < y[front[-1]]:
-            front.append(index)
-    return front
-
-
-def _padded(values: Sequence[Interval], by: Scale) -> tuple[float, float]:
-    """Return an axis range around the whiskers, from zero unless that hides the differences."""
-    low = min(each.mean - _half(each) for each in values) / by.size
-    high = max(each.mean + _half(each) for each in values) / by.size
-    if low < 0.6 * high:
-        return min(0.0, low), (high or 1.0) * 1.12
-    room = 0.15 * (high - low) or 0.1 * high
-    return low - room, high + room
-
-
-def _half(value: Interval) -> float:
-    """Return the length of a whisker; 0 where a single run has none."""
-    half = (value.high - value.low) / 2
-    return half if math.isfinite(half) else 0.0
-
-
-def _words(value: Interval, quantity: Quantity) -> str:
-    """Return a mean with its interval in words."""
-    if not math.isfinite(value.low):
-        return human(value.mean, quantity)
-    low, high = human(value.low, quantity), human(value.high, quantity)
-    return f"{human(value.mean, quantity)} [{low}, {high}], {value.pairs} runs"
