@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -206,6 +206,18 @@ def format_many(count: float, noun: str, plural: str = "") -> str:
     ('1 host', '1,200 hosts', '2 switches')
     """
     return f"{format_count(count)} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as people list them.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _parse(text: object, kind: _Quantity) -> float:

@@ -22,8 +22,8 @@ def test_shipped_items_are_found_by_name(kind: library.Kind) -> None:
 
 def test_an_unknown_kind_is_refused() -> None:
     """Kinds are few and told."""
-    with pytest.raises(ValueError, match="unknown kind 'studies'; legal kinds are topologies, "):
-        library.names(kind="studies")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unknown kind 'racks'; legal kinds are topologies, "):
+        library.names(kind="racks")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["", "..", "../scenarios/quick-start", "Idle", "idle.yaml", "a/b"])

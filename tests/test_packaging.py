@@ -153,7 +153,7 @@ def test_every_requirement_is_pinned(pyproject, pins):
 
 def test_the_wheel_holds_the_library(root, wheel):
     """Every shipped YAML file travels inside the package, under its kind."""
-    for kind in ("topologies", "workloads", "scenarios"):
+    for kind in ("topologies", "workloads", "scenarios", "studies"):
         files = {path.relative_to(root).as_posix() for path in (root / kind).rglob("*.yaml")}
         assert files
         assert {f"dcsim/library/{file}" for file in files} <= wheel

@@ -22,6 +22,11 @@ HINTING = Factor("hinting", "hinting", ("zero-page", "balloon-held"))
 COUNT = Factor("limits.count", "count", (1, 2, 3))
 
 
+def told(found):
+    """Return what is said of it, a sentence a line."""
+    return "\n".join(found.words())
+
+
 def grid(factors, metric, *, replications=1, name="makespan_s"):
     """A frame of all combinations; *metric* is given values and the replicate."""
     rows = []
@@ -84,7 +89,7 @@ def test_failed_runs_are_left_out_and_counted():
     assert [cell.value for cell in found.lines[0].cells] == list(RATES[1:])
     assert found.lines[0].cells[0].mean.mean == 2.0
     assert found.left_out == 4
-    assert "4 points have no value of it." in found.words()
+    assert "4 points have no value of it." in told(found)
 
 
 def test_sizes_rise_whatever_the_order_of_the_study():
@@ -108,7 +113,7 @@ def test_many_sizes_are_binned_by_equal_counts():
     assert [cell.mean.mean for cell in cells] == [10.5 + 20 * i for i in range(12)]
     assert [cell.size for cell in cells] == pytest.approx([125e6 * c.mean.mean for c in cells])
     assert cells[0].value == "10.5Gbit/s"
-    assert "The many values of uplink are taken together in 12 bins" in found.words()
+    assert "The many values of uplink are taken together in 12 bins" in told(found)
 
 
 def test_bins_are_as_many_as_each_has_points():
@@ -176,7 +181,7 @@ def test_columns_carry_units():
 )
 def test_a_sentence_says_which_way_and_how_far(values, said):
     """One for each shape; a change of less than 1 % is none."""
-    assert along(values).words() == f"With uplink from 1Gbit/s to 100Gbit/s, makespan_s {said}"
+    assert told(along(values)) == f"With uplink from 1Gbit/s to 100Gbit/s, makespan_s {said}"
 
 
 def test_names_are_told_by_their_ends():
@@ -184,20 +189,20 @@ def test_names_are_told_by_their_ends():
     kinds = Factor("placement", "placement", ("pack", "spread", "any"))
     cost = {"pack": 30.0, "spread": 10.0, "any": 20.0}
     found = respond(grid([kinds], lambda kind, _: cost[kind]), "makespan_s", over=kinds)
-    assert found.words() == (
+    assert told(found) == (
         "By placement, makespan_s is least with spread, 10 s, and most with pack, 30 s."
     )
     flat = respond(grid([kinds], lambda kind, _: 10.0), "makespan_s", over=kinds)
-    assert flat.words() == "makespan_s hardly depends on placement: 10 s."
+    assert told(flat) == "makespan_s hardly depends on placement: 10 s."
 
 
 def test_levels_that_are_sizes_or_truths_are_named_with_their_factor():
     """A bare number says nothing."""
     frame = grid([UPLINK, COUNT], lambda r, c, _: 10.0 - RATES.index(r) + c)
-    assert "for count 2." in respond(frame, "makespan_s", over=UPLINK, by=COUNT).words()
+    assert "for count 2." in told(respond(frame, "makespan_s", over=UPLINK, by=COUNT))
     flag = Factor("spare", "spare", (False, True))
     frame = grid([UPLINK, flag], lambda r, f, _: 10.0 - RATES.index(r) + f)
-    assert "for spare True." in respond(frame, "makespan_s", over=UPLINK, by=flag).words()
+    assert "for spare True." in told(respond(frame, "makespan_s", over=UPLINK, by=flag))
 
 
 def test_a_change_within_chance_is_called_that():
@@ -208,20 +213,20 @@ def test_a_change_within_chance_is_called_that():
         return 10 + noise[RATES.index(rate)][k]
 
     found = respond(grid([UPLINK], metric, replications=3), "makespan_s", over=UPLINK)
-    assert "perhaps by chance" in found.words()
+    assert "perhaps by chance" in told(found)
     sure = respond(
         grid([UPLINK], lambda r, k: 10 * k + RATES.index(r), replications=3),
         "makespan_s",
         over=UPLINK,
     )
-    assert "chance" not in sure.words()  # noise that is shared is no doubt
+    assert "chance" not in told(sure)  # noise that is shared is no doubt
 
 
 def test_where_levels_cross_is_said():
     """Between which values, and who is ahead on which side."""
     cost = {"zero-page": [9, 5, 2, 1], "balloon-held": [6, 4, 3, 2]}
     frame = grid([UPLINK, HINTING], lambda r, h, _: float(cost[h][RATES.index(r)]))
-    words = respond(frame, "makespan_s", over=UPLINK, by=HINTING).words()
+    words = told(respond(frame, "makespan_s", over=UPLINK, by=HINTING))
     assert (
         "Between uplink 10Gbit/s and 25Gbit/s, zero-page and balloon-held cross: makespan_s is "
         "less for balloon-held below, and for zero-page above."
@@ -232,14 +237,14 @@ def test_levels_that_touch_do_not_cross():
     """Nor do those that are only perhaps the other way round."""
     cost = {"zero-page": [9, 4, 4, 3], "balloon-held": [6, 4, 3, 2]}
     frame = grid([UPLINK, HINTING], lambda r, h, _: float(cost[h][RATES.index(r)]))
-    assert "cross" not in respond(frame, "makespan_s", over=UPLINK, by=HINTING).words()
+    assert "cross" not in told(respond(frame, "makespan_s", over=UPLINK, by=HINTING))
 
     def unsure(rate, hinting, k):
         ahead = (hinting == "zero-page") * (1 if rate != "25Gbit/s" else (-5, 4, -2)[k])
         return 10.0 + ahead
 
     frame = grid([UPLINK, HINTING], unsure, replications=3)
-    assert "cross" not in respond(frame, "makespan_s", over=UPLINK, by=HINTING).words()
+    assert "cross" not in told(respond(frame, "makespan_s", over=UPLINK, by=HINTING))
 
 
 def test_crossings_are_told_of_a_few():
@@ -249,7 +254,7 @@ def test_crossings_are_told_of_a_few():
         [UPLINK, levels],
         lambda r, v, _: 100.0 + (RATES.index(r) - 1.5) * levels.values.index(v),
     )
-    words = respond(frame, "makespan_s", over=UPLINK, by=levels).words()
+    words = told(respond(frame, "makespan_s", over=UPLINK, by=levels))
     assert words.count(" cross: ") == 6
     assert "There are 9 crossings more." in words
 
@@ -302,7 +307,7 @@ def test_a_study_that_was_run():
         for rate in link.values
     ]
     assert "Between host_link 1Gbit/s and 10Gbit/s, zero-page and balloon-held cross" in (
-        found.words()
+        told(found)
     )
 
 
@@ -334,7 +339,7 @@ def test_one_value_alone_is_told_as_it_is_with_what_it_is_a_mean_over():
     frame = grid([HINTING, COUNT], lambda h, c, _: 60.0 * c)
     frame = frame.assign(**{"topology.uplink": "1Gbit/s"})
     found = respond(frame, "makespan_s", over=UPLINK, by=HINTING, others=[COUNT])
-    assert found.words() == (
+    assert told(found) == (
         "With uplink = 1Gbit/s, makespan_s is 120 s for zero-page.\n"
         "With uplink = 1Gbit/s, makespan_s is 120 s for balloon-held.\n"
         "Each is a mean over what was varied of count."
@@ -347,5 +352,5 @@ def test_a_crossing_passes_over_values_that_only_one_level_has():
     frame = grid([UPLINK, HINTING], lambda r, h, _: float(cost[h][RATES.index(r)]))
     for names in (HINTING.values, HINTING.values[::-1]):
         by = Factor("hinting", "hinting", names)
-        words = respond(frame, "makespan_s", over=UPLINK, by=by).words()
+        words = told(respond(frame, "makespan_s", over=UPLINK, by=by))
         assert f"Between uplink 1Gbit/s and 25Gbit/s, {names[0]} and {names[1]} cross" in words

@@ -24,6 +24,11 @@ KIND = Factor("kind", "kind", ("a", "b"))
 COUNT = Factor("limits.count", "count", (1, 2, 3, 4))
 
 
+def told(found):
+    """Return what is said of it, a sentence a line."""
+    return "\n".join(found.words())
+
+
 def framed(rows, factors, values, *, replications=1):
     """A frame of points given as tuples of values; *values* has a mean each."""
     columns = {f.path: [row[i] for row in rows] for i, f in enumerate(factors)}
@@ -101,7 +106,7 @@ def test_shares_are_weighted_by_counts():
     (swing,) = found.swings
     assert swing.explained == pytest.approx((3 * (3 - 4) ** 2 + (7 - 4) ** 2) / (9 + 4 + 4 + 9))
     assert found.left_out == 1
-    assert "1 point has no value of it." in found.words()
+    assert "1 point has no value of it." in told(found)
 
 
 def test_replications_are_averaged_first():
@@ -135,7 +140,7 @@ def test_one_at_a_time_is_compared_with_point_0():
     ]
     assert (found.swings[0].first, found.swings[0].last) == (90, 4)
     assert all(math.isnan(swing.explained) for swing in found.swings)
-    assert found.words() == (
+    assert told(found) == (
         "makespan_s, 10 s at point 0, swings most with uplink, from 4 s at 100Gbit/s to 90 s at "
         "1Gbit/s; the rest is small."
     )
@@ -167,16 +172,16 @@ def test_sizes_that_were_drawn_are_binned_and_chance_has_its_share():
         shares.append(found.swings[1].explained)
         assert found.swings[0].explained > 0.97
     assert np.mean(shares) == pytest.approx(7 / 63, abs=0.03)
-    assert "swings most with uplink" in found.words()
-    assert "; the rest is small." in found.words()
-    assert "a factor of no effect explains 11 % by chance" in found.words()
+    assert "swings most with uplink" in told(found)
+    assert "; the rest is small." in told(found)
+    assert "a factor of no effect explains 11 % by chance" in told(found)
 
 
 def test_nothing_varies_or_nothing_ran():
     """There is no share of no variance; and no swing of no run."""
     frame = framed([("a",), ("b",)], [KIND], 5.0)
     found = tornado(frame, "makespan_s", factors=[KIND])
-    assert found.words() == "makespan_s is 5 s, whatever was varied."
+    assert told(found) == "makespan_s is 5 s, whatever was varied."
     assert math.isnan(found.swings[0].explained)
     with pytest.raises(ResultError, match="no run has a value"):
         tornado(frame.assign(makespan_s=math.nan), "makespan_s", factors=[KIND])
@@ -229,7 +234,7 @@ def test_ishigamis_indices_are_found():
     assert first == pytest.approx([one / whole, two / whole, 0], abs=0.02)
     assert total == pytest.approx([(one + both) / whole, two / whole, both / whole], abs=0.02)
     assert all(0 < half < 0.06 for half in found.values["ST_conf"])
-    assert found.words() == (
+    assert told(found) == (
         f"uplink explains {first[0]:.0%} of the variance of makespan_s by itself, {total[0]:.0%} "
         f"with its interactions; count {first[1]:.0%}; size {first[2]:.0%} and {total[2]:.0%}."
     ).replace("%", " %")
@@ -244,7 +249,7 @@ def test_indices_of_an_additive_function_are_shares_of_its_variance():
     assert [factor.label for factor in found.factors] == ["count", "size", "uplink"]
     assert found.values["S1"] == pytest.approx(shares, abs=0.02)
     assert found.values["ST"] == pytest.approx(shares, abs=0.02)
-    assert found.words() == (
+    assert told(found) == (
         "count explains 90 % of the variance of makespan_s by itself, 90 % with its interactions; "
         "size 10 %; the rest is small."
     )
@@ -260,7 +265,7 @@ def test_effects_of_a_linear_function_are_its_coefficients():
     assert found.values["mu_star"] == pytest.approx([300, 60, 10, 0])
     assert found.values["sigma"] == pytest.approx([0, 0, 0, 0], abs=1e-9)
     assert found.values["mu_star_conf"] == pytest.approx([0, 0, 0, 0], abs=1e-9)
-    assert found.words() == (
+    assert told(found) == (
         "count moves makespan_s most, by 300 s on its way across, whatever the rest; size by "
         "60 s, whatever the rest; the rest is small."
     )
@@ -275,7 +280,7 @@ def test_effects_of_a_product_depend_on_the_rest():
     found = indices("morris", unit, frame, "makespan_s", factors=factors)
     assert found.values["mu_star"] == pytest.approx([50, 50], abs=10)
     assert min(found.values["sigma"]) > 30
-    assert "depending on the rest" in found.words()
+    assert "depending on the rest" in told(found)
 
 
 @pytest.mark.parametrize("kind", ["morris", "saltelli"])
@@ -301,7 +306,7 @@ def test_few_samples_are_said_to_be_few():
     for kind, said in (("saltelli", "a larger size"), ("morris", "more trajectories")):
         unit = unit_points(kind, dimensions=3, size=8, seed=1)
         frame, factors = sampled(unit, ishigami(unit))
-        words = indices(kind, unit, frame, "makespan_s", factors=factors).words()
+        words = told(indices(kind, unit, frame, "makespan_s", factors=factors))
         assert "only" in words
         assert said in words
 
@@ -313,7 +318,7 @@ def test_a_metric_that_does_not_vary_has_no_indices(kind):
     frame, factors = sampled(unit, 7.0)
     found = indices(kind, unit, frame, "makespan_s", factors=factors)
     assert set(found.values["ST" if kind == "saltelli" else "mu_star"]) == {0}
-    assert found.words() == "makespan_s is 7 s, whatever was varied."
+    assert told(found) == "makespan_s is 7 s, whatever was varied."
 
 
 def test_noise_that_points_share_cancels_and_other_noise_shrinks_with_replications():

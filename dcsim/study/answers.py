@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dcsim.records.answer import clock
 from dcsim.study.statistics import Interval, interval
-from dcsim.units import format_count, format_size
+from dcsim.units import format_count, format_size, listed
 
 if TYPE_CHECKING:
     from dcsim.records.result import Result
@@ -115,8 +115,8 @@ def compared(found: Sequence[Outcome]) -> list[str]:
                 f"No, under none of them; {closest.variant} comes closest: {time}{but}."
             )
         elif no:
-            names = _listed(each.variant for each in yes)
-            sentences.append(f"Yes under {names}; not under {_listed(no)}.")
+            names = listed(each.variant for each in yes)
+            sentences.append(f"Yes under {names}; not under {listed(no)}.")
         else:
             sentences.append("Yes, under all of them.")
     fewest = min((each.not_moved for each in chosen), default=0)
@@ -130,7 +130,7 @@ def compared(found: Sequence[Outcome]) -> list[str]:
         sentences.append(_best(whole, scope))
     left = [f"{e.variant} ({format_count(e.not_moved)})" for e in chosen if e.not_moved > fewest]
     if left:
-        sentences.append(f"More guests are not moved under {_listed(left)}.")
+        sentences.append(f"More guests are not moved under {listed(left)}.")
     return sentences
 
 
@@ -214,9 +214,3 @@ def _time(each: Outcome) -> tuple[float, float]:
 
 def _or_inf(value: float) -> float:
     return math.inf if math.isnan(value) else value
-
-
-def _listed(names: Iterable[str]) -> str:
-    """Return names as "a, b and c"."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -12,6 +12,7 @@ from dcsim.errors import did_you_mean
 from dcsim.records.tables import BY_NAME, SUMMARY
 from dcsim.scenario.base import Spec, wrong
 from dcsim.scenario.quantities import Count, Duration, Positive, Share, Size, written
+from dcsim.study.metrics import fault
 
 Kind = Literal[
     "grid", "one-at-a-time", "latin-hypercube", "sobol-sequence", "morris", "saltelli"
@@ -23,10 +24,8 @@ MOST_REPLICATIONS: Final = 10_000
 
 def metric(name: str) -> str:
     """Return the name of a metric; anything else is refused."""
-    if name not in SUMMARY.names:
-        close = did_you_mean(name, SUMMARY.names)
-        hint = f"; did you mean '{close}'?" if close else "; `dcsim list metrics` tells all"
-        raise ValueError(f"no metric is called {name[:80]!r}{hint}")
+    if found := fault(name):
+        raise ValueError("; ".join(found))
     return name
 
 
@@ -50,12 +49,17 @@ class How(Spec):
         "samples of saltelli",
     )
     seed: Count = Field(default=1, ge=0, lt=2**63)
+    cross: list[str] = Field(
+        default=[], description="paths of which every value meets every point that is sampled"
+    )
 
     @model_validator(mode="after")
     def _size(self) -> Self:
         if (self.kind in SAMPLED) != (self.size is not None):
             told = "needs size: how many" if self.size is None else "has no size: its axes say all"
             raise wrong(f"{self.kind} {told}", *([] if self.size is None else ["size"]))
+        if self.cross and self.kind not in ("latin-hypercube", "sobol-sequence"):
+            raise wrong(f"means nothing for {self.kind}", "cross")
         return self
 
 

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ValidationError
 
-from dcsim.errors import Issue, ScenarioError
+from dcsim.errors import Issue, ScenarioError, did_you_mean
 from dcsim.records.tables import record_that_keeps
+from dcsim.scenario import placements
 from dcsim.scenario.document import DataPath, Node, dotted
 from dcsim.scenario.paths import get_path
+from dcsim.scenario.presets import orders
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.validation import issues_of
 from dcsim.study import ranges
-from dcsim.study.asked import SAMPLED, Asked
+from dcsim.study.asked import SAMPLED, Asked, How
 from dcsim.study.factors import Factor, Value, labels
 
 if TYPE_CHECKING:
@@ -97,7 +99,8 @@ class Design:
         ``grid`` (every combination), ``one-at-a-time`` (the first values, and each other value
         alone), or ``{"kind": ..., "size": ..., "seed": 1}`` of ``latin-hypercube``,
         ``sobol-sequence`` (so many points), ``morris`` (so many trajectories) or ``saltelli`` (so
-        many samples).
+        many samples). With ``"cross": ["hinting"]`` every policy meets every point that is sampled
+        of the other axes.
     replications
         Of each point; default: 5 where anything is random, else 1. Or ``{"metric": ..., "within":
         "2%", "least": 5, "most": 100}``: until the half-width of its mean's 95 % interval is that.
@@ -137,20 +140,23 @@ class Design:
         set: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        if points is not None and not isinstance(points, Mapping):
+        if not isinstance(points, Mapping | None) and hasattr(points, "columns"):
             points = {str(name): points[name].tolist() for name in points.columns}
-        data = {"name": scenario.name, **options, "scenario": "given", "set": dict(set or {})}
+        data = {"name": scenario.name, **options, "scenario": "given", "set": set or {}}
         given = {"axes": axes, "points": points}
         data |= {key: value for key, value in given.items() if value is not None}
         self._build(data, scenario, document=None)
 
     def _build(self, data: dict[str, Any], scenario: Scenario, *, document: Node | None) -> None:
-        self.asked = read_asked(data, document=document)
         reader = _Reader(scenario, document)
-        self.scenario = reader.base(self.asked)
-        self.dimensions = reader.dimensions(self.asked)
-        self.rows = reader.rows(self.asked)
-        reader.check_size(self)
+        try:
+            self.asked = read_asked(data, document=document)
+            self.scenario = reader.base(self.asked)
+            self.dimensions = reader.dimensions(self.asked)
+            self.rows = reader.rows(self.asked)
+            reader.check_size(self)
+        except RecursionError:
+            reader.blame((), "holds lists or mappings too deep inside each other")
         reader.finish()
 
     # ----------------------------------------------------------------- what it is
@@ -195,10 +201,12 @@ class Design:
         ]
         return data
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """A SHA-256 of what is asked, as hexadecimal digits."""
+        """A SHA-256 of what is asked, and of what placements and orders of one's own do, as hex."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        if own := placements.sources() | orders.added():
+            text += "".join(own[name] for name in sorted(own) if json.dumps(name) in text)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -223,8 +231,11 @@ class Design:
                 for path, values in self.rows.items()
             ]
         found = []
-        for k, each in enumerate(self.dimensions):
-            shown = each.shown or [each.at(u)[1] for u in sorted(set(self.unit[:, k].tolist()))]
+        for each in self.dimensions:
+            shown = each.shown
+            if each.span is not None:
+                column = self.unit[:, self.sampled.index(each)]
+                shown = tuple(each.at(u)[1] for u in sorted(set(column.tolist())))
             for i, path in enumerate(each.paths):
                 values = tuple(dict.fromkeys(values[i] for values in shown))
                 others = tuple(other for other in each.paths if other != path)
@@ -234,6 +245,16 @@ class Design:
     # ----------------------------------------------------------------- points
 
     @cached_property
+    def sampled(self) -> tuple[Dimension, ...]:
+        """The axes that are sampled."""
+        return tuple(each for each in self.dimensions if each not in self.crossed)
+
+    @cached_property
+    def crossed(self) -> tuple[Dimension, ...]:
+        """The axes of which every value meets every point that is sampled."""
+        return _crossed(self.asked.design, self.dimensions)
+
+    @cached_property
     def unit(self) -> np.ndarray:
         """The points of a sampled design in the unit cube: (points, axes)."""
         from dcsim.study.sampling import unit_points
@@ -241,18 +262,13 @@ class Design:
         how = self.asked.design
         assert how.size is not None
         kind = cast("sampling.Kind", how.kind)
-        return unit_points(kind, dimensions=len(self.dimensions), size=how.size, seed=how.seed)
+        return unit_points(kind, dimensions=len(self.sampled), size=how.size, seed=how.seed)
 
     def __len__(self) -> int:
         """How many points there are."""
         if self.rows:
             return len(next(iter(self.rows.values())))
-        if self.asked.design.kind in SAMPLED:
-            return len(self.unit)
-        sizes = [len(each.choices) for each in self.dimensions]
-        if self.asked.design.kind == "one-at-a-time":
-            return 1 + sum(size - 1 for size in sizes)
-        return math.prod(sizes)
+        return _size(self.asked.design, self.dimensions)
 
     def changes(self, point: int) -> dict[str, Any]:
         """Return what a point changes in the scenario."""
@@ -274,16 +290,22 @@ class Design:
         return changes, shown
 
     def _chosen(self, point: int) -> Iterator[tuple[tuple[Any, ...], tuple[Value, ...]]]:
+        row: list[float] = []
+        gridded = self.dimensions
         if self.asked.design.kind in SAMPLED:
-            for each, coordinate in zip(self.dimensions, self.unit[point].tolist(), strict=True):
-                yield each.at(coordinate)
-            return
-        for each, i in zip(self.dimensions, self._indexes(point), strict=True):
-            yield each.choices[i], each.shown[i]
+            point, drawn = divmod(point, len(self.unit))
+            row, gridded = self.unit[drawn].tolist(), self.crossed
+        coordinates, indexes = iter(row), iter(self._indexes(point, gridded))
+        for each in self.dimensions:
+            if each in gridded:
+                i = next(indexes)
+                yield each.choices[i], each.shown[i]
+            else:
+                yield each.at(next(coordinates))
 
-    def _indexes(self, point: int) -> list[int]:
+    def _indexes(self, point: int, dimensions: Sequence[Dimension]) -> list[int]:
         """Return which choice of each axis a point has; the last axis varies first."""
-        sizes = [len(each.choices) for each in self.dimensions]
+        sizes = [len(each.choices) for each in dimensions]
         if self.asked.design.kind == "one-at-a-time":
             found, left = [0] * len(sizes), point
             for k, size in enumerate(sizes):
@@ -363,6 +385,7 @@ class _Reader:
             self.blame(("axes",), told, "give axes, or a table of points")
             return ()
         found = []
+        cross = set(asked.design.cross)
         taken: dict[str, DataPath] = {}
         for at, item in self._items(asked.axes):
             for path in item:
@@ -372,9 +395,16 @@ class _Reader:
                     why = "replications vary it" if path == "seed" else "tables say what is kept"
                     self.blame((*at, path), f"is not varied: {why}")
                 taken[path] = at
-            each = self._dimension(item, at, sampled=asked.design.kind in SAMPLED)
+            sampled = asked.design.kind in SAMPLED and cross.isdisjoint(item)
+            each = self._dimension(item, at, sampled=sampled)
             if each is not None:
                 found.append(each)
+        for path in sorted(cross - set(taken)):
+            self.blame(("design", "cross"), f"{path[:80]!r} is not varied")
+        if found and cross and len(_crossed(asked.design, found)) == len(found):
+            self.blame(("design", "cross"), "leaves nothing to be sampled")
+        if (size := _size(asked.design, found)) > MOST_POINTS:  # before any is looked at
+            self.blame(("axes",), f"has {size:,} points; {MOST_POINTS:,} are the most")
         if self.issues:
             return ()
         return tuple(
@@ -392,7 +422,7 @@ class _Reader:
         elif isinstance(axes, Sequence) and not isinstance(axes, str) and axes:
             for i, item in enumerate(axes):
                 if isinstance(item, Mapping) and item:
-                    yield ("axes", i), dict(item)
+                    yield ("axes", i), {str(path): values for path, values in item.items()}
                 else:
                     self.blame(("axes", i), "must be a mapping of paths and values")
         else:
@@ -497,7 +527,10 @@ class _Reader:
             return {}
         columns: dict[str, list[Any]] = {}
         for path, given in points.items():
-            columns[path] = values = [_scalar(value) for value in given]
+            if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+                self.blame(("points", str(path)), "must be a column: a list of values")
+                return {}
+            columns[str(path)] = values = [_scalar(value) for value in given]
             for i, value in enumerate(values):
                 if not isinstance(value, str | int | float | bool | None) or value != value:
                     self.blame(
@@ -505,7 +538,7 @@ class _Reader:
                     )
                     break
         lengths = {len(values) for values in columns.values()}
-        if len(lengths) > 1 or lengths == {0}:
+        if len(lengths) > 1 or lengths <= {0}:
             self.blame(("points",), "needs columns of the same length, of one point at least")
             return {}
         if asked.design.kind != "grid":
@@ -527,17 +560,36 @@ class _Reader:
         if self.issues:
             return
         try:
-            size = len(design)
-        except ValueError as error:  # of a sampled design
+            _ = design.unit if design.asked.design.kind in SAMPLED else None
+        except ValueError as error:
             self.blame(("design", "size"), str(error))
             return
-        if size > MOST_POINTS:
-            self.blame(("axes",), f"has {size:,} points; {MOST_POINTS:,} are the most")
+        if len(design) > MOST_POINTS:
+            self.blame(("points",), f"has {len(design):,} points; {MOST_POINTS:,} are the most")
         baseline = design.asked.baseline
         first = design.factors[0]
         if baseline is not None and baseline not in first.values:
             told = ", ".join(map(str, first.values[:20]))
-            self.blame(("baseline",), f"{baseline!r} is no value of {first.path}; there are {told}")
+            message = f"{baseline!r} is no value of {first.path}; there are {told}"
+            close = did_you_mean(str(baseline), map(str, first.values))
+            self.blame(("baseline",), message, f"did you mean '{close}'?" if close else None)
+
+
+def _size(how: How, dimensions: Sequence[Dimension]) -> int:
+    """Return how many points there are of some axes."""
+    if how.size is not None:
+        each = {"morris": 1 + len(dimensions), "saltelli": 2 + len(dimensions)}
+        crossed = math.prod(len(one.choices) for one in _crossed(how, dimensions))
+        return how.size * each.get(how.kind, crossed)
+    sizes = [len(each.choices) for each in dimensions]
+    if how.kind == "one-at-a-time":
+        return 1 + sum(size - 1 for size in sizes)
+    return math.prod(sizes)
+
+
+def _crossed(how: How, dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
+    """Return the axes of which every value meets every point that is sampled."""
+    return tuple(each for each in dimensions if not set(each.paths).isdisjoint(how.cross))
 
 
 def _span(text: str) -> Span | None:

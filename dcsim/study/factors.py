@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -100,12 +101,18 @@ def percent(text: str) -> float:
 
 
 def labels(paths: Sequence[str]) -> dict[str, str]:
-    """Return what each path is called: its last part where that tells all of them apart.
+    """Return what each path is called: as few of its last parts as tell it from all others.
 
     Examples
     --------
-    >>> labels(["guests[0].count", "topology.uplink"])
-    {'guests[0].count': 'count', 'topology.uplink': 'uplink'}
+    >>> labels(["guests[0].count", "topology.uplink", "guests[1].count"])
+    {'guests[0].count': 'guests[0].count', 'topology.uplink': 'uplink',
+     'guests[1].count': 'guests[1].count'}
     """
-    last = {path: path.rpartition(".")[2] for path in paths}
-    return last if len(set(last.values())) == len(paths) else {path: path for path in paths}
+
+    def ends(path: str) -> list[str]:
+        parts = path.split(".")
+        return [".".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
+
+    taken = Counter(end for path in paths for end in ends(path))
+    return {path: next((end for end in ends(path) if taken[end] == 1), path) for path in paths}

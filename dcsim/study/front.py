@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dcsim.study.answers import _listed as listed
 from dcsim.study.factors import Factor, Value
 from dcsim.study.goals import in_words
 from dcsim.study.ranking import (
@@ -21,11 +20,14 @@ from dcsim.study.ranking import (
     several,
 )
 from dcsim.study.statistics import Interval, pooled
+from dcsim.units import listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Values = tuple[Value, ...]
+_MOST_TOLD: Final = 8
+"""Combinations that words name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,12 @@ def _rest(frame: pd.DataFrame, by: Sequence[Factor]) -> np.ndarray:
     return frame.groupby(rest, dropna=False, sort=False).ngroup().to_numpy()
 
 
+def _some(names: Sequence[str]) -> list[str]:
+    """Return as many names as anyone reads, and how many more there are."""
+    few = _MOST_TOLD if len(names) <= _MOST_TOLD else _MOST_TOLD - 1
+    return [*names[:few], *([f"{len(names) - few} more"] if len(names) > few else [])]
+
+
 def _words(found: Front) -> Iterator[str]:
     alive = [row for row in found.rows if not math.isnan(row.x.mean + row.y.mean)]
     best = sorted((row for row in alive if row.on_front), key=lambda row: row.x.mean)
@@ -251,13 +259,18 @@ def _words(found: Front) -> Iterator[str]:
     ]
     if len(alive) > 1:
         verb = "is" if len(best) == 1 else "are"
-        yield f"{listed(told)} {verb} on the front of {both}: nothing has less of both."
+        yield f"{listed(_some(told))} {verb} on the front of {both}: nothing has less of both."
     else:
         yield f"{told[0]} is alone: there is nothing to compare it with."
-    for row in (row for row in alive if not row.on_front):
+    beaten = [row for row in alive if not row.on_front]
+    if len(beaten) > _MOST_TOLD:
+        clear = sum(bool(row.clearly) for row in beaten)
+        yield f"{len(beaten)} others are beaten in both, {clear} of them clearly."
+        beaten = []
+    for row in beaten:
         perhaps = [values for values in row.beaten_by if values not in row.clearly]
         sides = [
-            f"{word} by {listed(map(found.name, each))}"
+            f"{word} by {listed(_some([found.name(values) for values in each]))}"
             for word, each in (("clearly", row.clearly), ("perhaps", perhaps))
             if each
         ]

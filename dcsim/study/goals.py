@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dcsim import units
-from dcsim.errors import Issue, ScenarioError, UnitError, did_you_mean
-from dcsim.records.tables import SUMMARY
+from dcsim.errors import Issue, ScenarioError, UnitError
+from dcsim.study.metrics import UNITS, fault
 from dcsim.study.statistics import Interval
 
 Verdict = Literal["met", "missed", "unsure"]
@@ -27,7 +27,6 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 _TEXT: Final = re.compile(r"\s*(?P<metric>[A-Za-z0-9_.]+)\s*(?P<sign>[<>=!]+)\s*(?P<bound>.*?)\s*")
 _NUMBER: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
-_UNITS: Final = {column.name: column.unit for column in SUMMARY.columns}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +104,15 @@ def check_metric(metric: str, *, said: str = "") -> None:
     ScenarioError
         If no column of the table ``summary`` has that name.
     """
-    if metric not in _UNITS:
-        close = did_you_mean(metric, _UNITS)
-        hint = f"did you mean '{close}'?" if close else "`dcsim list metrics` tells all"
-        raise ScenarioError([_issue(said, f"no metric is called {metric[:80]!r}", hint)])
+    if found := fault(metric):
+        raise ScenarioError([_issue(said, *found)])
 
 
 def in_words(metric: str, value: float) -> str:
     """Return a metric's value in the unit that suits it."""
     if math.isnan(value):
         return "no value"
-    form = {"s": units.format_duration, "B": units.format_size}.get(_UNITS[metric])
+    form = {"s": units.format_duration, "B": units.format_size}.get(UNITS[metric])
     return form(value) if form else units.format_count(value)
 
 
@@ -130,7 +127,7 @@ def _parse(text: str) -> Goal:
         message = f"there is no comparison {sign!r}; legal are {', '.join(_COMPARISONS)}"
         raise ScenarioError([_issue(text, message)])
     try:
-        return Goal(metric, sign, _bound(bound, _UNITS[metric]))
+        return Goal(metric, sign, _bound(bound, UNITS[metric]))
     except UnitError as error:
         raise ScenarioError([_issue(text, str(error))]) from None
 

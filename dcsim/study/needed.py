@@ -140,7 +140,7 @@ def needed(
     if not within > 0:
         message = f"within must be above 0, got {within}"
         raise ValueError(message)
-    which, names = combinations(frame, factors)
+    which, names = _points(frame, factors)
     if random is None:
         random = several(frame)
     figures = figures_of(frame, metric, np.where(which < 0, -1, 0), which)[0]
@@ -152,6 +152,17 @@ def needed(
         count = _least(mean.pairs, half_share, lambda share: share <= within, confidence=confidence)
         rows.append(Need(values, mean.pairs, mean, half_share, count))
     return Needed(metric, tuple(factors), within, confidence, tuple(rows))
+
+
+def _points(
+    frame: pd.DataFrame, factors: Sequence[Factor]
+) -> tuple[np.ndarray, list[tuple[Value, ...]]]:
+    """Return the point of each run, and what its factors are; several points may be alike."""
+    if "point" not in frame:
+        return combinations(frame, factors)
+    ids, first, which = np.unique(frame["point"].to_numpy(), return_index=True, return_inverse=True)
+    columns = [frame[factor.path].iloc[first].tolist() for factor in factors]
+    return which, list(zip(*columns, strict=True)) if columns else [()] * len(ids)
 
 
 def needed_for_difference(

@@ -16,11 +16,11 @@ import numpy as np
 from dcsim.errors import ResultError, did_you_mean
 from dcsim.records.tables import SUMMARY
 from dcsim.study.advice import percent
-from dcsim.study.answers import _listed as listed
 from dcsim.study.factors import Factor, Value
 from dcsim.study.goals import in_words
+from dcsim.study.metrics import check_metric
 from dcsim.study.statistics import Interval, pooled
-from dcsim.units import format_count, format_many
+from dcsim.units import format_count, format_many, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -388,7 +388,7 @@ def figures_of(
     ResultError
         If there is no such metric, no run is left, or two have the same place.
     """
-    check_metric(frame, metric)
+    check_metric(metric, among=[name for name in SUMMARY.names if name in frame])
     replicates, replicate = np.unique(frame["replicate"].to_numpy(), return_inverse=True)
     kept = (levels >= 0) & (points >= 0)
     if not kept.any():
@@ -411,23 +411,6 @@ def blocked(
     which_level, levels = combinations(frame, [by])
     which_point, points = combinations(frame, blocks)
     return figures_of(frame, metric, which_level, which_point), levels, points
-
-
-def check_metric(frame: pd.DataFrame, metric: str) -> None:
-    """Refuse what is no metric of the frame.
-
-    Raises
-    ------
-    ResultError
-        If it is no column of the table ``summary``, or the frame lacks it.
-    """
-    legal = [name for name in SUMMARY.names if name in frame]
-    if metric not in legal:
-        close = did_you_mean(metric, legal)
-        message = f"no metric is called {metric[:80]!r}"
-        raise ResultError(
-            message + (f"; did you mean {close!r}?" if close else f"; there are {', '.join(legal)}")
-        )
 
 
 def several(frame: pd.DataFrame) -> bool:

@@ -10,7 +10,7 @@ from dcsim.errors import ResultError
 from dcsim.records.tables import RUNS, SUMMARY
 from dcsim.study.code import code
 from dcsim.study.design import Design
-from dcsim.study.store import Points, Store
+from dcsim.study.store import Points, Store, kept_table, plain_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def frame(
 
     wanted = list(SUMMARY.names if metrics is None else metrics)
     also = ["seconds", "worker", "message"] if timing else ["message"]
-    rows = _rows(store, set(points.digests), [*_KEYS, *also, *wanted])
+    rows = _rows(store, points, [*_KEYS, *also, *wanted])
     at: dict[str, list[int]] = {}
     for point, digest in enumerate(points.digests):
         at.setdefault(digest, []).append(point)
@@ -100,18 +100,18 @@ def frame(
     return whole[order].reset_index(drop=True)
 
 
-def _rows(store: Store, digests: set[str], columns: Sequence[str]) -> pd.DataFrame:
+def _rows(store: Store, points: Points, columns: Sequence[str]) -> pd.DataFrame:
     """Return the rows of some scenarios, each run once: as it did not fail, if it ever did not."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    wanted = pa.array(sorted(digests), pa.string())
+    wanted, made_by = pa.array(sorted(set(points.digests)), pa.string()), points.code
     parts: list[pa.Table] = []
     for shard in store.shards():
         part = store.rows(shard, [*columns, "code"])
         if part is not None:
-            mine = pc.and_(pc.is_in(part["digest"], wanted), pc.equal(part["code"], code()))
+            mine = pc.and_(pc.is_in(part["digest"], wanted), pc.equal(part["code"], made_by))
             parts.append(part.filter(mine).select(list(columns)))
     if not parts or not sum(part.num_rows for part in parts):
         kinds = {column.name: column.kind for column in RUNS.columns}
@@ -159,15 +159,13 @@ def kept(store: Store, name: str, runs: Collection[str]) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from dcsim.study.store import kept_table
-
-    columns = kept_table(name).names
+    table = kept_table(name)
     wanted = pa.array(sorted(runs), pa.string())
     folder = store.directory / "tables" / name
     parts = []
     seen: set[str] = set()
-    for shard in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
-        part = store.rows(shard, columns)
+    for shard in plain_files(folder, ".parquet"):
+        part = store.rows(shard, table.names, table=table)
         if part is None:
             continue
         part = part.filter(pc.is_in(part["run"], wanted))

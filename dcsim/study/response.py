@@ -19,6 +19,7 @@ from dcsim import units
 from dcsim.errors import ResultError, did_you_mean
 from dcsim.records.tables import SUMMARY
 from dcsim.study.factors import Factor, Value
+from dcsim.study.metrics import check_metric
 from dcsim.study.ranges import written
 from dcsim.study.statistics import Interval, paired_difference, pooled
 
@@ -99,20 +100,6 @@ def points(frame: pd.DataFrame, metric: str, factors: Sequence[Factor]) -> Point
     first = frame.drop_duplicates("point").sort_values("point")
     places = {factor.path: _places(factor, first[factor.path].tolist()) for factor in factors}
     return Points(metric, ids, places, values, failed)
-
-
-def check_metric(metric: str) -> None:
-    """Refuse what is no metric.
-
-    Raises
-    ------
-    ResultError
-        If no column of the table ``summary`` has that name.
-    """
-    if metric not in SUMMARY.names:
-        close = did_you_mean(metric, SUMMARY.names)
-        hint = f"did you mean {close!r}?" if close else "`dcsim list metrics` tells all"
-        raise ResultError(f"no metric is called {metric[:80]!r}; {hint}")
 
 
 def _places(factor: Factor, values: Sequence[Value]) -> np.ndarray:
@@ -348,9 +335,9 @@ class Response:
             rows.append(row)
         return pd.DataFrame(rows)
 
-    def words(self) -> str:
+    def words(self) -> list[str]:
         """Say which way the metric goes and how far, a sentence a level; and where levels cross."""
-        return "\n".join(_lines(self))
+        return list(_lines(self))
 
     def _cells(self) -> Iterator[tuple[Line, Cell]]:
         for line in self.lines:

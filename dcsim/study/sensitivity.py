@@ -148,9 +148,9 @@ class Tornado:
             ]
         )
 
-    def words(self) -> str:
+    def words(self) -> list[str]:
         """Say which factors swing the metric, by how much, between which values."""
-        return "\n".join(_of_tornado(self))
+        return list(_of_tornado(self))
 
 
 def tornado(frame: pd.DataFrame, metric: str, *, factors: Sequence[Factor]) -> Tornado:
@@ -333,9 +333,9 @@ class Indices:
         paths = [factor.path for factor in self.factors]
         return pd.DataFrame({"metric": self.metric, "factor": paths, **columns})
 
-    def words(self) -> str:
+    def words(self) -> list[str]:
         """Say what the metric is sensitive to, by itself and with interactions."""
-        return "\n".join(_of_saltelli(self) if self.kind == "saltelli" else _of_morris(self))
+        return list(_of_saltelli(self) if self.kind == "saltelli" else _of_morris(self))
 
 
 def indices(

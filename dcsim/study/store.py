@@ -41,7 +41,15 @@ FORMAT_VERSION: Final = 1
 _TORN_AFTER_S: Final = 86_400.0
 """What was not renamed for so long never will be."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
-_FIXED: Final = ("point", "digest", "chancy", "error", "message")
+_TYPES: Final = {"text": "string", "int": "int64", "float": "double"}
+"""What Arrow calls the kinds of columns."""
+_FIXED: Final = {
+    "point": "int64",
+    "digest": "string",
+    "chancy": "bool",
+    "error": "string",
+    "message": "string",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +64,14 @@ class Points:
         Whether anything in it is random.
     errors
         Point -> kind of error and message, where it is no legal scenario.
+    code
+        What they were noted down by, and their runs made by.
     """
 
     digests: Sequence[str]
     chancy: Sequence[bool]
     errors: Mapping[int, tuple[str, str]]
+    code: str
 
 
 class Store:
@@ -86,15 +97,21 @@ class Store:
             if not make:
                 message = f"{self.directory} is no store of studies: store.json is missing"
                 raise ResultError(message)
-            if self.directory.exists() and (
-                not self.directory.is_dir() or any(self.directory.iterdir())
-            ):
+            if self._holds_else() and not mark.exists():  # which another process may just have made
                 message = f"{self.directory} holds something else: it is made no store of studies"
                 raise ResultError(message)
             self.directory.mkdir(parents=True, exist_ok=True)
             data = files.json_bytes({"format": FORMAT, "version": FORMAT_VERSION})
             self.put(mark, lambda path: path.write_bytes(data))
         files.read_json(mark, form=FORMAT, version=FORMAT_VERSION)
+
+    def _holds_else(self) -> bool:
+        """Whether there is anything but what a store that is just being made has."""
+        if not self.directory.exists():
+            return False
+        return not self.directory.is_dir() or any(
+            path.name != ".partial" for path in self.directory.iterdir()
+        )
 
     # ----------------------------------------------------------------- writing
 
@@ -147,7 +164,7 @@ class Store:
             self.put(path, lambda partial: partial.write_bytes(files.json_bytes(data)))
         return name
 
-    def put_points(self, name: str, design: Design, points: Points, *, code: str) -> None:
+    def put_points(self, name: str, design: Design, points: Points) -> None:
         """Note down the points of a study, for those who read the store without dcsim."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -167,7 +184,7 @@ class Store:
                 shown[varied].append(value)
         columns |= {varied: _column(values) for varied, values in shown.items()}
         table = pa.table(columns).replace_schema_metadata(
-            {"dcsim.study": name, "dcsim.design": design.digest, "dcsim.code": code}
+            {"dcsim.study": name, "dcsim.design": design.digest, "dcsim.code": points.code}
         )
         path = self.directory / "points" / f"{name}.parquet"
         self.put(path, lambda partial: pq.write_table(table, partial, compression="zstd"))
@@ -177,7 +194,7 @@ class Store:
     @property
     def studies(self) -> list[str]:
         """Names of the studies that were asked of this store, the latest last."""
-        found = list((self.directory / "studies").glob("*.json"))
+        found = plain_files(self.directory / "studies", ".json")
         return [path.stem for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
 
     def design(self, name: str) -> Design:
@@ -203,40 +220,41 @@ class Store:
             raise ResultError(message)
         return design
 
-    def points(self, name: str, design: Design, *, code: str) -> Points | None:
-        """Return the points of a study, if they were noted down by the same source."""
+    def points(self, name: str, design: Design) -> Points | None:
+        """Return the points of a study, if they were noted down."""
         path = self.directory / "points" / f"{name}.parquet"
         table = _read(path, _FIXED) if path.is_file() else None
         if table is None or table.num_rows != len(design):
             return None
         said = table.schema.metadata or {}
-        if (said.get(b"dcsim.design"), said.get(b"dcsim.code")) != (
-            design.digest.encode(),
-            code.encode(),
-        ):
+        if said.get(b"dcsim.design") != design.digest.encode():
             return None
         texts = zip(table["error"].to_pylist(), table["message"].to_pylist(), strict=True)
         errors = {point: pair for point, pair in enumerate(texts) if pair[0]}
-        return Points(table["digest"].to_pylist(), table["chancy"].to_pylist(), errors)
+        made_by = said.get(b"dcsim.code", b"").decode(errors="replace")
+        return Points(table["digest"].to_pylist(), table["chancy"].to_pylist(), errors, made_by)
 
     def shards(self) -> list[Path]:
         """Return the shards there are now."""
-        return sorted((self.directory / "runs").glob("*.parquet"))
+        return plain_files(self.directory / "runs", ".parquet")
 
-    def rows(self, shard: Path, columns: Sequence[str]) -> pa.Table | None:
+    def rows(self, shard: Path, columns: Sequence[str], *, table: Table = RUNS) -> pa.Table | None:
         """Return columns of a shard; None where it is of a version that has others, or torn.
 
         What was renamed is whole; where a file system lost its last seconds all the same, the shard
         is put aside, and its runs are done again.
         """
+        kinds = {column.name: column.kind for column in table.columns}
         try:
-            return _read(shard, columns)
+            return _read(shard, {name: _TYPES[kinds[name]] for name in columns})
         except ResultError:
-            with shard.open("rb") as file:  # which fails where the disk does, and not the shard
-                file.read(1)
-            aside = self.directory / ".partial" / f"torn-{shard.name}"
-            aside.parent.mkdir(exist_ok=True)
-            shard.replace(aside)
+            with suppress(FileNotFoundError):  # another process was first
+                with shard.open("rb") as file:  # which fails where the disk does, not the shard
+                    file.read(1)
+                aside = self.directory / ".partial" / f"torn-{shard.name}"
+                with suppress(PermissionError):  # of who may only look
+                    aside.parent.mkdir(exist_ok=True)
+                    shard.replace(aside)
             return None
 
     # ----------------------------------------------------------------- coming to an end
@@ -271,14 +289,14 @@ def _column(values: list[Any]) -> pa.Array:
 
     try:
         return pa.array(values)
-    except pa.ArrowException:
+    except (pa.ArrowException, OverflowError):  # of what is too large for any type, too
         return pa.array(
             [value if isinstance(value, str) else json.dumps(value) for value in values]
         )
 
 
-def _read(path: Path, columns: Sequence[str]) -> pa.Table | None:
-    """Return columns of a Parquet file; None where it lacks some.
+def _read(path: Path, columns: Mapping[str, str]) -> pa.Table | None:
+    """Return columns of a Parquet file, given their types; None where it has not all of them.
 
     Raises
     ------
@@ -295,12 +313,28 @@ def _read(path: Path, columns: Sequence[str]) -> pa.Table | None:
             if size > files.MAX_TABLE_BYTES or meta.num_rows * len(columns) > files.MAX_CELLS:
                 message = f"{path} is too large: {meta.num_rows:,} rows, {size:,} bytes"
                 raise ResultError(message)
-            if not set(columns) <= set(file.schema_arrow.names):
+            types = {field.name: str(field.type) for field in file.schema_arrow}
+            if not columns.items() <= types.items():
                 return None
-            return file.read(columns=list(columns), use_pandas_metadata=False)
+            found = file.read(columns=list(columns), use_pandas_metadata=False)
+            found.validate(full=True)  # texts are UTF-8
+            return None if any(found[name].null_count for name in columns) else found
     except (pa.ArrowException, OSError, ValueError) as error:
         message = f"cannot read {path}: {error}"
         raise ResultError(message) from error
+
+
+def plain_files(folder: Path, ending: str) -> list[Path]:
+    """Return the files in a folder with an ending, in order; no links, which may lead anywhere."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(
+                Path(entry.path)
+                for entry in found
+                if entry.name.endswith(ending) and entry.is_file(follow_symlinks=False)
+            )
+    except FileNotFoundError:
+        return []
 
 
 def floats(table: pa.Table, column: str) -> array[float]:

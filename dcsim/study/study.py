@@ -16,6 +16,7 @@ from dcsim.records import store
 from dcsim.records.result import Result
 from dcsim.records.tables import SUMMARY
 from dcsim.study import runs as archive
+from dcsim.study.metrics import check_metric
 from dcsim.study.runs import Run
 from dcsim.study.statistics import paired_change, paired_difference
 from dcsim.study.words import mean, tell
@@ -151,12 +152,7 @@ class Study:
         """
         import pandas as pd
 
-        if metric not in SUMMARY.names:
-            close = did_you_mean(metric, SUMMARY.names)
-            message = f"no metric is called {metric[:80]!r}" + (
-                f"; did you mean {close!r}?" if close else ""
-            )
-            raise ResultError(message)
+        check_metric(metric)
         rows = []
         for variant, base in self.pairs(baseline):
             values, bases = self.paired(metric, variant, base)

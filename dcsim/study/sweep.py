@@ -12,6 +12,7 @@ import secrets
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
@@ -141,9 +142,17 @@ def sweep(
     if store is None:
         place = tempfile.TemporaryDirectory(prefix="dcsim-", ignore_cleanup_errors=True)
         store = Path(place.name) / "store"
-    driver = _Driver(design, Store(store), executor, workers, progress, stop)
-    driver.run(shard=shard, retry_failed=retry_failed)
-    return Sweep(driver.store, driver.name, place=place)
+    try:
+        driver = _Driver(design, Store(store), executor, workers, progress, stop)
+        driver.run(shard=shard, retry_failed=retry_failed)
+    except BaseException:
+        if place is not None:
+            place.cleanup()
+        raise
+    found = Sweep(driver.store, driver.name, place=place)
+    if place is not None:
+        weakref.finalize(found, place.cleanup)  # Python would warn of what it has to do itself
+    return found
 
 
 def points_of(design: Design, *, progress: Callable[[int, int], None] | None = None) -> Points:
@@ -163,7 +172,7 @@ def points_of(design: Design, *, progress: Callable[[int, int], None] | None = N
             chancy.append(False)
         if progress is not None and point % 100 == 99:
             progress(point + 1, len(design))
-    return Points(digests, chancy, errors)
+    return Points(digests, chancy, errors, code())
 
 
 def _digest_of_none(design: Design, changes: dict[str, Any]) -> str:
@@ -225,8 +234,8 @@ class _Driver:
 
     def _points(self) -> Points:
         """Return the points, as they were noted down if they were, and note them down."""
-        points = self.store.points(self.name, self.design, code=code())
-        if points is None:
+        points = self.store.points(self.name, self.design)
+        if points is None or points.code != code():
             tell = self.progress
 
             def told(done: int, total: int) -> None:
@@ -234,7 +243,7 @@ class _Driver:
                     tell(SweepProgress("points", total, done, 0, math.nan, math.nan))
 
             points = points_of(self.design, progress=told)
-            self.store.put_points(self.name, self.design, points, code=code())
+            self.store.put_points(self.name, self.design, points)
         return points
 
     def _recorded(self, *, retry_failed: bool) -> tuple[dict[str, float], set[str]]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dcsim.errors import ResultError, did_you_mean
-from dcsim.study import reading
+from dcsim.study import contrast, reading
 from dcsim.study.code import code
 from dcsim.study.design import Design
-from dcsim.study.factors import Factor
+from dcsim.study.factors import Factor, Value
+from dcsim.study.front import Front, front
+from dcsim.study.metrics import check_metric
+from dcsim.study.needed import Needed, needed
+from dcsim.study.ranking import Ranking, best_by_point, rank
+from dcsim.study.response import Response, respond
+from dcsim.study.sensitivity import Indices, Tornado, indices, tornado
 from dcsim.study.store import Points, Store
+from dcsim.study.study import BASELINE
+from dcsim.study.sums import tell
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -75,14 +83,16 @@ class Sweep:
     @cached_property
     def points(self) -> Points:
         """Its points."""
-        found = self.store.points(self.name, self.design, code=code())
+        found = self.store.points(self.name, self.design)
         if found is None:
-            message = (
-                f"{self.store.directory} holds no runs of {self.name} that were made by this "
-                "version of dcsim: run the study again there"
-            )
+            message = f"{self.store.directory} holds no points of {self.name}: run it again there"
             raise ResultError(message)
         return found
+
+    @property
+    def old(self) -> str:
+        """What made its runs, where that is not the dcsim that looks at them; else empty."""
+        return "" if self.points.code == code() else self.points.code
 
     @property
     def factors(self) -> list[Factor]:
@@ -133,9 +143,181 @@ class Sweep:
         found = self.frame(metrics=[])
         return found[found["error"] != ""].reset_index(drop=True)
 
+    # ----------------------------------------------------------------- what it adds up to
+
+    @cached_property
+    def random(self) -> bool:
+        """Whether anything in it is."""
+        return any(self.points.chancy)
+
+    def factor(self, name: str | None = None) -> Factor:
+        """Return what was varied, by its path or its last part; default: the first.
+
+        Raises
+        ------
+        ResultError
+            If nothing of that name was varied.
+        """
+        factors = self.factors
+        if name is None:
+            return factors[0]
+        for each in factors:
+            if name in (each.path, each.label):
+                return each
+        close = did_you_mean(name, [each.path for each in factors] + [e.label for e in factors])
+        hint = f"; did you mean {close!r}?" if close else ""
+        told = ", ".join(each.path for each in factors)
+        message = f"{name[:80]!r} was not varied; {told} {'were' if len(factors) > 1 else 'was'}"
+        raise ResultError(f"{message}{hint}")
+
+    def others(self, *but: Factor) -> list[Factor]:
+        """Return what else was varied; of what was varied together, the first."""
+        gone = {path for each in but for path in (each.path, *each.along)}
+        found = []
+        for each in self.factors:
+            if each.path not in gone:
+                found.append(each)
+                gone.update(each.along)
+        return found
+
+    def _metric(self, metric: str | None) -> str:
+        return self.metrics[0] if metric is None else metric
+
+    def _frame(self, metric: str) -> pd.DataFrame:
+        check_metric(metric)
+        return self.frame(metrics=[metric])
+
+    def baseline(self, by: Factor) -> Value:
+        """Return the level that others are compared with: the study's, zero-page, or the first."""
+        asked = self.design.asked.baseline
+        if asked is not None and by.path == self.factors[0].path:
+            return asked  # type: ignore[no-any-return]
+        return BASELINE if BASELINE in by.values else by.values[0]
+
+    def differences(
+        self, metric: str | None = None, *, by: str | None = None, baseline: Value = None
+    ) -> pd.DataFrame:
+        """Return how a metric of each level differs from the baseline's, in pairs of runs.
+
+        Parameters
+        ----------
+        metric
+            A column of the table ``summary``; default: the study's first.
+        by
+            What was varied; default: the study's first axis.
+        baseline
+            The level to compare with; default: the study's, ``zero-page``, or the first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `dcsim.study.contrast.frame_of` says.
+        """
+        metric, factor = self._metric(metric), self.factor(by)
+        return contrast.frame_of(
+            self._contrasts(self._frame(metric), metric, factor, baseline), factor
+        )
+
+    def _contrasts(
+        self, frame: pd.DataFrame, metric: str, by: Factor, baseline: Value
+    ) -> list[contrast.Contrast]:
+        base = self.baseline(by) if baseline is None else baseline
+        return contrast.contrasts(frame, metric, by=by, blocks=self.others(by), baseline=base)
+
+    def ranking(
+        self, metric: str | None = None, *, by: str | None = None, most: bool = False
+    ) -> Ranking:
+        """Return which levels are better than which, with ties; see `dcsim.study.ranking.rank`.
+
+        Parameters
+        ----------
+        metric
+            A column of the table ``summary``; default: the study's first.
+        by
+            What was varied; default: the study's first axis.
+        most
+            Whether more is better.
+        """
+        metric, factor = self._metric(metric), self.factor(by)
+        frame = self._frame(metric)
+        return rank(
+            frame, metric, by=factor, blocks=self.others(factor), most=most, random=self.random
+        )
+
+    def best(
+        self, metric: str | None = None, *, by: str | None = None, most: bool = False
+    ) -> pd.DataFrame:
+        """Return which level is best at each point of all else; see `best_by_point`."""
+        metric, factor = self._metric(metric), self.factor(by)
+        frame, blocks = self._frame(metric), self.others(factor)
+        return best_by_point(frame, metric, by=factor, blocks=blocks, most=most, random=self.random)
+
+    def front(
+        self, x: str = "network_bytes", y: str = "lost_work_s", *, by: Sequence[str] = ()
+    ) -> Front:
+        """Return what no other level beats in two costs; see `dcsim.study.front.front`.
+
+        Parameters
+        ----------
+        x, y
+            Columns of the table ``summary``, of which less is better.
+        by
+            What was varied: a point is a combination of these. Default: the study's first axis.
+        """
+        for metric in (x, y):
+            check_metric(metric)
+        factors = [self.factor(name) for name in by] or [self.factor()]
+        return front(self.frame(metrics=[x, y]), x=x, y=y, by=factors, random=self.random)
+
+    def response(self, metric: str | None = None, *, over: str, by: str | None = None) -> Response:
+        """Return how a metric goes with what was varied; see `dcsim.study.response.respond`.
+
+        Parameters
+        ----------
+        metric
+            A column of the table ``summary``; default: the study's first.
+        over
+            What was varied: along the curve.
+        by
+            What was varied: a curve each. Default: one curve for all.
+        """
+        metric, along = self._metric(metric), self.factor(over)
+        across = None if by is None else self.factor(by)
+        rest = self.others(along, *([across] if across else []))
+        return respond(self._frame(metric), metric, over=along, by=across, others=rest)
+
+    def tornado(self, metric: str | None = None) -> Tornado:
+        """Return how far each thing that was varied swings a metric."""
+        metric = self._metric(metric)
+        return tornado(self._frame(metric), metric, factors=self.others())
+
+    def sensitivity(self, metric: str | None = None) -> Indices:
+        """Return sensitivity indices of a study whose design is ``morris`` or ``saltelli``.
+
+        Raises
+        ------
+        ResultError
+            If it is another design, or points are missing.
+        """
+        metric, kind = self._metric(metric), self.design.asked.design.kind
+        if kind not in ("morris", "saltelli"):
+            message = f"a {kind} has no sensitivity indices: design morris or saltelli; see tornado"
+            raise ResultError(message)
+        return indices(kind, self.design.unit, self._frame(metric), metric, factors=self.others())
+
+    def replications_needed(self, metric: str | None = None, *, within: float = 0.02) -> Needed:
+        """Return how often each point would have to be run to know a mean to a share of itself."""
+        metric = self._metric(metric)
+        return needed(
+            self._frame(metric), metric, factors=self.others(), within=within, random=self.random
+        )
+
     def summary(self) -> str:
-        """Say what it adds up to."""
-        return repr(self)
+        """Say what it adds up to: who ranks where, against the baseline, on what front.
+
+        Numbers in brackets are 95 % confidence intervals.
+        """
+        return "\n".join(tell(self))
 
     def __repr__(self) -> str:
         """Say what it holds, in one line."""
@@ -143,4 +325,5 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         """Show it, for notebooks."""
-        return f"<p>{html.escape(repr(self))}</p>"
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in self.summary().splitlines())
+        return f"<div><p><b>{html.escape(self.design.name)}</b></p>{lines}</div>"

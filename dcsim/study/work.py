@@ -80,16 +80,20 @@ class Work:
         return sum(len(replicates) for _, replicates in self._waiting)
 
     def points_in_order(self) -> Iterator[int]:
-        """Yield the points that are meant, spread over all of them."""
+        """Yield the points that are meant, spread over all of them; of alike ones, one."""
         size = len(self.points.digests)
         step = max(1, round(size * _GOLDEN))
         while math.gcd(step, size) > 1:
             step += 1
         which, count = self._mine
+        seen: set[str] = set()
         for i in range(size):
             point = i * step % size
-            if count == 1 or int(self.points.digests[point][:12], 16) % count == which - 1:
-                yield point
+            digest = self.points.digests[point]
+            if digest in seen or (count > 1 and int(digest[:12], 16) % count != which - 1):
+                continue
+            seen.add(digest)
+            yield point
 
     def take(self, most: int) -> list[Runs]:
         """Return so many runs that are to be done, or what there is; they are under way then."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ from dcsim.records.summary import LIVE
 from dcsim.records.tables import BY_NAME, OUTCOMES, Column
 from dcsim.study.answers import outcomes as outcomes_of
 from dcsim.study.statistics import Interval, interval
+from dcsim.units import listed
 from dcsim.view import plots
 from dcsim.view.explain import explain
 from dcsim.view.gather import Material, Variant, frame_or_empty
@@ -142,7 +143,7 @@ def verdict(material: Material, key: Mapping[str, Any]) -> list[str]:
     if gains:
         costs = "costs" if len(gains) == 1 else "cost"
         verdicts.append(
-            f"{_listed(gains)} {costs} less than {base} in one and no more in the other."
+            f"{listed(gains)} {costs} less than {base} in one and no more in the other."
         )
     else:
         verdicts.append(f"What saves one against {base} costs the other.")
@@ -349,12 +350,6 @@ def _which(variant: Variant) -> str:
     run, count = variant.shown, len(variant.runs)
     of = f"replicate {run.replicate}, one of {count} runs" if count > 1 else "the only run"
     return f"This is {of}; its seed is {run.seed}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return names as "a, b and c"."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _counts(numbers: Iterable[int]) -> str:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dcsim.errors import ResultError
-from dcsim.study.answers import _listed as listed
 from dcsim.study.front import Front, pareto
 from dcsim.study.statistics import Interval
+from dcsim.units import listed
 from dcsim.view import labels, style
-from dcsim.view.planning import _quantity as quantity
-from dcsim.view.style import Quantity, Scale, human, label, scale
+from dcsim.view.style import Quantity, Scale, human, label, quantity, scale
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

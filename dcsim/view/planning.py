@@ -8,19 +8,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.errors import ResultError
-from dcsim.records.tables import SUMMARY
 from dcsim.scenario.spec import MODEL_VERSION
 from dcsim.study.advice import measured, percent, values
 from dcsim.study.planned import Plan
 from dcsim.study.ranges import Axis
 from dcsim.study.trials import Trial
 from dcsim.view import style
-from dcsim.view.style import Quantity, label, scale
+from dcsim.view.style import label, quantity, scale
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_QUANTITIES: Final[dict[str, Quantity]] = {"s": "seconds", "B": "bytes"}
 _LOOKS: Final = {
     "met": ("meets all goals", "#0072b2", "circle"),
     "unsure": ("not sure", "#e69f00", "diamond"),
@@ -245,7 +243,7 @@ class _Across:
         if self._metric:
             means = [abs(trial.mean(self._metric)) for trial in trials]
             top = max((mean for mean in means if math.isfinite(mean)), default=0.0)
-            self._by = scale(top, _quantity(self._metric))
+            self._by = scale(top, quantity(self._metric))
             unit = f" ({self._by.unit})" if self._by.unit else ""
             self.title = f"{self._metric}{unit}, {'most' if objective.most else 'least'} is best"
         elif self._axis is not None:
@@ -289,11 +287,6 @@ def _marks(plan: Plan, state: str, group: Sequence[Trial]) -> dict[str, Any]:
         "text": [_hover(plan, trial) for trial in group],
         "hovertemplate": "%{text}<extra></extra>",
     }
-
-
-def _quantity(metric: str) -> Quantity:
-    unit = next(column.unit for column in SUMMARY.columns if column.name == metric)
-    return _QUANTITIES.get(unit, "count")
 
 
 def _hover(plan: Plan, trial: Trial) -> str:

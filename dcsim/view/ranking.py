@@ -13,8 +13,7 @@ from dcsim.study.statistics import Interval, words
 from dcsim.units import format_count
 from dcsim.view import style
 from dcsim.view.front import half, padded, told
-from dcsim.view.planning import _quantity as quantity
-from dcsim.view.style import human, label, scale
+from dcsim.view.style import human, label, quantity, scale
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.study.factors import Factor
 from dcsim.study.response import Cell, Line, Response, level_name, said
 from dcsim.view import style
-from dcsim.view.style import Quantity, Scale, label, scale
+from dcsim.view.style import QUANTITIES, Scale, label, scale
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-QUANTITIES: Final[dict[str, Quantity]] = {"s": "seconds", "B": "bytes", "B/s": "rate"}
-"""What a unit is of, for `style.scale`; a count of all others."""
 
 _LOG_FROM: Final = 20
 """Ratio of the largest size to the least from which an axis is logarithmic."""

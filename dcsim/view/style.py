@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from dcsim.study.metrics import UNITS
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -106,6 +108,19 @@ _STEPS: Final[Mapping[Quantity, tuple[tuple[float, str], ...]]] = {
     "count": ((0, ""),),
 }
 _UNIT_SIZE: Final = {"TiB": float(2**40), "min": 60.0, "h": 3600.0, "%": 0.01, "": 1.0}
+
+
+QUANTITIES: Final[Mapping[str, Quantity]] = {
+    "s": "seconds",
+    "B": "bytes",
+    "B/s": "rate",
+}
+"""What a unit measures; all others, a count."""
+
+
+def quantity(metric: str) -> Quantity:
+    """Return what a metric measures."""
+    return QUANTITIES.get(UNITS[metric], "count")
 
 
 @dataclass(frozen=True, slots=True)

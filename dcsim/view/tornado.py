@@ -9,8 +9,8 @@ from dcsim.study.factors import Value
 from dcsim.study.response import said
 from dcsim.study.sensitivity import Indices, Tornado
 from dcsim.view import style
-from dcsim.view.response import QUANTITIES, axis_title
-from dcsim.view.style import label, scale
+from dcsim.view.response import axis_title
+from dcsim.view.style import QUANTITIES, label, scale
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
