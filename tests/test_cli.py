@@ -354,7 +354,7 @@ def test_list_names_everything_with_a_sentence():
     """Every shipped thing, metric and table has a name and a sentence."""
     everything = data("list")
     assert list(everything) == [
-        *("topologies", "workloads", "scenarios", "hinting", "hypervisors", "limits"),
+        *("topologies", "workloads", "scenarios", "studies", "hinting", "hypervisors", "limits"),
         *("downtime-steps", "operators", "orders", "balancers", "placements"),
         *("metrics", "tables"),
     ]

@@ -7,13 +7,17 @@ import re
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from dcsim.cli.app import ASK, USAGE, AsJson, Assignments, Source, Sources, command, load
 from dcsim.cli.console import complain, say, say_json, table
 from dcsim.errors import Issue, ScenarioError
+
+if TYPE_CHECKING:
+    from dcsim.scenario.spec import Scenario
+    from dcsim.study.design import Design
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
@@ -24,14 +28,14 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
     examples=("dcsim validate rack-drain", "dcsim validate my.yaml --set guests[0].count=8"),
 )
 def validate(scenarios: Sources, assignments: Assignments = None, as_json: AsJson = False) -> None:
-    """Check scenarios without running them, and tell all their problems.
+    """Check scenarios and studies without running them, and tell all their problems.
 
     Problems go to stderr, one a line: file:line:column: path: what is wrong.
     """
     found: dict[str, list[Issue]] = {}
     for source in scenarios:
         try:
-            load(source, assignments)
+            _load(source, assignments)
             found[source] = []
         except ScenarioError as error:
             found[source] = error.issues
@@ -52,16 +56,35 @@ def validate(scenarios: Sources, assignments: Assignments = None, as_json: AsJso
         raise typer.Exit(USAGE)
 
 
-@command(name="show", panel=ASK, examples=("dcsim show rack-drain",))
-def show(source: Source, assignments: Assignments = None, as_json: AsJson = False) -> None:
-    """Tell what a scenario means, in words and figures; with --json, every default too."""
-    from dcsim.cli import portrait
+def _load(source: str, assignments: list[str] | None) -> Scenario | Design:
+    """Return a scenario, or a study where the source is one."""
+    from dcsim.scenario.files import is_study
 
-    scenario = load(source, assignments)
-    if as_json:
-        say_json(portrait.data(scenario))
+    if is_study(source):
+        from dcsim.cli.sweeping import load_study
+
+        return load_study(source, assignments)
+    return load(source, assignments)
+
+
+@command(name="show", panel=ASK, examples=("dcsim show rack-drain", "dcsim show seed-question"))
+def show(source: Source, assignments: Assignments = None, as_json: AsJson = False) -> None:
+    """Tell what a scenario or a study means, in words and figures; with --json, every default."""
+    from dcsim.cli import portrait
+    from dcsim.scenario.spec import Scenario
+
+    found = _load(source, assignments)
+    if not isinstance(found, Scenario):
+        from dcsim.cli import outline
+
+        if as_json:
+            say_json(found.to_dict())
+        else:
+            say("\n".join(outline.lines(found)))
+    elif as_json:
+        say_json(portrait.data(found))
     else:
-        say("\n".join(portrait.lines(scenario)))
+        say("\n".join(portrait.lines(found)))
 
 
 @command(name="schema", panel=ASK, examples=("dcsim schema > scenario.schema.json",))
@@ -83,6 +106,7 @@ class Kind(StrEnum):
     TOPOLOGIES = "topologies"
     WORKLOADS = "workloads"
     SCENARIOS = "scenarios"
+    STUDIES = "studies"
     HINTING = "hinting"
     HYPERVISORS = "hypervisors"
     LIMITS = "limits"
@@ -119,7 +143,7 @@ def list_names(
 
 
 def _entries(kind: Kind) -> list[dict[str, Any]]:
-    if kind in (Kind.TOPOLOGIES, Kind.WORKLOADS, Kind.SCENARIOS):
+    if kind in (Kind.TOPOLOGIES, Kind.WORKLOADS, Kind.SCENARIOS, Kind.STUDIES):
         return _shipped(kind)
     if kind is Kind.METRICS:
         from dcsim.records.tables import SUMMARY
@@ -185,18 +209,19 @@ def init(
         str, typer.Argument(metavar="NAME", help="The file is called NAME.yaml.")
     ] = "scenario",
     shipped: Annotated[
-        str, typer.Option("--from", metavar="SHIPPED", help="The shipped scenario to start from.")
+        str, typer.Option("--from", metavar="SHIPPED", help="The scenario or study to start from.")
     ] = "quick-start",
 ) -> None:
-    """Write a commented scenario to start from into the current directory."""
+    """Write a commented scenario, or study, to start from into the current directory."""
     from dcsim.scenario import library
 
     stem = name.removesuffix(".yaml")
     if not _NAME.fullmatch(stem):
         message = f"{name[:80]!r} is no name; use letters, digits, '.', '_' and '-'"
         raise typer.BadParameter(message, param_hint="NAME")
+    study = shipped in library.names(kind="studies")
     try:
-        text = library.text(kind="scenarios", name=shipped)
+        text = library.text(kind="studies" if study else "scenarios", name=shipped)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--from") from None
     path = Path(f"{stem}.yaml")
@@ -208,4 +233,4 @@ def init(
     except FileExistsError:
         message = f"{path} exists; it is not overwritten"
         raise typer.BadParameter(message, param_hint="NAME") from None
-    say(f"wrote {path}; try: dcsim run {path}")
+    say(f"wrote {path}; try: dcsim {'sweep' if study else 'run'} {path}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from dcsim.cli import stored
 from dcsim.cli.app import (
     RUN,
     SOME_FAILED,
@@ -54,6 +55,7 @@ def _policies(incomplete: str) -> list[str]:
         "dcsim compare rack-drain -o drain-study",
         "dcsim compare rack-drain --vary operation.limits=kubevirt,nova,vsphere",
         "dcsim compare quick-start --vary guests[0].memory=2GiB,8GiB --hinting none,zero-page",
+        "dcsim compare seed-store --metric lost_work_s --over cache",
         "dcsim compare my.yaml --hinting 'balloon-held,{use: balloon-held, reserve: 1GiB}'",
     ),
 )
@@ -82,6 +84,24 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="What to compare with; zero-page or the first if unset."),
     ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC", help="Of a store: what is looked at; again for more."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Of a store: what is compared; its first axis if unset."),
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Of a store: along which metrics are told, too."),
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--study", metavar="NAME", help="Of a store: which of its studies; the last if unset."
+        ),
+    ] = None,
     assignments: Assignments = None,
     seed: Seed = None,
     fail_if: FailIf = None,
@@ -92,8 +112,40 @@ def compare(
     """Run a scenario under one hinting policy after another, and tell what each costs and saves.
 
     With --vary and no --hinting, its own policy is kept: what is varied is compared.
-    With -o a report is written beside the study: DIR/report.html.
+    With -o a report is written beside the study: DIR/report.html. Of the store of a sweep it tells
+    what the study adds up to, while it runs or later.
     """
+    if stored.is_store(source):
+        given = {
+            "--hinting": hinting,
+            "--replications": replications,
+            "--vary": vary,
+            "--jobs": jobs,
+            "--out": out,
+            "--set": assignments,
+            "--seed": seed,
+            "--fail-if": fail_if,
+        }
+        for option, value in given.items():
+            if value is not None:
+                message = f"means nothing for {source}, whose runs are there: see dcsim sweep"
+                raise typer.BadParameter(message, param_hint=option)
+        stored.compare(
+            source,
+            study=of,
+            metrics=metric or [],
+            by=by,
+            over=over,
+            baseline=baseline,
+            report=report,
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+        return
+    for option, value in {"--metric": metric, "--by": by, "--over": over, "--study": of}.items():
+        if value is not None:
+            message = f"is of the store of a sweep, and {source[:80]} is none"
+            raise typer.BadParameter(message, param_hint=option)
     scenario = load(source, assignments, seed)
     refused = conditions(fail_if)
     policies = None if hinting is None else _values(hinting, "--hinting")

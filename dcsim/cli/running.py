@@ -138,12 +138,39 @@ def _run_lines(result: Result) -> Iterator[str]:
 # --------------------------------------------------------------------------- rerun
 
 
-@command(name="rerun", panel=RUN, examples=("dcsim rerun zero-page",))
-def rerun(directory: Saved) -> None:
+@command(
+    name="rerun",
+    panel=RUN,
+    examples=("dcsim rerun zero-page", "dcsim rerun seed-store --run 3f9c -o result"),
+)
+def rerun(
+    directory: Saved,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Of a store: which run, by the beginning of its name."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Save that run, with everything recorded."),
+    ] = None,
+) -> None:
     """Run a saved result again, or all of a study, and say whether it came out bit for bit.
 
-    Exit code 1 where it did not.
+    Of a store of studies it is one run: one that failed fails again, and --debug shows where. Exit
+    code 1 where it came out differently.
     """
+    from dcsim.cli import stored as stores
+
+    if stores.is_store(directory):
+        if run is None:
+            message = f"{directory} is a store of studies: which run?"
+            raise typer.BadParameter(message, param_hint="--run")
+        make_way(out, overwrite=False, owns=lambda _: False, option="--out")
+        stores.rerun(directory, run, out=out)
+        return
+    if run is not None or out is not None:
+        message = f"{directory} is no store of studies"
+        raise typer.BadParameter(message, param_hint="--run" if run else "--out")
     from dcsim.study.rerun import rerun as again
 
     stored = sorted((directory / "runs").iterdir()) if is_study(directory) else [directory]

@@ -108,7 +108,7 @@ def sweep(
     again. An axis may be changed in between; what still matches is kept. Several studies can share
     a store, at the same time too. `dcsim compare STORE` looks at it, while it runs or later.
     """
-    design = _design(source, vary or [], assignments or [], seed)
+    design = _design(source, vary or [], assignments, seed)
     design = _replicated(design, replications, until_ci, metric)
     part = _part(shard)
     where = out or Path(f"{_file_name(design.name)}-store")
@@ -143,42 +143,36 @@ def sweep(
 # --------------------------------------------------------------------------- what is asked
 
 
-def _design(source: str, vary: list[str], assignments: list[str], seed: int | None) -> Design:
+def load_study(source: str, assignments: list[str] | None, seed: int | None = None) -> Design:
+    """Return the study of a file or a name, with the changes of ``--set`` and ``--seed``."""
     from dcsim.scenario.paths import parse_assignments
-    from dcsim.study.design import Design
-    from dcsim.study.studyfile import is_study
-    from dcsim.study.studyfile import load as load_study
+    from dcsim.study.studyfile import load as load_file
 
-    axes = _axes(vary)
-    if not is_study(source):
-        if not axes:
-            message = f"{source[:80]} is a scenario: --vary says what is varied in it"
-            raise typer.BadParameter(message, param_hint="--vary")
-        return Design(load(source, assignments, seed), axes=axes)
-    design = load_study(source)
-    changes = parse_assignments(assignments)
+    design = load_file(source)
+    changes = parse_assignments(assignments or ())
     if seed is not None:
         changes["seed"] = seed
-    if not axes and not changes:
-        return design
     taken = [path for path in changes if path in design.paths]
     if taken:
         message = f"{taken[0]} is varied: --vary {taken[0]}=VALUES takes the place of its axis"
         raise typer.BadParameter(message, param_hint="--set")
-    if axes and design.rows:
-        raise typer.BadParameter("its points are given as a table", param_hint="--vary")
-    data = design.to_dict()
-    kept = [axis for axis in data.get("axes", ()) if not set(axis) & set(axes)]
-    order = list(design.paths)
-    fresh = [{path: values} for path, values in axes.items()]
-    merged = sorted([*kept, *fresh], key=lambda a: _place(order, next(iter(a))))
-    if not design.rows:
-        data["axes"] = merged
-    return Design.from_dict(data | {"scenario": design.scenario, "set": changes})
+    return design.replace(set=changes) if changes else design
 
 
-def _place(order: list[str], path: str) -> int:
-    return order.index(path) if path in order else len(order)
+def _design(
+    source: str, vary: list[str], assignments: list[str] | None, seed: int | None
+) -> Design:
+    from dcsim.scenario.files import is_study
+    from dcsim.study.design import Design
+
+    axes = _axes(vary)
+    if is_study(source):
+        design = load_study(source, assignments, seed)
+        return design.replace(axes=axes) if axes else design
+    if not axes:
+        message = f"{source[:80]} is a scenario: --vary says what is varied in it"
+        raise typer.BadParameter(message, param_hint="--vary")
+    return Design(load(source, assignments, seed), axes=axes)
 
 
 def _axes(vary: list[str]) -> dict[str, str]:
@@ -196,8 +190,6 @@ def _axes(vary: list[str]) -> dict[str, str]:
 
 def _replicated(design: Design, count: int | None, until: str | None, metric: str | None) -> Design:
     """Return the design with other replications, where some are asked for."""
-    from dcsim.study.design import Design
-
     if count is not None and until is not None:
         raise typer.BadParameter("give --replications or --until-ci", param_hint="--until-ci")
     if metric is not None and until is None:
@@ -207,7 +199,7 @@ def _replicated(design: Design, count: int | None, until: str | None, metric: st
     rule: Any = count
     if until is not None:
         rule = {"metric": metric or design.asked.metrics[0], "within": until}
-    return Design.from_dict(design.to_dict() | {"scenario": design.scenario, "replications": rule})
+    return design.replace(replications=rule)
 
 
 def _part(text: str | None) -> tuple[int, int]:

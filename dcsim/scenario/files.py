@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dcsim.errors import Issue, ScenarioError
 from dcsim.scenario import includes, library, parsing
 from dcsim.scenario.document import Marks, Node
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.validation import validate
+
+STUDY_MARKS: Final = frozenset({"axes", "points"})
+"""Keys that no scenario has, and that every study has one of."""
 
 
 def load(source: str | os.PathLike[str]) -> Scenario:
@@ -68,6 +71,17 @@ def load_text(text: str, *, name: str = "<text>", folder: Path | None = None) ->
         If it holds no legal scenario; all problems at once.
     """
     return scenario_of(parsing.parse(text, file=name), folder=folder)
+
+
+def is_study(source: str) -> bool:
+    """Whether a file or a shipped name is a study of many runs, rather than a scenario."""
+    if not includes.is_file(source):
+        return source in library.names(kind="studies")
+    text = includes.read_text(Path(source), name=source)
+    if not any(mark in text for mark in STUDY_MARKS):  # a large scenario is not read twice
+        return False
+    node = parsing.parse(text, file=source)
+    return isinstance(node.value, dict) and not STUDY_MARKS.isdisjoint(node.value)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Any, Marks]:

@@ -201,6 +201,48 @@ class Design:
         ]
         return data
 
+    def replace(
+        self,
+        *,
+        axes: Mapping[str, Any] | None = None,
+        set: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Design:
+        """Return a copy with some axes replaced or added, its scenario or something else changed.
+
+        Parameters
+        ----------
+        axes
+            Path -> values; an axis of that path, with what goes together with it, gives way.
+        set
+            Path -> value, changed in all runs.
+        options
+            As for a new one: ``replications``, ``design``, ``metrics``, ...
+
+        Raises
+        ------
+        ScenarioError
+            If the result is no legal study; all problems at once.
+
+        Examples
+        --------
+        >>> import dcsim
+        >>> design = dcsim.Design.load("seed-question").replace(axes={"hinting": ["zero-page"]})
+        >>> len(design.factors[0].values)
+        1
+        """
+        data = self.to_dict() | options
+        fresh = dict(axes or {})
+        if fresh and self.rows:
+            raise ScenarioError([Issue(path="axes", message="its points are given as a table")])
+        if not self.rows:
+            kept = []
+            for axis in data["axes"]:
+                taken = [path for path in axis if path in fresh]
+                kept += [{path: fresh.pop(path)} for path in taken] or [axis]
+            data["axes"] = [*kept, *({path: values} for path, values in fresh.items())]
+        return Design.from_dict(data | {"scenario": self.scenario, "set": dict(set or {})})
+
     @property
     def digest(self) -> str:
         """A SHA-256 of what is asked, and of what placements and orders of one's own do, as hex."""

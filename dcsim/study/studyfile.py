@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
 
 from dcsim.errors import Issue, ScenarioError
 from dcsim.scenario import files, includes, library, table
 from dcsim.scenario.document import Node
 from dcsim.scenario.spec import Scenario
 from dcsim.study.design import Design, read_asked
-
-MARKS: Final = frozenset({"axes", "points"})
-"""Keys that no scenario has, and that every study has one of."""
 
 
 def load(source: str | os.PathLike[str]) -> Design:
@@ -56,14 +52,6 @@ def locate(source: str | os.PathLike[str]) -> tuple[Path, str]:
             raise ScenarioError([Issue(message=str(error), hint=hint)]) from None
         return path, f"studies/{path.name}"
     return Path(source), str(source)
-
-
-def is_study(source: str) -> bool:
-    """Whether a file or a shipped name is a study, rather than a scenario."""
-    if not includes.is_file(source):
-        return source in library.names(kind="studies")
-    node = includes.read(Path(source), name=source)
-    return isinstance(node.value, dict) and not MARKS.isdisjoint(node.value)
 
 
 def _design(node: Node, *, folder: Path, default_name: str) -> Design:

@@ -225,10 +225,12 @@ class _Driver:
         self._already = self.work.done
         self._began_s = time.monotonic()
         self._tell(now=True)
-        if self.work.left:
-            with self._stop_mark() as mark:
-                self._run(mark)
-        self._tell(now=True)
+        try:
+            if self.work.left:
+                with self._stop_mark() as mark:
+                    self._run(mark)
+        finally:  # whoever watches is told what was done, whatever ended it
+            self._tell(now=True)
 
     # ----------------------------------------------------------------- what is known
 

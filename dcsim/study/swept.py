@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import os
 from collections.abc import Collection, Sequence
@@ -47,6 +48,9 @@ class Sweep:
     ) -> None:
         self.store = store
         self.name = name
+        self._metrics: list[str] = []
+        self._by: str | None = None
+        self._baseline: Value = None
         self._place = place
 
     @classmethod
@@ -102,7 +106,7 @@ class Sweep:
     @property
     def metrics(self) -> list[str]:
         """What is looked at unless told otherwise, the most important first."""
-        return list(self.design.asked.metrics)
+        return self._metrics or list(self.design.asked.metrics)
 
     def frame(
         self, *, metrics: Collection[str] | None = None, timing: bool = False
@@ -145,6 +149,59 @@ class Sweep:
 
     # ----------------------------------------------------------------- what it adds up to
 
+    def looked_at(
+        self, *, metrics: Sequence[str] = (), by: str | None = None, baseline: Value = None
+    ) -> Sweep:
+        """Return the same runs, looked at in another way.
+
+        Parameters
+        ----------
+        metrics
+            What is looked at unless told otherwise; default: as it is.
+        by
+            What was varied whose levels are compared; default: as it is.
+        baseline
+            The level that others are compared with; default: as it is.
+
+        Raises
+        ------
+        ResultError
+            If there is no such metric, nothing of that name was varied, or no such level.
+        """
+        for metric in metrics:
+            check_metric(metric)
+        found = copy.copy(self)
+        found._metrics = list(metrics) or self._metrics
+        found._by = self.factor(by).path
+        if baseline is not None:
+            values = found.factor().values
+            found._baseline = next((v for v in values if str(v) == str(baseline)), None)
+            if found._baseline is None:
+                close = did_you_mean(str(baseline), map(str, values))
+                hint = f"; did you mean {close!r}?" if close else ""
+                told = ", ".join(map(str, values[:20]))
+                message = f"no run has {found._by} = {str(baseline)[:80]}; there are {told}{hint}"
+                raise ResultError(message)
+        return found
+
+    def means(self, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the mean of each metric that is looked at, a row a level of the first axis.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The axis's path, ``runs`` (that did not fail), and a column a metric, in its unit: the
+            mean over points, each weighing the same.
+        """
+        by = self.factor()
+        rows = self.frame(metrics=self.metrics) if frame is None else frame
+        good = rows[rows["error"] == ""]
+        points = good.groupby([by.path, "point"], sort=False, dropna=False)[self.metrics].mean()
+        found = points.groupby(level=0, sort=False, dropna=False).mean()
+        found.insert(0, "runs", good.groupby(by.path, sort=False, dropna=False).size())
+        order = [value for value in by.values if value in found.index]
+        return found.loc[order].reset_index()
+
     @cached_property
     def random(self) -> bool:
         """Whether anything in it is."""
@@ -159,6 +216,7 @@ class Sweep:
             If nothing of that name was varied.
         """
         factors = self.factors
+        name = name or self._by
         if name is None:
             return factors[0]
         for each in factors:
@@ -189,6 +247,8 @@ class Sweep:
 
     def baseline(self, by: Factor) -> Value:
         """Return the level that others are compared with: the study's, zero-page, or the first."""
+        if self._baseline is not None and by.path == self._by:
+            return self._baseline
         asked = self.design.asked.baseline
         if asked is not None and by.path == self.factors[0].path:
             return asked  # type: ignore[no-any-return]
