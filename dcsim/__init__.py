@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dcsim.study.design import Design
     from dcsim.study.plan import Plan, plan
     from dcsim.study.rerun import rerun
+    from dcsim.study.running import local_executor
     from dcsim.study.sweep import sweep
     from dcsim.study.swept import Sweep
     from dcsim.view.explain import explain
@@ -50,6 +51,7 @@ _HOMES = {
     "compare": "dcsim.study.compare",
     "plan": "dcsim.study.plan",
     "rerun": "dcsim.study.rerun",
+    "local_executor": "dcsim.study.running",
     "sweep": "dcsim.study.sweep",
     # looking
     "Result": "dcsim.records.result",
@@ -78,6 +80,7 @@ __all__ = [
     "explain",
     "import_population",
     "load",
+    "local_executor",
     "names",
     "plan",
     "prepare",

@@ -9,6 +9,7 @@ import pytest
 
 from dcsim.scenario import library, parsing
 from dcsim.scenario.schema import schema
+from dcsim.study.schema import schema as study_schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema checks the schema")
 
@@ -128,3 +129,44 @@ def test_the_schema_is_for_tools_of_either_draft() -> None:
     host = schema()["$defs"]["Host"]["properties"]["memory"]
     assert host["default"] == "256GiB"
     assert host["description"] == "memory for guests"
+
+
+# ------------------------------------------------------------------- studies
+
+
+@pytest.fixture(scope="module", params=["Draft7Validator", "Draft202012Validator"])
+def study_validator(request: pytest.FixtureRequest) -> Any:
+    """A reader of the old and of the new drafts."""
+    kind = getattr(jsonschema, request.param)
+    kind.check_schema(study_schema())
+    return kind(study_schema())
+
+
+@pytest.mark.parametrize("name", library.names(kind="studies"))
+def test_shipped_studies_follow_their_schema(study_validator: Any, name: str) -> None:
+    """With the scenario that they hold."""
+    data = parsing.parse(library.text(kind="studies", name=name)).plain()
+    assert [error.message for error in study_validator.iter_errors(data)] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "legal"),
+    [
+        ({}, True),
+        ({"design": "one-at-a-time", "replications": 3}, True),
+        ({"design": {"kind": "sobol-sequence", "size": 8}}, True),
+        ({"axes": [{"hinting": ["none"]}, {"a": [1], "b": "1..4"}]}, True),
+        ({"axes": None, "points": "mine.csv"}, False),
+        ({"axis": {}}, False),
+        ({"design": "gird"}, False),
+        ({"replications": 0}, False),
+        ({"scenario": {"topology": {"kind": "two-hosts"}}}, False),
+        ({"metrics": ["makespan"]}, False),
+    ],
+)
+def test_a_study_follows_the_schema_or_not(
+    study_validator: Any, changes: dict[str, Any], legal: bool
+) -> None:
+    """Shorthand does, common mistakes do not."""
+    data = {"scenario": "quick-start", "axes": {"hinting": "none, zero-page"}, **changes}
+    assert study_validator.is_valid(data) == legal

@@ -87,14 +87,26 @@ def show(source: Source, assignments: Assignments = None, as_json: AsJson = Fals
         say("\n".join(portrait.lines(found)))
 
 
-@command(name="schema", panel=ASK, examples=("dcsim schema > scenario.schema.json",))
+@command(
+    name="schema",
+    panel=ASK,
+    examples=("dcsim schema > scenario.schema.json", "dcsim schema --study > study.schema.json"),
+)
 def schema(
+    study: Annotated[
+        bool, typer.Option("--study", help="Of studies, and not of scenarios.")
+    ] = False,
     indent: Annotated[int, typer.Option(metavar="N", min=0, max=8, help="Spaces a level.")] = 2,
 ) -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from dcsim.scenario import schema as schemas
+    if study:
+        from dcsim.study.schema import schema as of_studies
 
-    say(json.dumps(schemas.schema(), indent=indent))
+        say(json.dumps(of_studies(), indent=indent))
+        return
+    from dcsim.scenario.schema import schema as of_scenarios
+
+    say(json.dumps(of_scenarios(), indent=indent))
 
 
 # --------------------------------------------------------------------------- list
