@@ -431,3 +431,12 @@ def test_whatever_goes_away_everyone_is_somewhere(
     assert used == pytest.approx(standing)
     lost = sum(row["lost"] for row in rows(result, "operations"))
     assert lost <= sum(group.get("count", 1) for group in groups)
+
+
+def test_a_summary_tells_when_the_last_host_was_back() -> None:
+    """What studies and plans may ask for, where nothing but a summary is kept."""
+    result = solve(upgrade(ONE, TWO))
+    end = only(result, "operations")["makespan_s"]
+    assert result.metrics["operations_s"] == end > result.metrics["makespan_s"] > 0
+    brief = solve(upgrade(ONE, TWO) | {"record": "summary"})
+    assert brief.metrics["operations_s"] == end

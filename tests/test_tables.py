@@ -209,14 +209,14 @@ def test_many_rows_take_no_more_than_their_cells(record):
 # --------------------------------------------------------------------------- summary
 
 
-def summary_of(migrations=(), guests=(), links=(), *, operation_at_s=10.0):
+def summary_of(migrations=(), guests=(), links=(), *, operation_at_s=10.0, ended_s=math.nan):
     """Summarise rows; what they leave out is 0."""
     recorder = Recorder("summary")
     for table, rows in (("migrations", migrations), ("guests", guests), ("links", links)):
         zero = {column.name: 0.0 for column in BY_NAME[table].columns if column.kind == "float"}
         for row in rows:
             recorder.add(table, **(zero | row))
-    return recorder.summarise(operation_at_s=operation_at_s, simulated_s=99.0)
+    return recorder.summarise(operation_at_s=operation_at_s, simulated_s=99.0, ended_s=ended_s)
 
 
 def test_summary_has_every_declared_column():
@@ -230,7 +230,7 @@ def test_nothing_requested_gives_zeros_and_nan():
     empty = {name for name, value in figures.items() if math.isnan(value)}
     assert empty == {
         "blackout_p50_s", "blackout_p99_s", "blackout_max_s", "migration_mean_s", "migration_p99_s",
-        "degraded10_p95_s",
+        "degraded10_p95_s", "operations_s",
     }  # fmt: skip
     assert {value for name, value in figures.items() if name not in empty} == {0, 99.0}
     assert figures["simulated_s"] == 99.0
@@ -242,6 +242,14 @@ def test_makespan_runs_from_the_operation_to_the_last_end():
     assert summary_of(ended)["makespan_s"] == 8.5
     assert summary_of([*ended, {"outcome": "cancelled", "ended_s": math.nan}])["makespan_s"] == 8.5
     assert math.isnan(summary_of([{"outcome": "cancelled", "ended_s": math.nan}])["makespan_s"])
+
+
+def test_operations_end_with_their_last_step():
+    """Whatever comes after the last migration; NaN where the horizon came first."""
+    ended = [{"outcome": "completed", "ended_s": 15.0}]
+    figures = summary_of(ended, ended_s=70.0)
+    assert (figures["makespan_s"], figures["operations_s"]) == (5.0, 60.0)
+    assert math.isnan(summary_of(ended)["operations_s"])
 
 
 def test_outcomes_are_counted_once_each():

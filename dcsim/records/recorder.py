@@ -107,11 +107,15 @@ class Recorder:
             raise KeyError(message)
         self.row(table, tuple(full.values()))
 
-    def summarise(self, *, operation_at_s: float, simulated_s: float) -> dict[str, float]:
+    def summarise(
+        self, *, operation_at_s: float, simulated_s: float, ended_s: float = math.nan
+    ) -> dict[str, float]:
         """Return the summary row of what was added so far; see `Summary.row`."""
         for table in SUMMARISED:
             self._fold(table)
-        return self._summary.row(operation_at_s=operation_at_s, simulated_s=simulated_s)
+        return self._summary.row(
+            operation_at_s=operation_at_s, simulated_s=simulated_s, ended_s=ended_s
+        )
 
     def columns(self, table: str) -> Columns | None:
         """Return what a table holds so far, if it is kept."""

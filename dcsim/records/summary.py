@@ -138,7 +138,9 @@ class Summary:
     def _total(self, name: str) -> float:
         return math.fsum(self._totals.get(name, ()))
 
-    def row(self, *, operation_at_s: float, simulated_s: float) -> dict[str, float]:
+    def row(
+        self, *, operation_at_s: float, simulated_s: float, ended_s: float = math.nan
+    ) -> dict[str, float]:
         """Return the summary row of a run.
 
         Parameters
@@ -147,6 +149,8 @@ class Summary:
             Time at which the operation started.
         simulated_s
             Simulated time when the run ended.
+        ended_s
+            Time at which the last operation was done; NaN where it was not.
 
         Returns
         -------
@@ -166,6 +170,7 @@ class Summary:
         last = self._last_s if self._attempts else operation_at_s
         return {
             "makespan_s": last - operation_at_s,
+            "operations_s": ended_s - operation_at_s,
             "requested": requested,
             "completed": live,
             "completed_cold": cold,

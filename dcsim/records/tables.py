@@ -324,6 +324,12 @@ SUMMARY = Table(
     "One row: the run in figures.",
     _columns(
         ("makespan_s", "float", "s", "from the operation's start to the end of its last migration"),
+        (
+            "operations_s",
+            "float",
+            "s",
+            "to the end of the last operation's last step, reboots too; NaN: the horizon was first",
+        ),
         ("requested", "int", "", "guests that the operation asked to move"),
         ("completed", "int", "", "of them, moved live"),
         ("completed_cold", "int", "", "of them, moved cold"),

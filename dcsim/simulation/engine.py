@@ -269,8 +269,11 @@ class _Run:
         """End the run here, and return its tables."""
         env, prepared = self.env, self.prepared
         self._finish()
+        ends = [one.ended_s for one in self.operations]
         summary = self.recorder.summarise(
-            operation_at_s=min(plan.at_s for plan in prepared.operations), simulated_s=env.now
+            operation_at_s=min(plan.at_s for plan in prepared.operations),
+            simulated_s=env.now,
+            ended_s=math.nan if any(map(math.isnan, ends)) else max(ends),
         )
         return Result(
             scenario=prepared.scenario,
