@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,10 @@ from benchmarks.simgrid import ROOT, measured, simulate_with_simgrid, yardstick_
 
 DCSIM, PYTHON = "dcsim", "dcsim in pure Python"
 FLOWS, PLUGIN = "SimGrid, flows", "SimGrid, plugin"
-SIMGRID, SCENARIOS = (str(ROOT / "benchmarks" / f"{name}.py") for name in ("simgrid", "scenarios"))
+SIMGRID, SCENARIOS, SWEEPS = (
+    str(ROOT / "benchmarks" / f"{name}.py") for name in ("simgrid", "scenarios", "sweeps")
+)
+SERIAL, LOKY, DASK = "one process", "2 processes", "Dask, 2 processes"
 DIRTY = (0.005, 0.03)
 SOURCES_OF_HOSTS = 5000, 11664
 """The share of hosts that are left when growth is measured; 20 guests each, 2 at a time."""
@@ -193,6 +198,25 @@ def worker(*, extent: Extent) -> Line:
     )
 
 
+def study(*, extent: Extent) -> Line:
+    """Many runs into a store, as `dcsim sweep` has them: what is lost between them."""
+    runs = "80" if extent == Extent.QUICK else "400"
+    executors = {SERIAL: "serial", LOKY: "loky"}
+    programs = [Program(name, ours(SWEEPS, word, runs)) for name, word in executors.items()]
+    there = ours(SWEEPS, "dask", runs) if find_spec("distributed") else None
+    each = "runs_per_worker_s"
+    return Line(
+        "study",
+        f"{runs} runs of some 20 ms into a store, by processes that are warm",
+        (*programs, Program(DASK, there)),
+        (
+            Goal("runs/s a process: 2 over one", ratio(LOKY, SERIAL, each), 0.85, at_least=True),
+            Goal("runs/s: 2 processes over Dask's 2", ratio(LOKY, DASK, each), 1.3),
+            *(Goal(f"runs/s, {n}", told(n, "runs_per_s"), math.nan) for n in (SERIAL, LOKY, DASK)),
+        ),
+    )
+
+
 def commands() -> Line:
     """Commands that only ask."""
     asked = (("--help",), ("validate", "rack-drain"))
@@ -223,6 +247,7 @@ def lines(yardstick: Path | None, *, extent: Extent) -> list[Line]:
     found = [
         commands(),
         worker(extent=extent),
+        study(extent=extent),
         small(yardstick),
         model(extent=extent),
         large(yardstick),

@@ -51,7 +51,7 @@ def goal_rows(line: Data) -> list[Row]:
         (
             line["name"],
             goal["about"],
-            f"{'≥' if goal['at_least'] else '≤'} {goal['bound']:g}",
+            bound(goal),
             spread(goal["values"]),
             verdict(goal),
         )
@@ -59,9 +59,16 @@ def goal_rows(line: Data) -> list[Row]:
     ]
 
 
+def bound(goal: Data) -> str:
+    """Return what a goal's median is to reach; not a number is a figure to be read only."""
+    if math.isnan(goal["bound"]):
+        return "–"
+    return f"{'≥' if goal['at_least'] else '≤'} {goal['bound']:g}"
+
+
 def verdict(goal: Data) -> str:
     """Return whether the median is within the bound, in a word."""
-    if not goal["values"]:
+    if not goal["values"] or math.isnan(goal["bound"]):
         return "–"
     middle, bound = statistics.median(goal["values"]), goal["bound"]
     return "yes" if (middle >= bound if goal["at_least"] else middle <= bound) else "no"

@@ -134,7 +134,7 @@ def study_progress(*, wanted: bool) -> Iterator[Callable[[int, int], None] | Non
 def sweep_progress(*, wanted: bool) -> Iterator[Callable[[SweepProgress], None] | None]:
     """Show how far a study is, on a terminal: runs done and failed, runs/s, time left."""
     note = "{task.fields[failed]}{task.fields[speed]}"
-    with _bars(note, wanted=wanted) as bars:
+    with _bars(note, wanted=wanted, timed=False) as bars:
         if bars is None:
             yield None
             return
@@ -144,7 +144,8 @@ def sweep_progress(*, wanted: bool) -> Iterator[Callable[[SweepProgress], None] 
 
         def show(at: SweepProgress) -> None:
             speed = "" if math.isnan(at.runs_per_s) else f"{at.runs_per_s:,.3g} runs/s"
-            left = "" if math.isnan(at.left_s) else f", {format_duration(at.left_s)} left"
+            known = math.isfinite(at.left_s)
+            left = f", {format_duration(math.ceil(at.left_s), digits=2)} left" if known else ""
             bars.update(
                 task,
                 description=at.stage,
@@ -158,8 +159,11 @@ def sweep_progress(*, wanted: bool) -> Iterator[Callable[[SweepProgress], None] 
 
 
 @contextmanager
-def _bars(note: str, *, wanted: bool) -> Iterator[Bars | None]:
-    """Draw bars on stderr and leave nothing behind; None where nobody would see them."""
+def _bars(note: str, *, wanted: bool, timed: bool = True) -> Iterator[Bars | None]:
+    """Draw bars on stderr and leave nothing behind; None where nobody would see them.
+
+    Unless *timed* is unset, they tell the time that is left.
+    """
     if not (wanted and sys.stderr.isatty()):
         yield None
         return
@@ -174,9 +178,9 @@ def _bars(note: str, *, wanted: bool) -> Iterator[Bars | None]:
 
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     columns += [TextColumn(note)] if note else []
+    columns += [TimeRemainingColumn()] if timed else []
     with Progress(
         *columns,
-        TimeRemainingColumn(),
         console=Console(stderr=True),
         refresh_per_second=_REFRESHES_PER_S,
         transient=True,

@@ -98,11 +98,11 @@ def key_figures(material: Material) -> dict[str, Any]:
         sizes = [abs(mean.mean) for mean in means.values() if math.isfinite(mean.mean)]
         by = scale(max(sizes, default=0.0), quantity)
         for name, mean in means.items():
-            rows[name].append(_cell(mean, changes.get(name), by))
+            rows[name].append(cell(mean, changes.get(name), by))
     return {
-        "columns": [(title, _meaning(column)) for column, title, _ in _KEY],
+        "columns": [(title, meaning(column)) for column, title, _ in _KEY],
         "rows": list(rows.items()),
-        "single": list(zip(((t, _meaning(c)) for c, t, _ in _KEY), *rows.values(), strict=True))
+        "single": list(zip(((t, meaning(c)) for c, t, _ in _KEY), *rows.values(), strict=True))
         if study is None
         else [],
         "runs": _counts(len(variant.runs) for variant in material.variants),
@@ -325,7 +325,7 @@ def script_safe(value: Any) -> str:
     return text
 
 
-def _cell(mean: Interval, change: Interval | None, by: Scale) -> Cell:
+def cell(mean: Interval, change: Interval | None, by: Scale) -> Cell:
     """Write one key figure; *change* is in per cent, None for a baseline."""
     spread = (mean.high - mean.low) / 2
     seen = spread > 5e-4 * abs(mean.mean)
@@ -364,7 +364,8 @@ def _percent(value: float) -> str:
     return f"{value:+,.{digits}f}".replace("-", "\u2212") + "\u202f%"
 
 
-def _meaning(column: str) -> str:
+def meaning(column: str) -> str:
+    """Return what a metric is, as the table ``summary`` says."""
     return next(c.meaning for c in BY_NAME["summary"].columns if c.name == column)
 
 

@@ -17,11 +17,16 @@ from dcsim.view import style
 from dcsim.view.bounds import against_bound
 from dcsim.view.costs import costs
 from dcsim.view.front import Side, draw
+from dcsim.view.front import front_figure as front
 from dcsim.view.maintenance import maintenance
 from dcsim.view.planning import explored, frontier
 from dcsim.view.progress import progress
+from dcsim.view.ranking import ranking_figure as ranking
+from dcsim.view.ranking import winners_map as winners
+from dcsim.view.response import response_figure as response
 from dcsim.view.style import human, label, scale
 from dcsim.view.timeline import gantt, rounds
+from dcsim.view.tornado import tornado_figure as tornado
 from dcsim.view.traffic import utilisation
 
 if TYPE_CHECKING:
@@ -32,14 +37,19 @@ __all__ = [
     "against_bound",
     "costs",
     "explored",
+    "front",
     "frontier",
     "gantt",
     "maintenance",
     "progress",
+    "ranking",
+    "response",
     "rounds",
     "slowdown_cdf",
+    "tornado",
     "tradeoff",
     "utilisation",
+    "winners",
 ]
 
 _CURVE_POINTS: Final = 300

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.scenario.spec import MODEL_VERSION
 from dcsim.study.planned import Plan
-from dcsim.view import content, planning
+from dcsim.study.swept import Sweep
+from dcsim.view import content, planning, sweeping
 from dcsim.view.gather import Material, gather
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ GAPS: Final = (
 
 
 def write_report(
-    subject: Study | Result | Plan,
+    subject: Study | Result | Plan | Sweep,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
@@ -44,11 +45,11 @@ def write_report(
     Parameters
     ----------
     subject
-        What is reported on: a comparison, a single run, or a plan.
+        What is reported on: a comparison, a single run, a plan, or a study as far as it is recorded.
     path
         Where to; an existing file is replaced once the new one is whole.
     title, question
-        Instead of the scenario's name and its question.
+        Instead of the scenario's or study's name and its question.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def write_report(
     Raises
     ------
     ResultError
-        If every run of a study failed.
+        If every run of a comparison failed.
     OSError
         If the file cannot be written.
     """
@@ -74,12 +75,17 @@ def write_report(
 
 
 def render(
-    subject: Study | Result | Plan, *, title: str | None = None, question: str | None = None
+    subject: Study | Result | Plan | Sweep,
+    *,
+    title: str | None = None,
+    question: str | None = None,
 ) -> str:
     """Return the report as text; see `write_report`."""
     if isinstance(subject, Plan):
         parts = planning.content(subject, title=title, question=question)
         return _page("plan.html", **parts, drawn=content.script_safe(parts["figures"]))
+    if isinstance(subject, Sweep):
+        return _page("sweep.html", **_of_sweep(subject, title=title, question=question))
     material = gather(subject, title=title, question=question)
     looked_at = material.variants[: content.MOST_CLOSE_UPS]
     table_bytes = min(content.MOST_TABLE_BYTES, content.MOST_TABLES_BYTES // len(looked_at) // 5)
@@ -104,6 +110,12 @@ def render(
             for variant in looked_at
         ),
     )
+
+
+def _of_sweep(study: Sweep, *, title: str | None, question: str | None) -> dict[str, Any]:
+    parts = sweeping.content(study, title=title, question=question)
+    drawn = {name: content.script_safe(parts[name]) for name in ("figures", "choices")}
+    return {"page": parts, "drawn": drawn, "script": _part("report.js")}
 
 
 def _page(template: str, **values: Any) -> str:

@@ -221,7 +221,20 @@
 
   const figures = parse("comparison");
   for (const id of Object.keys(figures)) draw(id, figures[id]);
+  const choices = byId("choices") ? parse("choices") : {};
+  for (const id of Object.keys(choices)) {
+    const selects = [...document.querySelectorAll(`select[data-of="${id}"]`)];
+    const show = () => {
+      const entry = choices[id][selects.map((select) => select.value).join(".")];
+      byId(`${id}-said`).replaceChildren(...entry.said.map((line) => make("li", line)));
+      draw(id, entry.figure);
+    };
+    for (const select of selects) select.addEventListener("change", show);
+    show();
+  }
   if (byId("variant")) byId("variant").addEventListener("change", (event) => choose(event.target.value));
-  byId("guest").addEventListener("change", chooseGuest);
-  choose("v0");
+  if (byId("v0")) {
+    byId("guest").addEventListener("change", chooseGuest);
+    choose("v0");
+  }
 })();
