@@ -143,4 +143,8 @@ def rerun(directory: Path, run: str, *, out: Path | None) -> None:
             complain(difference)
         say(f"{name} came out differently")
         raise typer.Exit(ERROR)
-    say(f"{name}: reproduced bit for bit. {result.explanation}")
+    if row["error"]:
+        say(f"{name} had failed ({row['error']}: {row['message']}) and now does not.")
+    else:
+        say(f"{name}: reproduced bit for bit.")
+    say(result.explanation)

@@ -94,6 +94,12 @@ def sweep(
         bool,
         typer.Option("--dry-run", help="Tell how many runs there are, and how long."),
     ] = False,
+    run_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="That one run may take, e.g. 5min.")
+    ] = None,
+    run_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="That one run may take, e.g. 4GiB.")
+    ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run again what failed.")
     ] = False,
@@ -110,6 +116,9 @@ def sweep(
     """
     design = _design(source, vary or [], assignments, seed)
     design = _replicated(design, replications, until_ci, metric)
+    limits = {"time": run_time, "memory": run_memory}
+    if given := {name: limit for name, limit in limits.items() if limit is not None}:
+        design = design.replace(limits=design.asked.limits.model_dump() | given)
     part = _part(shard)
     where = out or Path(f"{_file_name(design.name)}-store")
     if dry_run:
