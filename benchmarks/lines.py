@@ -200,7 +200,7 @@ def worker(*, extent: Extent) -> Line:
 
 def study(*, extent: Extent) -> Line:
     """Many runs into a store, as `dcsim sweep` has them: what is lost between them."""
-    runs = "80" if extent == Extent.QUICK else "400"
+    runs = "80" if extent == Extent.QUICK else "800"
     executors = {SERIAL: "serial", LOKY: "loky"}
     programs = [Program(name, ours(SWEEPS, word, runs)) for name, word in executors.items()]
     there = ours(SWEEPS, "dask", runs) if find_spec("distributed") else None

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from dcsim.scenario.library import names
     from dcsim.scenario.spec import Scenario
     from dcsim.simulation import Preparation, Prepared, prepare, run
-    from dcsim.study.compare import Study, compare
+    from dcsim.study.compare import Study
     from dcsim.study.design import Design
     from dcsim.study.plan import Plan, plan
     from dcsim.study.rerun import rerun
     from dcsim.study.running import local_executor
-    from dcsim.study.sweep import sweep
     from dcsim.study.swept import Sweep
     from dcsim.view.explain import explain
     from dcsim.view.report import write_report
+    from dcsim.view.watching import compare, start_sweep, sweep
 
 __version__ = "0.1.0"
 
@@ -48,11 +48,12 @@ _HOMES = {
     "Prepared": "dcsim.simulation",
     "prepare": "dcsim.simulation",
     "run": "dcsim.simulation",
-    "compare": "dcsim.study.compare",
+    "compare": "dcsim.view.watching",
     "plan": "dcsim.study.plan",
     "rerun": "dcsim.study.rerun",
     "local_executor": "dcsim.study.running",
-    "sweep": "dcsim.study.sweep",
+    "sweep": "dcsim.view.watching",
+    "start_sweep": "dcsim.view.watching",
     # looking
     "Result": "dcsim.records.result",
     "Study": "dcsim.study.compare",
@@ -87,6 +88,7 @@ __all__ = [
     "random_inputs",
     "rerun",
     "run",
+    "start_sweep",
     "sweep",
     "write_report",
 ]

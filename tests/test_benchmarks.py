@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmarks.lines import DCSIM, FLOWS, PLUGIN, PYTHON, Extent
 from benchmarks.measure import Goal, Line, Program, exponent, ratio, told
 from benchmarks.scenarios import cost_of_drain, warm
 from benchmarks.simgrid import build_yardstick
+from benchmarks.sweeps import measure
 
 ALL = (DCSIM, PYTHON, FLOWS, PLUGIN)
 TINY = lines.scenario(4, 2, 4)
@@ -133,6 +135,21 @@ def test_the_full_model_and_the_plain_one_make_the_same_moves():
 def test_a_warm_worker_tells_both_rates():
     """Runs of what is prepared, and of new replicates, are counted apart."""
     assert all(rate > 0 for rate in warm(2).values())
+
+
+def test_a_study_tells_its_rate():
+    """All of its runs are recorded; what a worker does is its share of them."""
+    told = measure("loky", 12)
+    assert told["runs_per_s"] == 2 * told["runs_per_worker_s"] > 0
+    assert told["run_s"] > 0
+    assert 0 < told["busy"] < 1
+
+
+def test_a_figure_without_a_bound_is_neither_met_nor_missed():
+    """It is there to be read."""
+    goal = Goal("runs/s", told("a", "cpu_s"), math.nan)
+    measured = Line("x", "", (fake("a", 2),), (goal,)).measure(runs=1)
+    assert page.goal_rows(measured) == [("x", "runs/s", "–", "2.00", "–")]
 
 
 def test_the_command_measures_the_lines_it_is_given(tmp_path, capsys):
