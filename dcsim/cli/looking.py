@@ -16,20 +16,45 @@ if TYPE_CHECKING:
     from dcsim.study.study import Study
 
 
-@command(name="report", panel=LOOK, examples=("dcsim report drain-study -o drain.html",))
+@command(
+    name="report",
+    panel=LOOK,
+    examples=(
+        "dcsim report drain-study -o drain.html",
+        "dcsim report seed-store --study seed-question -o seed.html",
+    ),
+)
 def report(
     directory: Saved,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Default: DIR/report.html."),
     ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--study", metavar="NAME", help="Of a store: which of its studies; the last if unset."
+        ),
+    ] = None,
 ) -> None:
-    """Write an HTML report of a saved result or study; an older report is replaced."""
+    """Write an HTML report of a saved result or study; an older report is replaced.
+
+    Of the store of a sweep it tells what the study adds up to, while it runs or later.
+    """
+    from dcsim.cli.stored import is_store
     from dcsim.records.archive import REPORT
     from dcsim.view.report import write_report
 
     path = out or directory / REPORT
-    write_report(_read(directory), path)
+    if is_store(directory):
+        from dcsim.study.swept import Sweep
+
+        write_report(Sweep.open(directory, study=of), path)
+    elif of is not None:
+        message = f"is of the store of a sweep, and {directory} is none"
+        raise typer.BadParameter(message, param_hint="--study")
+    else:
+        write_report(_read(directory), path)
     say(f"The report is {path}")
 
 

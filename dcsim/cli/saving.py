@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dcsim.records.result import Result
     from dcsim.study.planned import Plan
     from dcsim.study.study import Study
+    from dcsim.study.swept import Sweep
 
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="DIR", help="Save everything to a directory.")
@@ -58,7 +59,7 @@ def check_report(report: Path | None, *, overwrite: bool) -> None:
     raise typer.BadParameter(message, param_hint="--report")
 
 
-def write_report(subject: Result | Study | Plan, path: Path | None) -> None:
+def write_report(subject: Result | Study | Plan | Sweep, path: Path | None) -> None:
     """Write a report where one is wanted; its folder is made."""
     if path:
         from dcsim.view import report

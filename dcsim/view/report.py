@@ -45,7 +45,8 @@ def write_report(
     Parameters
     ----------
     subject
-        What is reported on: a comparison, a single run, a plan, or a study as far as it is recorded.
+        What is reported on: a comparison, a single run, a plan, or a study as far as its runs are
+        recorded.
     path
         Where to; an existing file is replaced once the new one is whole.
     title, question
