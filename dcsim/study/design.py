@@ -488,13 +488,15 @@ class _Reader:
                 self.blame((*at, path), "is a span: what goes together needs lists of values")
             elif not columns[path]:
                 self.blame((*at, path), "holds no value")
+            elif len(columns[path]) > MOST_POINTS:
+                self.blame((*at, path), f"holds more than {MOST_POINTS:,} values")
         lengths = {path: len(values) for path, values in columns.items()}
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{path} has {length}" for path, length in lengths.items())
             self.blame(at, f"what goes together needs as many values each: {told}")
         elif len(lengths) == len(item) and all(lengths.values()):
             rows = zip(*columns.values(), strict=True)
-            once = {_flow(list(row)): row for row in rows}  # values may be mappings
+            once = {tuple(map(_key, row)): row for row in rows}
             return Dimension(tuple(columns), tuple(once.values()))
         return None
 
@@ -609,8 +611,10 @@ class _Reader:
         if len(design) > MOST_POINTS:
             self.blame(("points",), f"has {len(design):,} points; {MOST_POINTS:,} are the most")
         baseline = design.asked.baseline
+        if baseline is None:
+            return
         first = design.factors[0]
-        if baseline is not None and baseline not in first.values:
+        if baseline not in first.values:
             told = ", ".join(map(str, first.values[:20]))
             message = f"{baseline!r} is no value of {first.path}; there are {told}"
             close = did_you_mean(str(baseline), map(str, first.values))
@@ -683,6 +687,12 @@ def _name(value: Any, scene: Scenario | None, path: str) -> Value:
     except ScenarioError:
         named = None
     return named if isinstance(named, str) and named else _flow(value)
+
+
+def _key(value: Any) -> Any:
+    """Return what tells a value from others: 1, 1.0 and true are three, and mappings have some."""
+    plain = isinstance(value, str | int | float | bool | None)
+    return (type(value), value) if plain else _flow(value)
 
 
 def _flow(value: Any) -> Value:

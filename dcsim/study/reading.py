@@ -117,7 +117,7 @@ def _rows(store: Store, points: Points, columns: Sequence[str]) -> pd.DataFrame:
         kinds = {column.name: column.kind for column in RUNS.columns}
         types = {"text": "str", "int": "int64", "float": "float64"}
         return pd.DataFrame({c: pd.Series([], dtype=types[kinds[c]]) for c in columns})
-    found: pd.DataFrame = pa.concat_tables(parts).to_pandas()
+    found: pd.DataFrame = pa.concat_tables(parts, promote_options="default").to_pandas()
     found["failed"] = found["error"] != ""
     found = found.sort_values(["run", "failed"], kind="stable").drop_duplicates("run")
     return found.drop(columns=["failed"])
@@ -175,5 +175,5 @@ def kept(store: Store, name: str, runs: Collection[str]) -> pd.DataFrame:
     if not parts:
         message = f"no table {name} was kept: the study's `tables` say which are"
         raise ResultError(message)
-    whole: pd.DataFrame = pa.concat_tables(parts).to_pandas()
+    whole: pd.DataFrame = pa.concat_tables(parts, promote_options="default").to_pandas()
     return whole

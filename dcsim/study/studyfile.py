@@ -98,7 +98,7 @@ def _within(node: Node, folder: Path) -> Path:
     text = str(node.value)
     try:
         path = (folder / text).resolve()
-    except (OSError, ValueError):  # a zero byte, a circle of links
+    except (OSError, RuntimeError, ValueError):  # a zero byte, a circle of links
         path = Path()
     root = folder.resolve()
     root = root if root.parent == root.parent.parent else root.parent
