@@ -14,6 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import dcsim
 from dcsim.errors import ScenarioError
 from dcsim.scenario.files import is_study
 from dcsim.scenario.spec import Scenario
@@ -657,3 +658,21 @@ def test_a_scenario_that_is_none_is_told():
     with pytest.raises(ScenarioError):
         Design.from_dict({})
     assert isinstance(Design.from_dict(study().to_dict()).scenario, Scenario)
+
+
+def test_what_goes_together_is_replaced_together():
+    """One path of an axis of two cannot be replaced by itself."""
+    axes = [{"guests[0].vcpus": [1, 2], "guests[0].memory": ["1GiB", "2GiB"]}]
+    design = dcsim.Design(dcsim.load("quick-start"), axes=axes)
+    with pytest.raises(dcsim.ScenarioError, match=r"goes together with guests\[0\].memory"):
+        design.replace(axes={"guests[0].vcpus": [4]})
+    both = {"guests[0].vcpus": [4], "guests[0].memory": ["4GiB"]}
+    assert len(design.replace(axes=both)) == 1
+
+
+def test_a_share_of_no_metric_is_refused():
+    """How well nothing is to be known."""
+    with pytest.raises(dcsim.ScenarioError, match="means nothing without a metric"):
+        dcsim.Design(
+            dcsim.load("quick-start"), axes={"hinting": ["none"]}, replications={"within": "5%"}
+        )

@@ -379,7 +379,9 @@ def test_wrong_questions_are_refused():
     frame = runs({"a": [[1.0]], "b": [[2.0]]})
     with pytest.raises(ResultError, match="'netwrk_bytes'; did you mean 'network_bytes'"):
         rank(frame, "netwrk_bytes", by=policies("a", "b"), blocks=[LINK])
-    with pytest.raises(ResultError, match="no metric is called 'point'; there are network_bytes"):
+    with pytest.raises(
+        ResultError, match="no metric is called 'point'; .dcsim list metrics. tells all"
+    ):
         rank(frame, "point", by=policies("a", "b"), blocks=[LINK])
     with pytest.raises(ResultError, match="'hintin'; did you mean 'hinting'"):
         rank(frame, METRIC, by=Factor("hintin", "h", ("a",)), blocks=[])

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -796,3 +796,51 @@ def test_a_hundred_thousand_runs_fit_in_little_memory(tmp_path):
     assert large["ran_bytes"] < 300 << 20
     assert large["resumed_bytes"] < 300 << 20
     assert large["ran_bytes"] < small["ran_bytes"] + (150 << 20)
+
+
+# ------------------------------------------------------------------- what a study asked for
+
+
+def test_a_frame_has_the_replications_that_were_asked(tmp_path):
+    """Another study of the same store may have more of them; the same study, the same frame."""
+    scene = dcsim.load("quick-start").replace(
+        {"guests[0].workload.load.noise": 0.5, "guests[0].workload.load.every": "1s"}
+    )
+    axes = {"hinting": ["none", "zero-page"]}
+    few = dcsim.sweep(dcsim.Design(scene, axes=axes, replications=2), store=tmp_path / "store")
+    alone = few.frame()
+    dcsim.sweep(dcsim.Design(scene, axes=axes, replications=9), store=tmp_path / "store")
+    pd.testing.assert_frame_equal(few.frame(), alone)
+    rule = {"metric": "lost_work_s", "within": 0.9, "least": 3, "most": 20}
+    until = dcsim.Design(scene, axes=axes, replications=rule)
+    there = dcsim.sweep(until, store=tmp_path / "store").frame()
+    pd.testing.assert_frame_equal(there, dcsim.sweep(until, store=tmp_path / "other").frame())
+
+
+class Breaks(Executor):
+    """An executor whose workers die before they do anything."""
+
+    _max_workers = 1
+
+    def submit(self, function, /, *args, **options):
+        """Give what will never be done."""
+        future = Future()
+        future.set_exception(BrokenExecutor("they died as they started"))
+        return future
+
+
+def test_an_executor_that_always_breaks_ends_the_study(tmp_path):
+    """Rather than to make every run a lost one, or to go on for ever."""
+    design = dcsim.Design(
+        dcsim.load("quick-start"), axes={"topology.host_link": "1Gbit/s..25Gbit/s/40"}
+    )
+    with pytest.raises(SimulationError, match="no run came back .*they died as they started"):
+        dcsim.sweep(design, store=tmp_path / "store", executor=Breaks)
+    assert len(dcsim.Sweep.open(tmp_path / "store").frame()) < 40
+
+
+def test_what_was_kept_of_an_interrupted_run_is_left_out():
+    """Columns of equal length, of whole runs only."""
+    kept = {"events": {"run": ["a", "a", "b"], "time_s": [1.0, 2.0, 3.0], "what": ["x", "y"]}}
+    chunk._trim(kept, {"a"})
+    assert kept == {"events": {"run": ["a", "a"], "time_s": [1.0, 2.0], "what": ["x", "y"]}}

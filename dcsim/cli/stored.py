@@ -80,7 +80,7 @@ def _lines(found: Sweep, frame: pd.DataFrame, over: str | None) -> Iterator[str]
 
 def _data(found: Sweep, frame: pd.DataFrame, over: str | None) -> dict[str, Any]:
     """Return all that a study adds up to, as JSON has it."""
-    from dcsim.study.sums import is_crossed, ranked
+    from dcsim.study.sums import is_crossed
 
     failed = frame[frame["error"] != ""]
     data: dict[str, Any] = {
@@ -102,7 +102,7 @@ def _data(found: Sweep, frame: pd.DataFrame, over: str | None) -> dict[str, Any]
     if len(failed) == len(frame):
         return data
     factor = found.factor()
-    if ranked(factor) and is_crossed(frame, factor, found.others(factor)):
+    if is_crossed(found, frame, factor):
         metrics = found.metrics
         data["means"] = _rows(found.means(frame))
         data["ranking"] = {metric: _rows(found.ranking(metric).frame()) for metric in metrics}

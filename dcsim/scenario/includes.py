@@ -219,7 +219,7 @@ class _Expansion:
         try:
             file = (folder / text).resolve()
             exists = file.is_file()
-        except (OSError, ValueError):  # a zero byte, a circle of links
+        except (OSError, RuntimeError, ValueError):  # a zero byte, a circle of links
             raise ValueError("is no file name") from None
         if Path(text).is_absolute() or not file.is_relative_to(self._root):
             raise ValueError(

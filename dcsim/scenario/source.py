@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from contextlib import suppress
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -26,40 +28,63 @@ def fingerprint(function: Any) -> str:
 
 
 def _gather(thing: Any, parts: list[str], seen: set[int]) -> None:
+    if isinstance(thing, str | int | float | complex | bool | bytes | None):
+        parts.append(repr(thing))
+        return
     if id(thing) in seen:
         return
     seen.add(id(thing))
     code = getattr(thing, "__code__", None)
-    if not isinstance(code, CodeType):
-        if callable(thing) and isinstance(
-            code_of := vars(type(thing)).get("__call__"), FunctionType
-        ):
-            _gather(code_of, parts, seen)  # an object that can be called
+    if isinstance(code, CodeType):
+        _of_code(code, parts, seen)
+        _gather(thing.__defaults__ or (), parts, seen)
+        _gather(thing.__kwdefaults__ or {}, parts, seen)
+        for cell in thing.__closure__ or ():
+            with suppress(ValueError):  # nothing is in it yet
+                _gather(cell.cell_contents, parts, seen)
+        for name in sorted(_names(code)):
+            value = thing.__globals__.get(name)
+            if _is_own(value, thing.__module__):
+                parts.append(name)
+                _gather(value, parts, seen)
+    elif isinstance(thing, dict):
+        for key in sorted(thing, key=str):
+            parts.append(str(key))
+            _gather(thing[key], parts, seen)
+    elif isinstance(thing, list | tuple | set | frozenset):
+        for item in sorted(thing, key=repr) if isinstance(thing, set | frozenset) else thing:
+            _gather(item, parts, seen)
+    elif isinstance(thing, functools.partial):
+        for part in (thing.func, thing.args, thing.keywords):
+            _gather(part, parts, seen)
+    elif hasattr(thing, "tobytes"):  # an array
+        parts += [str(getattr(thing, "dtype", "")), hashlib.sha256(thing.tobytes()).hexdigest()]
+    else:
+        kind = thing if isinstance(thing, type) else type(thing)
+        parts.append(f"{kind.__module__}.{kind.__qualname__}")
+        for name, each in sorted(vars(kind).items()):
+            if isinstance(each, FunctionType):
+                parts.append(name)
+                _gather(each, parts, seen)
+        if kind is not thing:
             _gather(getattr(thing, "__dict__", {}), parts, seen)
-        elif isinstance(thing, dict):
-            for key in sorted(thing, key=str):
-                parts.append(str(key))
-                _gather(thing[key], parts, seen)
-        elif isinstance(thing, list | tuple | set | frozenset):
-            for item in sorted(thing, key=repr) if isinstance(thing, set | frozenset) else thing:
-                _gather(item, parts, seen)
-        elif isinstance(thing, str | int | float | bool | bytes | None):
-            parts.append(repr(thing))
-        else:
-            parts.append(f"{type(thing).__module__}.{type(thing).__qualname__}")
-        return
-    _of_code(code, parts, seen)
-    _gather(thing.__defaults__ or (), parts, seen)
-    _gather(thing.__kwdefaults__ or {}, parts, seen)
-    for cell in thing.__closure__ or ():
-        _gather(cell.cell_contents, parts, seen)
-    for name in code.co_names:
-        value = thing.__globals__.get(name)
-        if getattr(value, "__module__", None) == thing.__module__ or isinstance(
-            value, str | int | float | bool
-        ):
-            parts.append(name)
-            _gather(value, parts, seen)
+
+
+def _is_own(value: Any, module: str) -> bool:
+    """Whether what a function refers to by a name is data, or stands in the same module."""
+    if isinstance(value, str | int | float | bool | list | tuple | dict | set | frozenset):
+        return True
+    if hasattr(value, "tobytes"):
+        return True
+    if isinstance(value, functools.partial):
+        return _is_own(value.func, module)
+    return getattr(value, "__module__", None) == module
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names that code refers to, in functions and comprehensions inside it too."""
+    inside = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
+    return set(code.co_names).union(*inside)
 
 
 def _of_code(code: CodeType, parts: list[str], seen: set[int]) -> None:

@@ -116,9 +116,18 @@ def digest_of(data: Mapping[str, Any]) -> str:
     guests = [group | {"workload": _meaning(group["workload"])} for group in data["guests"]]
     meaning = _meaning(data) | {"guests": guests}
     text = json.dumps([MODEL_VERSION, meaning], sort_keys=True, separators=(",", ":"))
-    if own := placements.sources() | orders.added():
-        text += "".join(own[name] for name in sorted(own) if json.dumps(name) in text)
-    return sha256(text.encode()).hexdigest()
+    return sha256((text + sources_in(text)).encode()).hexdigest()
+
+
+def own_sources() -> dict[str, str]:
+    """Return a digest of what each placement and order does that users have added."""
+    return placements.sources() | orders.added()
+
+
+def sources_in(text: str) -> str:
+    """Return what placements and orders of one's own do, of those that a JSON text names."""
+    own = own_sources()
+    return "".join(own[name] for name in sorted(own) if json.dumps(name) in text)
 
 
 def _meaning(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -245,7 +245,7 @@ class _Kept:
 
     def preparation(self, scenario: spec.Scenario) -> Preparation:
         """Return what a scenario comes to; it is known by all that it says, which cannot be old."""
-        asked, latest = scenario.to_dict(), self._latest
+        asked, latest = scenario.to_dict() | {"own": spec.own_sources()}, self._latest
         known = (made for said, made in latest if said == asked)
         made = next(known, None) or Preparation(scenario)
         if not latest or latest[0][1] is not made:

@@ -85,6 +85,9 @@ class Replications(Spec):
     def _one(self) -> Self:
         if self.count is not None and self.metric is not None:
             raise wrong("is a count, or a metric that is to be known; not both", "count")
+        idle = {"within", "least", "most"} & self.model_fields_set
+        if self.metric is None and idle:
+            raise wrong("means nothing without a metric that is to be known", min(idle))
         if self.most < self.least:
             raise wrong(f"must be at least {self.least}, as least is, got {self.most}", "most")
         return self

@@ -187,6 +187,7 @@ def perform(chunk: Chunk, simulate: Callable[..., Result] = run) -> Report:
         pass
     except KeyboardInterrupt:
         interrupted = True
+        _trim(kept, {row["run"] for row in rows})
     seconds = time.monotonic() - began
     if rows:
         Store(chunk.store, make=False).put_runs(rows, kept)
@@ -260,6 +261,14 @@ def _keep(columns: Columns, run: str, found: Columns) -> None:
     columns[RUNS.names[0]].extend([run] * size)
     for name, values in found.items():
         columns[name].extend(values)
+
+
+def _trim(kept: dict[str, Columns], runs: set[str]) -> None:
+    """Leave out what was kept of a run that was interrupted before it was done."""
+    for columns in kept.values():
+        size = sum(run in runs for run in columns[RUNS.names[0]])
+        for values in columns.values():
+            del values[size:]
 
 
 def _limits(chunk: Chunk) -> Callable[[Progress], None] | None:

@@ -19,11 +19,9 @@ from pydantic import ValidationError
 
 from dcsim.errors import Issue, ScenarioError, did_you_mean
 from dcsim.records.tables import record_that_keeps
-from dcsim.scenario import placements
 from dcsim.scenario.document import DataPath, Node, dotted
 from dcsim.scenario.paths import get_path
-from dcsim.scenario.presets import orders
-from dcsim.scenario.spec import Scenario
+from dcsim.scenario.spec import Scenario, sources_in
 from dcsim.scenario.validation import issues_of
 from dcsim.study import ranges
 from dcsim.study.asked import SAMPLED, Asked, How
@@ -239,6 +237,11 @@ class Design:
             kept = []
             for axis in data["axes"]:
                 taken = [path for path in axis if path in fresh]
+                others = [path for path in axis if path not in fresh]
+                if taken and others:
+                    message = f"goes together with {', '.join(others)}"
+                    hint = "replace all of them, or none"
+                    raise ScenarioError([Issue(path=taken[0], message=message, hint=hint)])
                 kept += [{path: fresh.pop(path)} for path in taken] or [axis]
             data["axes"] = [*kept, *({path: values} for path, values in fresh.items())]
         return Design.from_dict(data | {"scenario": self.scenario, "set": dict(set or {})})
@@ -247,9 +250,7 @@ class Design:
     def digest(self) -> str:
         """A SHA-256 of what is asked, and of what placements and orders of one's own do, as hex."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
-        if own := placements.sources() | orders.added():
-            text += "".join(own[name] for name in sorted(own) if json.dumps(name) in text)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256((text + sources_in(text)).encode()).hexdigest()
 
     @property
     def name(self) -> str:
@@ -263,7 +264,7 @@ class Design:
             itertools.chain.from_iterable(each.paths for each in self.dimensions)
         )
 
-    @property
+    @cached_property
     def factors(self) -> list[Factor]:
         """What is varied, as columns of a frame."""
         called = labels(self.paths)

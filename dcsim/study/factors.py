@@ -6,7 +6,7 @@ import numbers
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dcsim import units
@@ -35,18 +35,15 @@ class Factor:
     label: str
     values: tuple[Value, ...]
     along: tuple[str, ...] = ()
+    sizes: tuple[float, ...] | None = field(init=False, compare=False, repr=False)
+    """How large each value is, in SI; None where some are not numbers of one kind."""
+    unit: str = field(init=False, compare=False, repr=False)
+    """Of the sizes: "s", "B", "B/s", "%" or none."""
 
-    @property
-    def sizes(self) -> tuple[float, ...] | None:
-        """How large each value is, in SI; None where some are not numbers of one kind."""
-        found = measured(self.values)
-        return found and found[0]
-
-    @property
-    def unit(self) -> str:
-        """Of the sizes: "s", "B", "B/s", "%" or none."""
-        found = measured(self.values)
-        return found[1] if found else ""
+    def __post_init__(self) -> None:
+        sizes, unit = measured(self.values) or (None, "")
+        object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "unit", unit)
 
     @property
     def ordered(self) -> bool:

@@ -11,8 +11,10 @@ from dcsim.records.tables import RUNS, SUMMARY
 from dcsim.study.code import code
 from dcsim.study.design import Design
 from dcsim.study.store import Points, Store, kept_table, plain_files
+from dcsim.study.work import asked_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -83,13 +85,16 @@ def frame(
 
     wanted = list(SUMMARY.names if metrics is None else metrics)
     also = ["seconds", "worker", "message"] if timing else ["message"]
-    rows = _rows(store, points, [*_KEYS, *also, *wanted])
+    decides = design.asked.replications.metric
+    read = dict.fromkeys([*_KEYS, *also, *wanted, *([decides] if decides else [])])
+    rows = _rows(store, points, list(read))
     at: dict[str, list[int]] = {}
     for point, digest in enumerate(points.digests):
         at.setdefault(digest, []).append(point)
     runs = pd.DataFrame({"digest": list(at), "point": list(at.values())}).explode("point")
     runs["point"] = runs["point"].astype("int64")
     runs = runs.merge(rows, on="digest").sort_values(["point", "replicate"], kind="stable")
+    runs = runs[_asked(runs, design, points)]
     shown: dict[str, list[Any]] = {path: [] for path in design.paths}
     for point in runs["point"].tolist():
         for path, value in design.shown(point).items():
@@ -98,6 +103,22 @@ def frame(
     whole = pd.concat([runs[["point"]], varied, runs.drop(columns=["point"])], axis=1)
     order = ["point", *design.paths, "replicate", "seed", "run", "digest", "error", *also, *wanted]
     return whole[order].reset_index(drop=True)
+
+
+def _asked(runs: pd.DataFrame, design: Design, points: Points) -> np.ndarray:
+    """Return which runs the study asked for: another one may have more replications of a point."""
+    import numpy as np
+
+    rule = design.asked.replications
+    point, replicate = runs["point"].to_numpy(int), runs["replicate"].to_numpy(int)
+    most = np.array([asked_of(rule, chancy=chancy) for chancy in points.chancy], int)
+    if rule.metric:
+        chancy = np.array(points.chancy, bool)
+        for known, values in runs.groupby("point", sort=False)[rule.metric]:
+            if chancy[int(str(known))]:
+                most[int(str(known))] = asked_of(rule, values.tolist(), chancy=True)
+    kept: np.ndarray = replicate < most[point]
+    return kept
 
 
 def _rows(store: Store, points: Points, columns: Sequence[str]) -> pd.DataFrame:

@@ -21,8 +21,7 @@ import os
 import re
 import secrets
 import time
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -335,18 +334,3 @@ def plain_files(folder: Path, ending: str) -> list[Path]:
             )
     except FileNotFoundError:
         return []
-
-
-def floats(table: pa.Table, column: str) -> array[float]:
-    """Return a column of numbers as an array."""
-    return array("d", table[column].to_numpy())
-
-
-def batches(store: Store, columns: Sequence[str], *, skip: set[str]) -> Iterator[pa.Table]:
-    """Yield columns of shards that are not known yet, and know them."""
-    for shard in store.shards():
-        if shard.name not in skip:
-            skip.add(shard.name)
-            table = store.rows(shard, columns)
-            if table is not None:
-                yield table

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from dcsim.study.contrast import sentences
+from dcsim.study.asked import SAMPLED
+from dcsim.study.contrast import contrasts, sentences
 from dcsim.study.factors import Factor
 from dcsim.units import format_many, listed
 
@@ -31,7 +32,7 @@ def tell(study: Sweep) -> Iterator[str]:
     if frame.empty or not (frame["error"] == "").any():
         return
     by, metrics = study.factor(), study.metrics[:_MOST_METRICS]
-    crossed = ranked(by) and is_crossed(frame, by, study.others(by))
+    crossed = is_crossed(study, frame, by)
     if crossed:
         for metric in metrics:
             words = study.ranking(metric).words()
@@ -51,19 +52,22 @@ def ranked(by: Factor) -> bool:
     return 1 < len(by.values) <= MOST_LEVELS
 
 
-def is_crossed(frame: pd.DataFrame, by: Factor, blocks: Sequence[Factor]) -> bool:
-    """Whether most combinations of all else have several levels of a factor, to be compared."""
+def is_crossed(study: Sweep, frame: pd.DataFrame, by: Factor) -> bool:
+    """Whether levels of a factor can be compared: few, and most of all else has several of them."""
+    how, blocks = study.design.asked.design, [each.path for each in study.others(by)]
+    if not ranked(by) or (how.kind in SAMPLED and {by.path, *by.along}.isdisjoint(how.cross)):
+        return False
+    if frame.duplicated([by.path, *blocks, "replicate"]).any():  # points that are the same
+        return False
     if not blocks:
         return True
-    levels = frame.groupby([each.path for each in blocks], dropna=False)[by.path].nunique()
+    levels = frame.groupby(blocks, dropna=False)[by.path].nunique()
     return bool((levels > 1).mean() > 0.5)
 
 
 def against(study: Sweep, frame: pd.DataFrame, by: Factor) -> Iterator[str]:
     """Yield how each level differs from the baseline, a sentence a level."""
     base, blocks = study.baseline(by), study.others(by)
-    from dcsim.study.contrast import contrasts
-
     found = [
         contrasts(frame, metric, by=by, blocks=blocks, baseline=base)
         for metric in study.metrics[:_COMPARED]

@@ -45,6 +45,8 @@ _AHEAD: Final = 2
 _PATIENCE_S: Final = 0.2
 _GRACE_S: Final = 10.0
 """How long runs that are under way may take once somebody has said stop."""
+_MOST_VAIN: Final = 30
+"""So often an executor may break in a row without any run that came back in between."""
 _LOSSES: Final = 3
 """So often a run may be under way as a worker is lost, the last time alone; then it is given up."""
 
@@ -208,7 +210,7 @@ class _Driver:
     _under_way: dict[Future[Report], _Task] = field(default_factory=dict)
     _suspects: list[Runs] = field(default_factory=list)
     _losses: dict[tuple[int, int], int] = field(default_factory=dict)
-    _seen: set[str] = field(default_factory=set)
+    _vain: int = 0
     _began_s: float = 0.0
     _spent_s: float = 0.0
     _ran: int = 0
@@ -388,6 +390,7 @@ class _Driver:
         ]
         self.work.put_back(rest)
         self._ran += len(report.outcomes)
+        self._vain = 0
         self._spent_s += report.seconds
         if report.interrupted:
             raise KeyboardInterrupt
@@ -400,8 +403,10 @@ class _Driver:
             future.cancel()
             self._suspect(task, error)
         self._under_way.clear()
-        if self.executor is None or isinstance(self.executor, Executor):
-            message = f"the executor broke ({type(error).__name__}: {error}). {self._safe()}"
+        self._vain += 1
+        if self.executor is None or isinstance(self.executor, Executor) or self._vain > _MOST_VAIN:
+            often = f" {self._vain} times, and no run came back" if self._vain > 1 else ""
+            message = f"the executor broke{often} ({type(error).__name__}: {error}). {self._safe()}"
             raise SimulationError(message) from error
         self._renew()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from dcsim.study.asked import Replications
@@ -127,19 +127,11 @@ class Work:
     def _is_chancy(self, point: int) -> bool:
         return self.points.chancy[point]
 
-    def _first(self, point: int) -> int:
-        """Return how many replications a point has at first."""
-        if not self._is_chancy(point):
-            return 1
-        if self.rule.metric:
-            return self.rule.least
-        return self.rule.count or REPLICATIONS
-
     def _begin(self) -> None:
         for point in self.points_in_order():
             if self.rule.metric and self._is_chancy(point):
                 self._values[point], self._open[point] = [], 0
-            self._want(point, range(self._first(point)))
+            self._want(point, range(asked_of(self.rule, chancy=self._is_chancy(point))))
 
     def _want(self, point: int, replicates: range) -> None:
         """Let runs of a point wait to be done, but for those that are recorded."""
@@ -161,18 +153,38 @@ class Work:
 
     def _look(self, point: int) -> None:
         """Ask for more replications of a point whose mean is not known well enough."""
-        values, rule = self._values[point], self.rule
-        if (
-            any(map(math.isnan, values))
-            or len(values) >= rule.most
-            or is_known(values, rule.within)
-        ):
-            return
-        more = min(rule.most, math.ceil(len(values) * _GROWTH))
-        self._want(point, range(len(values), more))
+        values = self._values[point]
+        more = asked_of(self.rule, values, chancy=True)
+        if more > len(values):
+            self._want(point, range(len(values), more))
 
 
-def is_known(values: list[float], within: float) -> bool:
+def asked_of(rule: Replications, values: Sequence[float] = (), *, chancy: bool) -> int:
+    """Return how many replications are asked of a point.
+
+    Parameters
+    ----------
+    rule
+        Of the study.
+    values
+        The metric that decides in the replications that there are, NaN where one failed.
+    chancy
+        Whether anything is random at that point.
+    """
+    if not chancy:
+        return 1
+    if not rule.metric:
+        return rule.count or REPLICATIONS
+    count = rule.least
+    while count <= len(values) and count < rule.most:
+        looked_at = values[:count]
+        if any(map(math.isnan, looked_at)) or is_known(looked_at, rule.within):
+            break
+        count = min(rule.most, math.ceil(count * _GROWTH))
+    return count
+
+
+def is_known(values: Sequence[float], within: float) -> bool:
     """Whether the mean of independent values is known to a share of itself, with 95 % confidence.
 
     Examples

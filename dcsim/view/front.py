@@ -173,7 +173,7 @@ def draw(
     shown = [label(name, longest=28) for name in names]
     corner = {
         "text": "↙ less of both", "xref": "paper", "yref": "paper", "x": 1, "y": 1, "xshift": -4,
-        "yshift": -3, "xanchor": "right", "yanchor": "top", "showarrow": False,
+        "yshift": -26, "xanchor": "right", "yanchor": "top", "showarrow": False,
         "font": {"color": style.MUTED},
     }  # fmt: skip
     broad, slim = (

@@ -19,7 +19,6 @@ from dcsim.errors import DcsimError, ResultError
 from dcsim.scenario.spec import MODEL_VERSION
 from dcsim.study import response
 from dcsim.study.advice import percent
-from dcsim.study.asked import SAMPLED
 from dcsim.study.contrast import Contrast, contrasts, sentences
 from dcsim.study.factors import Factor
 from dcsim.study.front import Front, front
@@ -28,7 +27,7 @@ from dcsim.study.needed import needed
 from dcsim.study.ranking import Ranked, Ranking, best_by_point, called, rank
 from dcsim.study.sensitivity import Indices, Tornado, indices, tornado
 from dcsim.study.statistics import Interval, pooled
-from dcsim.study.sums import is_crossed, ranked
+from dcsim.study.sums import is_crossed
 from dcsim.units import format_count, format_many, listed
 from dcsim.view import plots
 from dcsim.view.content import cell, meaning, scenario_text
@@ -133,14 +132,7 @@ class _Runs:
     @cached_property
     def crossed(self) -> bool:
         """Whether levels of the first factor can be compared, each point being there once."""
-        paths = [each.path for each in (self.by, *self.others)]
-        drawn = self.kind in SAMPLED and not {self.by.path, *self.by.along} & self.cross
-        return (
-            not drawn
-            and ranked(self.by)
-            and is_crossed(self.frame, self.by, self.others)
-            and not self.frame.duplicated([*paths, "replicate"]).any()
-        )
+        return is_crossed(self.study, self.frame, self.by)
 
     @cached_property
     def rankings(self) -> dict[str, Ranking]:
