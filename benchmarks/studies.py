@@ -16,7 +16,7 @@ from benchmarks.simgrid import ROOT
 from dcsim import Scenario, load, random_inputs, run
 from dcsim.records.answer import clock
 from dcsim.scenario import presets
-from dcsim.study.answers import Outcome, compared, outcome
+from dcsim.study.comparisons.answers import Outcome, compared, outcome
 from dcsim.units import format_size
 
 REPLICATIONS: Final = 5

@@ -57,7 +57,7 @@ def loky(folder: Path) -> Iterator[Executor]:
 @contextmanager
 def dask(folder: Path) -> Iterator[Executor]:
     """Provide a Dask cluster: a scheduler and workers of one thread, each a process."""
-    from dcsim.study.cluster import dask_executor
+    from dcsim.study.sweeps.cluster import dask_executor
     from tests.dask_cluster import dask_cluster
 
     with (
@@ -72,7 +72,7 @@ EXECUTORS = {"serial": (serial, 1), "loky": (loky, WORKERS), "dask": (dask, WORK
 
 def measure(name: str, runs: int) -> Data:
     """Return the runs a second, for each worker too, and what share of their time was runs."""
-    from dcsim.study.sweep import sweep
+    from dcsim.study.sweeps.sweep import sweep
 
     provide, workers = EXECUTORS[name]
     with tempfile.TemporaryDirectory() as place:

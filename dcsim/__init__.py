@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from dcsim.scenario.library import names
     from dcsim.scenario.spec import Scenario
     from dcsim.simulation import Preparation, Prepared, prepare, run
-    from dcsim.study.compare import Study
-    from dcsim.study.design import Design
-    from dcsim.study.plan import Plan, plan
+    from dcsim.study.comparisons.compare import Study
+    from dcsim.study.designs.design import Design
+    from dcsim.study.plans.plan import Plan, plan
     from dcsim.study.rerun import rerun
     from dcsim.study.running import local_executor
-    from dcsim.study.swept import Sweep
+    from dcsim.study.sweeps.swept import Sweep
     from dcsim.view.explain import explain
     from dcsim.view.report import write_report
     from dcsim.view.watching import compare, start_sweep, sweep
@@ -38,7 +38,7 @@ __version__ = "0.1.0"
 _HOMES = {
     # asking
     "Scenario": "dcsim.scenario.spec",
-    "Design": "dcsim.study.design",
+    "Design": "dcsim.study.designs.design",
     "load": "dcsim.scenario.files",
     "names": "dcsim.scenario.library",
     "import_population": "dcsim.scenario.importers",
@@ -49,16 +49,16 @@ _HOMES = {
     "prepare": "dcsim.simulation",
     "run": "dcsim.simulation",
     "compare": "dcsim.view.watching",
-    "plan": "dcsim.study.plan",
+    "plan": "dcsim.study.plans.plan",
     "rerun": "dcsim.study.rerun",
     "local_executor": "dcsim.study.running",
     "sweep": "dcsim.view.watching",
     "start_sweep": "dcsim.view.watching",
     # looking
     "Result": "dcsim.records.result",
-    "Study": "dcsim.study.compare",
-    "Sweep": "dcsim.study.swept",
-    "Plan": "dcsim.study.plan",
+    "Study": "dcsim.study.comparisons.compare",
+    "Sweep": "dcsim.study.sweeps.swept",
+    "Plan": "dcsim.study.plans.plan",
     "explain": "dcsim.view.explain",
     "write_report": "dcsim.view.report",
     # failing

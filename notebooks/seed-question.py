@@ -22,9 +22,9 @@ from IPython.display import Markdown
 from plotly.subplots import make_subplots
 
 import dcsim
-from dcsim.study.measurements import Config
-from dcsim.study.testbed import POLICIES as POLICY_NAMES
-from dcsim.study.testbed import Testbed
+from dcsim.study.checks.measurements import Config
+from dcsim.study.checks.testbed import POLICIES as POLICY_NAMES
+from dcsim.study.checks.testbed import Testbed
 from dcsim.view import style
 
 MIB, GIB = 2.0**20, 2.0**30

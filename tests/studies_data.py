@@ -15,8 +15,8 @@ import pandas as pd
 
 import dcsim
 from dcsim.records.tables import RUNS
-from dcsim.study.design import Design
-from dcsim.study.store import Store
+from dcsim.study.designs.design import Design
+from dcsim.study.sweeps.store import Store
 
 SECONDS = 120
 NOISE = {"guests[0].workload.load.noise": 0.5, "guests[0].workload.load.every": "1s"}

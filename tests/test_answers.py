@@ -11,10 +11,10 @@ from dcsim.errors import ResultError
 from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
 from dcsim.scenario.files import load
-from dcsim.study.answers import compared, outcomes, told
-from dcsim.study.compare import compare
-from dcsim.study.runs import Run
-from dcsim.study.study import Study
+from dcsim.study.comparisons.answers import compared, outcomes, told
+from dcsim.study.comparisons.compare import compare
+from dcsim.study.comparisons.runs import Run
+from dcsim.study.comparisons.study import Study
 
 NAN = math.nan
 

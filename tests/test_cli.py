@@ -16,8 +16,8 @@ from dcsim.cli import application, console, main, manual
 from dcsim.records.result import Result
 from dcsim.records.tables import SUMMARY
 from dcsim.scenario import library, presets
-from dcsim.study import plan as planning
-from dcsim.study.study import Study
+from dcsim.study.comparisons.study import Study
+from dcsim.study.plans import plan as planning
 
 MEMINFO = "MemTotal: 8000000 kB\nMemFree: 2000000 kB\nCached: 3000000 kB\nSlab: 300000 kB\n"
 # Two guests fill most of two hosts; a third of 100 GiB fits beside neither, though both have room.

@@ -15,8 +15,8 @@ import pytest
 
 import dcsim
 from dcsim.errors import DcsimError
-from dcsim.study import cluster
 from dcsim.study.running import local_executor
+from dcsim.study.sweeps import cluster
 from tests.dask_cluster import dask_cluster
 
 dask = pytest.importorskip("dask", reason="needs the extra 'distributed'")

@@ -18,12 +18,12 @@ from dcsim.records.result import Result
 from dcsim.records.tables import SUMMARY
 from dcsim.scenario import presets
 from dcsim.scenario.files import load
-from dcsim.study import compare as compare_module
 from dcsim.study import running
-from dcsim.study.compare import REPLICATIONS, compare, local_executor
+from dcsim.study.comparisons import compare as compare_module
+from dcsim.study.comparisons.compare import REPLICATIONS, compare, local_executor
+from dcsim.study.comparisons.runs import Run
+from dcsim.study.comparisons.study import Study
 from dcsim.study.rerun import rerun
-from dcsim.study.runs import Run
-from dcsim.study.study import Study
 
 TWO = ["zero-page", "balloon-held"]
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from dcsim.errors import ResultError
-from dcsim.study.contrast import contrasts, frame_of, sentences
-from dcsim.study.factors import Factor
-from dcsim.study.statistics import paired_change, paired_difference
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.contrast import contrasts, frame_of, sentences
+from dcsim.study.findings.statistics import paired_change, paired_difference
 
 POLICY = Factor("hinting", "hinting", ("a", "b", "c"))
 LINK = Factor("link", "link", (1, 2))

@@ -18,11 +18,11 @@ import dcsim
 from dcsim.errors import ScenarioError
 from dcsim.scenario.files import is_study
 from dcsim.scenario.spec import Scenario
-from dcsim.study.asked import Asked
-from dcsim.study.design import MOST_POINTS, Design
-from dcsim.study.factors import Factor
-from dcsim.study.sampling import Span
-from dcsim.study.sweep import points_of
+from dcsim.study.designs.asked import Asked
+from dcsim.study.designs.design import MOST_POINTS, Design
+from dcsim.study.designs.factors import Factor
+from dcsim.study.designs.sampling import Span
+from dcsim.study.sweeps.sweep import points_of
 from tests.studies_data import FILE, SECONDS, quick, study
 
 LINK, MEMORY, COUNT = "topology.host_link", "guests[0].memory", "guests[0].count"

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.errors import ResultError
-from dcsim.study.factors import Factor
-from dcsim.study.front import front, pareto
-from dcsim.study.statistics import pooled
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.front import front, pareto
+from dcsim.study.findings.statistics import pooled
 from dcsim.units import GiB
 
 

@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dcsim.study.factors import Factor
-from dcsim.study.needed import needed, needed_for_difference
-from dcsim.study.statistics import interval
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.needed import needed, needed_for_difference
+from dcsim.study.findings.statistics import interval
 
 METRIC = "lost_work_s"
 LINK = Factor("topology.uplink", "uplink", ("1Gbit/s", "10Gbit/s", "40Gbit/s", "100Gbit/s"))

@@ -23,7 +23,7 @@ from dcsim.scenario import placements
 from dcsim.scenario.fabric import FatTree, LeafSpine
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.topology import build
-from dcsim.study.compare import compare, local_executor
+from dcsim.study.comparisons.compare import compare, local_executor
 from dcsim.units import GiB
 from tests.worlds import guest, leaf_spine, rows, scenario, solve
 

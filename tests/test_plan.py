@@ -20,11 +20,11 @@ from dcsim.errors import ScenarioError
 from dcsim.records.tables import SUMMARY
 from dcsim.scenario.paths import parse_assignments
 from dcsim.study import running
-from dcsim.study.goals import Goal, parse_goals
-from dcsim.study.plan import plan, solve
-from dcsim.study.ranges import parse_axes
-from dcsim.study.statistics import Interval
-from dcsim.study.trials import Outcome
+from dcsim.study.designs.ranges import parse_axes
+from dcsim.study.findings.statistics import Interval
+from dcsim.study.plans.goals import Goal, parse_goals
+from dcsim.study.plans.plan import plan, solve
+from dcsim.study.plans.trials import Outcome
 
 ZERO = dict.fromkeys(SUMMARY.names, 0.0)
 

@@ -9,8 +9,8 @@ import pytest
 import dcsim
 from dcsim.errors import ResultError
 from dcsim.records.tables import SUMMARY
-from dcsim.study.plan import solve
-from dcsim.study.trials import Outcome
+from dcsim.study.plans.plan import solve
+from dcsim.study.plans.trials import Outcome
 from dcsim.view import plots
 from dcsim.view.report import render, write_report
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.study.answers import Outcome
-from dcsim.study.statistics import interval
+from dcsim.study.comparisons.answers import Outcome
+from dcsim.study.findings.statistics import interval
 from dcsim.view import counts, plots, progress
 
 NAN = math.nan

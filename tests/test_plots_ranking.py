@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from dcsim.errors import ResultError
-from dcsim.study.factors import Factor
-from dcsim.study.front import front
-from dcsim.study.ranking import best_by_point, rank
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.front import front
+from dcsim.study.findings.ranking import best_by_point, rank
 from dcsim.units import GiB
 from dcsim.view.front import front_figure
 from dcsim.view.ranking import MOST_PANELS, ranking_figure, winners_map

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dcsim.study.factors import Factor
-from dcsim.study.response import respond
-from dcsim.study.sampling import unit_points
-from dcsim.study.sensitivity import indices, tornado
+from dcsim.study.designs.factors import Factor
+from dcsim.study.designs.sampling import unit_points
+from dcsim.study.findings.response import respond
+from dcsim.study.findings.sensitivity import indices, tornado
 from dcsim.view.response import response_figure
 from dcsim.view.tornado import tornado_figure
 

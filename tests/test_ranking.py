@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.errors import ResultError
-from dcsim.study.factors import Factor
-from dcsim.study.ranking import best_by_point, pooled_change, raised, rank
-from dcsim.study.statistics import interval, paired_change, paired_difference, pooled
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.ranking import best_by_point, pooled_change, raised, rank
+from dcsim.study.findings.statistics import interval, paired_change, paired_difference, pooled
 from dcsim.units import GiB
 
 METRIC = "network_bytes"
@@ -380,7 +380,7 @@ def test_wrong_questions_are_refused():
     with pytest.raises(ResultError, match="'netwrk_bytes'; did you mean 'network_bytes'"):
         rank(frame, "netwrk_bytes", by=policies("a", "b"), blocks=[LINK])
     with pytest.raises(
-        ResultError, match="no metric is called 'point'; .dcsim list metrics. tells all"
+        ResultError, match=r"no metric is called 'point'; .dcsim list metrics. tells all"
     ):
         rank(frame, "point", by=policies("a", "b"), blocks=[LINK])
     with pytest.raises(ResultError, match="'hintin'; did you mean 'hinting'"):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import dcsim
 from dcsim.errors import ResultError
 from dcsim.records.tables import BY_NAME
-from dcsim.study.study import Run, Study
+from dcsim.study.comparisons.study import Run, Study
 from dcsim.view import content
 from dcsim.view.gather import MOST_TOLD, QUESTION, gather
 from dcsim.view.report import render, write_report

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from dcsim.cli import application
 from dcsim.errors import ResultError
-from dcsim.study.factors import Factor
-from dcsim.study.ranking import best_by_point
-from dcsim.study.store import Store
-from dcsim.study.sweep import points_of, sweep
-from dcsim.study.swept import Sweep
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.ranking import best_by_point
+from dcsim.study.sweeps.store import Store
+from dcsim.study.sweeps.sweep import points_of, sweep
+from dcsim.study.sweeps.swept import Sweep
 from dcsim.view import plots, sweeping
 from dcsim.view.report import GAPS, render, write_report
 from tests.studies_data import study

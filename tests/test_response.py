@@ -12,9 +12,9 @@ import pytest
 
 import dcsim
 from dcsim.errors import ResultError
-from dcsim.study.factors import Factor
-from dcsim.study.response import MOST_BINS, group, points, respond
-from dcsim.study.statistics import interval, pooled
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.response import MOST_BINS, group, points, respond
+from dcsim.study.findings.statistics import interval, pooled
 
 RATES = ("1Gbit/s", "10Gbit/s", "25Gbit/s", "100Gbit/s")
 UPLINK = Factor("topology.uplink", "uplink", RATES)

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.errors import DcsimError
-from dcsim.study import sampling
-from dcsim.study.factors import measured
-from dcsim.study.sampling import Span, pick, unit_points
+from dcsim.study.designs import sampling
+from dcsim.study.designs.factors import measured
+from dcsim.study.designs.sampling import Span, pick, unit_points
 
 KINDS = ("latin-hypercube", "sobol-sequence", "morris", "saltelli")
 UNIT = st.floats(0, 1)
@@ -41,7 +41,7 @@ def test_points_are_the_same_in_any_process(kind):
     """Bit for bit, whatever was drawn before."""
     code = (
         "import hashlib, numpy as np; np.random.seed(5); np.random.random(3)\n"
-        "from dcsim.study.sampling import unit_points\n"
+        "from dcsim.study.designs.sampling import unit_points\n"
         f"points = unit_points({kind!r}, dimensions=4, size=16, seed=7)\n"
         "print(hashlib.sha256(points.tobytes()).hexdigest())"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from dcsim.scenario import library, parsing
 from dcsim.scenario.schema import schema
-from dcsim.study.schema import schema as study_schema
+from dcsim.study.designs.schema import schema as study_schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="jsonschema checks the schema")
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.errors import DcsimError, ResultError
-from dcsim.study.factors import Factor
-from dcsim.study.sampling import Span, unit_points
-from dcsim.study.sensitivity import indices, tornado
+from dcsim.study.designs.factors import Factor
+from dcsim.study.designs.sampling import Span, unit_points
+from dcsim.study.findings.sensitivity import indices, tornado
 
 RATES = ("1Gbit/s", "10Gbit/s", "100Gbit/s")
 UPLINK = Factor("topology.uplink", "uplink", RATES)

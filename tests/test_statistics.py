@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dcsim.study.statistics import (
+from dcsim.study.findings.statistics import (
     Interval,
     interval,
     paired_change,

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from dcsim.errors import ResultError, ScenarioError
 from dcsim.records import store as files
 from dcsim.records.tables import RUNS, SUMMARY
-from dcsim.study import store as module
-from dcsim.study.code import code
-from dcsim.study.dry import estimate
-from dcsim.study.reading import recorded, row_of
-from dcsim.study.store import Store
-from dcsim.study.sweep import points_of, sweep
-from dcsim.study.swept import Sweep
+from dcsim.study.sweeps import store as module
+from dcsim.study.sweeps.code import code
+from dcsim.study.sweeps.dry import estimate
+from dcsim.study.sweeps.reading import recorded, row_of
+from dcsim.study.sweeps.store import Store
+from dcsim.study.sweeps.sweep import points_of, sweep
+from dcsim.study.sweeps.swept import Sweep
 from tests.studies_data import NOISE, quick, row, rows_of, shards, study
 
 
@@ -357,7 +357,7 @@ def test_runs_of_other_source_are_left_alone_and_not_counted(swept, monkeypatch)
     store, frame = swept
     before = shards(store)
     for place in ("chunk", "sweep", "reading"):
-        monkeypatch.setattr(f"dcsim.study.{place}.code", lambda: "9.9+0")
+        monkeypatch.setattr(f"dcsim.study.sweeps.{place}.code", lambda: "9.9+0")
     other = sweep(study(), store=store).frame()
     assert set(rows_of(store, "code")["code"]) == {code(), "9.9+0"}
     assert before < shards(store)

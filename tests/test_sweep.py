@@ -26,15 +26,15 @@ from dcsim.control.placement import register
 from dcsim.errors import ResultError, SimulationError
 from dcsim.records.tables import SUMMARY
 from dcsim.scenario.presets.orders import ORDERS as NAMES
-from dcsim.study import chunk, work
-from dcsim.study.chunk import Chunk, Report, perform, run_id
-from dcsim.study.design import Design
-from dcsim.study.reading import kept
+from dcsim.study.designs.design import Design
 from dcsim.study.running import local_executor
-from dcsim.study.store import Points, Store
-from dcsim.study.sweep import sweep
-from dcsim.study.swept import Sweep
-from dcsim.study.work import Work
+from dcsim.study.sweeps import chunk, work
+from dcsim.study.sweeps.chunk import Chunk, Report, perform, run_id
+from dcsim.study.sweeps.reading import kept
+from dcsim.study.sweeps.store import Points, Store
+from dcsim.study.sweeps.sweep import sweep
+from dcsim.study.sweeps.swept import Sweep
+from dcsim.study.sweeps.work import Work
 from tests.studies_data import AXES, SECONDS, lost_nothing, quick, rows_of, shards, study
 
 UNTIL = {"metric": "lost_work_s", "within": "10%", "least": 3, "most": 12}
@@ -286,7 +286,8 @@ def test_two_studies_share_a_store_at_the_same_time(tmp_path):
     """And two processes the same study, begun together in a directory that is not there yet."""
     store = tmp_path / "store"
     program = (
-        "import sys; from dcsim.study.sweep import sweep; from dcsim.study.design import Design\n"
+        "import sys; from dcsim.study.sweeps.sweep import sweep\n"
+        "from dcsim.study.designs.design import Design\n"
         "import json; design = Design.from_dict(json.load(open(sys.argv[1])))\n"
         "print(len(sweep(design, store=sys.argv[2]).frame()))"
     )
@@ -609,9 +610,9 @@ import sys
 import dcsim
 from dcsim.control.order import add
 from dcsim.control.placement import register
-from dcsim.study.design import Design
+from dcsim.study.designs.design import Design
 from dcsim.study.running import local_executor
-from dcsim.study.sweep import sweep
+from dcsim.study.sweeps.sweep import sweep
 
 def fewest(host):
     return {key}
@@ -714,8 +715,8 @@ from types import SimpleNamespace
 
 import dcsim
 from dcsim.records.tables import SUMMARY
-from dcsim.study.design import Design
-from dcsim.study.sweep import sweep
+from dcsim.study.designs.design import Design
+from dcsim.study.sweeps.sweep import sweep
 
 
 def simulate(scenario, *, replicate, progress=None):
@@ -834,7 +835,7 @@ def test_an_executor_that_always_breaks_ends_the_study(tmp_path):
     design = dcsim.Design(
         dcsim.load("quick-start"), axes={"topology.host_link": "1Gbit/s..25Gbit/s/40"}
     )
-    with pytest.raises(SimulationError, match="no run came back .*they died as they started"):
+    with pytest.raises(SimulationError, match=r"no run came back .*they died as they started"):
         dcsim.sweep(design, store=tmp_path / "store", executor=Breaks)
     assert len(dcsim.Sweep.open(tmp_path / "store").frame()) < 40
 

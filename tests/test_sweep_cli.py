@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 
 from dcsim.records import store as files
-from dcsim.study.design import Design
-from dcsim.study.dry import estimate
-from dcsim.study.store import Store
-from dcsim.study.sweep import sweep
-from dcsim.study.swept import Sweep
+from dcsim.study.designs.design import Design
+from dcsim.study.sweeps.dry import estimate
+from dcsim.study.sweeps.store import Store
+from dcsim.study.sweeps.sweep import sweep
+from dcsim.study.sweeps.swept import Sweep
 from tests.studies_data import (
     FILE,
     LONG_FILE,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import dcsim
-from dcsim.study.cluster import dask_executor
-from dcsim.study.sweep import SweepProgress
+from dcsim.study.sweeps.cluster import dask_executor
+from dcsim.study.sweeps.sweep import SweepProgress
 from tests.dask_cluster import dask_cluster
 
 pytest.importorskip("distributed", reason="the extra dcsim[distributed]")

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dcsim.study.design import Design
-from dcsim.study.sweep import sweep
+from dcsim.study.designs.design import Design
+from dcsim.study.sweeps.sweep import sweep
 from tests.studies_data import (
     LONG_FILE,
     begin,

@@ -10,7 +10,7 @@ import pytest
 
 import dcsim
 from dcsim.errors import ResultError
-from dcsim.study.store import Store
+from dcsim.study.sweeps.store import Store
 
 NOISE = {"guests[0].workload.load.noise": 0.5, "guests[0].workload.load.every": "1s"}
 AXES = {
@@ -163,7 +163,7 @@ def test_a_store_is_opened_by_name(place, tmp_path):
 
 def test_runs_of_another_source_are_read_and_run_again(tmp_path, monkeypatch):
     """What was made by another dcsim stays readable, and is not mixed with what this one makes."""
-    from dcsim.study import chunk, code, reading, sweep, swept
+    from dcsim.study.sweeps import chunk, code, reading, sweep, swept
 
     design = dcsim.Design(dcsim.load("quick-start"), axes={"hinting": ["none", "zero-page"]})
     first = dcsim.sweep(design, store=tmp_path / "store").frame()

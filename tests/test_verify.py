@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from dcsim.cli import application
 from dcsim.errors import ScenarioError
 from dcsim.scenario.spec import Scenario
-from dcsim.study import measurements, testbed
-from dcsim.study.measurements import Config, Measurement
-from dcsim.study.testbed import Testbed
-from dcsim.study.verify import Bound, Verification, verify
+from dcsim.study.checks import measurements, testbed
+from dcsim.study.checks.measurements import Config, Measurement
+from dcsim.study.checks.testbed import Testbed
+from dcsim.study.checks.verify import Bound, Verification, verify
 from dcsim.units import PAGE, MiB
 
 SMALL: dict[str, Any] = {

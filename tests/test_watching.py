@@ -18,9 +18,9 @@ import pytest
 import dcsim
 from dcsim.control.placement import register
 from dcsim.errors import ResultError
-from dcsim.study.background import Running
-from dcsim.study.sweep import SweepProgress
-from dcsim.study.sweep import sweep as plain_sweep
+from dcsim.study.sweeps.background import Running
+from dcsim.study.sweeps.sweep import SweepProgress
+from dcsim.study.sweeps.sweep import sweep as plain_sweep
 from dcsim.view import watching
 from dcsim.view.watching import Bar
 
@@ -448,7 +448,7 @@ def test_a_cell_is_interrupted(kernel, tmp_path):
     code = f"""
 import time
 from dcsim.control.placement import register
-from dcsim.study.design import Design
+from dcsim.study.designs.design import Design
 from dcsim.study.running import local_executor
 from dcsim.view.watching import sweep
 import dcsim

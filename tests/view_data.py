@@ -9,7 +9,7 @@ import numpy as np
 from dcsim.records.recorder import Recorder
 from dcsim.records.result import Result
 from dcsim.records.tables import GUESTS, MIGRATIONS
-from dcsim.study.study import Run, Study
+from dcsim.study.comparisons.study import Run, Study
 from dcsim.units import PAGE, GiB, MiB
 
 POLICIES = {

@@ -17,7 +17,7 @@ from dcsim.errors import Issue, ScenarioError
 
 if TYPE_CHECKING:
     from dcsim.scenario.spec import Scenario
-    from dcsim.study.design import Design
+    from dcsim.study.designs.design import Design
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
@@ -100,7 +100,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of scenario files, for editors."""
     if study:
-        from dcsim.study.schema import schema as of_studies
+        from dcsim.study.designs.schema import schema as of_studies
 
         say(json.dumps(of_studies(), indent=indent))
         return

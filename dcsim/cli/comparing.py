@@ -34,8 +34,8 @@ from dcsim.cli.saving import (
 )
 
 if TYPE_CHECKING:
-    from dcsim.study.answers import Outcome
-    from dcsim.study.study import Study
+    from dcsim.study.comparisons.answers import Outcome
+    from dcsim.study.comparisons.study import Study
 
 _MOST_FAILURES: Final = 10
 
@@ -151,12 +151,12 @@ def compare(
     policies = None if hinting is None else _values(hinting, "--hinting")
     varied = _varied(vary or [])
     from dcsim.records.archive import REPORT
-    from dcsim.study.runs import holds_study
+    from dcsim.study.comparisons.runs import holds_study
 
     make_way(out, overwrite=overwrite, owns=holds_study, option="--out")
     check_report(report, overwrite=overwrite)
     report = report or (out and out / REPORT)
-    from dcsim.study import compare as studies
+    from dcsim.study.comparisons import compare as studies
 
     warn_if_slow()
     with study_progress(wanted=not no_progress) as progress, executor_of(jobs) as executor:
@@ -243,7 +243,7 @@ def _varied(texts: list[str]) -> dict[str, list[Any]]:
 
 def _study_data(study: Study) -> dict[str, Any]:
     from dcsim.records.tables import SUMMARY
-    from dcsim.study.statistics import paired_difference
+    from dcsim.study.findings.statistics import paired_difference
 
     bases = dict(study.pairs())
     variants = []
@@ -314,7 +314,7 @@ def _study_lines(study: Study) -> Iterator[str]:
 
 def _operations_table(study: Study) -> str:
     """Return a table of variants of an operation: in time or not, how long, who noticed."""
-    from dcsim.study.answers import outcomes
+    from dcsim.study.comparisons.answers import outcomes
     from dcsim.units import format_count, format_duration, format_size
 
     columns: dict[str, tuple[Callable[[Outcome], float], Callable[[float], str]]] = {

@@ -12,7 +12,7 @@ from dcsim.cli.app import NOT_SO
 from dcsim.cli.console import complain
 
 if TYPE_CHECKING:
-    from dcsim.study.goals import Goal
+    from dcsim.study.plans.goals import Goal
 
 FailIf = Annotated[
     list[str] | None,
@@ -27,7 +27,7 @@ def conditions(texts: list[str] | None) -> tuple[Goal, ...]:
     """Read conditions, before anything runs."""
     if not texts:
         return ()
-    from dcsim.study.goals import parse_goals
+    from dcsim.study.plans.goals import parse_goals
 
     return parse_goals(texts)
 
@@ -62,7 +62,7 @@ def end_if(failing: list[str]) -> None:
 
 
 def _told(condition: Goal, whose: str, value: float) -> str:
-    from dcsim.study.goals import in_words
+    from dcsim.study.plans.goals import in_words
 
     of = f" of {whose}" if whose else ""
     if math.isnan(value):

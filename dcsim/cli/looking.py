@@ -13,7 +13,7 @@ from dcsim.cli.saving import Saved, is_study
 
 if TYPE_CHECKING:
     from dcsim.records.result import Result
-    from dcsim.study.study import Study
+    from dcsim.study.comparisons.study import Study
 
 
 @command(
@@ -47,7 +47,7 @@ def report(
 
     path = out or directory / REPORT
     if is_store(directory):
-        from dcsim.study.swept import Sweep
+        from dcsim.study.sweeps.swept import Sweep
 
         write_report(Sweep.open(directory, study=of), path)
     elif of is not None:
@@ -88,7 +88,7 @@ def explain(
 
 def _read(directory: Path) -> Result | Study:
     if is_study(directory):
-        from dcsim.study.study import Study
+        from dcsim.study.comparisons.study import Study
 
         return Study.load(directory)
     from dcsim.records.result import Result

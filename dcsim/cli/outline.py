@@ -10,7 +10,7 @@ from dcsim.scenario.chance import random_inputs
 from dcsim.units import format_many
 
 if TYPE_CHECKING:
-    from dcsim.study.design import Design
+    from dcsim.study.designs.design import Design
 
 _MOST_VALUES: Final = 12
 

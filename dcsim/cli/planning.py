@@ -24,7 +24,7 @@ from dcsim.cli.jobs import Jobs, executor_of
 from dcsim.cli.saving import Out, Overwrite, Report, check_report, make_way, places, write_report
 
 if TYPE_CHECKING:
-    from dcsim.study.planned import Plan
+    from dcsim.study.plans.planned import Plan
 
 
 @command(
@@ -86,8 +86,8 @@ def plan(
     if minimise is not None and maximise is not None:
         raise typer.BadParameter("give --minimise or --maximise", param_hint="--maximise")
     from dcsim.records.archive import REPORT
-    from dcsim.study import plan as planning
-    from dcsim.study.planned import holds_plan
+    from dcsim.study.plans import plan as planning
+    from dcsim.study.plans.planned import holds_plan
 
     make_way(out, overwrite=overwrite, owns=holds_plan, option="--out")
     check_report(report, overwrite=overwrite)
@@ -140,7 +140,7 @@ def _varied(texts: list[str]) -> dict[str, str]:
 
 def _lines(found: Plan) -> Iterator[str]:
     """Yield the answer in words, and the points that nothing beats, or else all, the best first."""
-    from dcsim.study.goals import in_words
+    from dcsim.study.plans.goals import in_words
 
     yield found.summary()
     front = found.frontier

@@ -10,9 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from dcsim.records.result import Result
-    from dcsim.study.planned import Plan
-    from dcsim.study.study import Study
-    from dcsim.study.swept import Sweep
+    from dcsim.study.comparisons.study import Study
+    from dcsim.study.plans.planned import Plan
+    from dcsim.study.sweeps.swept import Sweep
 
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="DIR", help="Save everything to a directory.")

@@ -15,7 +15,7 @@ from dcsim.cli.saving import check_report, places, write_report
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dcsim.study.swept import Sweep
+    from dcsim.study.sweeps.swept import Sweep
 
 
 def is_store(directory: str | Path) -> bool:
@@ -36,8 +36,8 @@ def compare(
     as_json: bool,
 ) -> None:
     """Tell what a study adds up to, as far as it is recorded."""
-    from dcsim.study.metrics import check_metric
-    from dcsim.study.swept import Sweep
+    from dcsim.study.findings.metrics import check_metric
+    from dcsim.study.sweeps.swept import Sweep
 
     check_report(report, overwrite=overwrite)
     found = Sweep.open(directory, study=study)
@@ -58,8 +58,8 @@ def compare(
 
 
 def _lines(found: Sweep, frame: pd.DataFrame, over: str | None) -> Iterator[str]:
-    from dcsim.study.goals import in_words
-    from dcsim.study.sums import ranked
+    from dcsim.study.findings.sums import ranked
+    from dcsim.study.plans.goals import in_words
 
     factor = found.factor()
     if ranked(factor) and (frame["error"] == "").any():
@@ -80,7 +80,7 @@ def _lines(found: Sweep, frame: pd.DataFrame, over: str | None) -> Iterator[str]
 
 def _data(found: Sweep, frame: pd.DataFrame, over: str | None) -> dict[str, Any]:
     """Return all that a study adds up to, as JSON has it."""
-    from dcsim.study.sums import is_crossed
+    from dcsim.study.findings.sums import is_crossed
 
     failed = frame[frame["error"] != ""]
     data: dict[str, Any] = {

@@ -18,8 +18,8 @@ from dcsim.cli.jobs import Jobs, pool_of, terminated_as_interrupted
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from dcsim.study.design import Design
-    from dcsim.study.swept import Sweep
+    from dcsim.study.designs.design import Design
+    from dcsim.study.sweeps.swept import Sweep
 
 _SHARD: Final = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 _MOST_FAILURES: Final = 5
@@ -124,8 +124,8 @@ def sweep(
     if dry_run:
         _tell_dry(design, where, part, jobs=jobs, as_json=as_json)
         return
-    from dcsim.study.store import Store
-    from dcsim.study.sweep import sweep as run_study
+    from dcsim.study.sweeps.store import Store
+    from dcsim.study.sweeps.sweep import sweep as run_study
 
     Store(where)
     warn_if_slow()
@@ -155,7 +155,7 @@ def sweep(
 def load_study(source: str, assignments: list[str] | None, seed: int | None = None) -> Design:
     """Return the study of a file or a name, with the changes of ``--set`` and ``--seed``."""
     from dcsim.scenario.paths import parse_assignments
-    from dcsim.study.studyfile import load as load_file
+    from dcsim.study.designs.studyfile import load as load_file
 
     design = load_file(source)
     changes = parse_assignments(assignments or ())
@@ -172,7 +172,7 @@ def _design(
     source: str, vary: list[str], assignments: list[str] | None, seed: int | None
 ) -> Design:
     from dcsim.scenario.files import is_study
-    from dcsim.study.design import Design
+    from dcsim.study.designs.design import Design
 
     axes = _axes(vary)
     if is_study(source):
@@ -236,7 +236,7 @@ def _pool(
         return
     if jobs is not None:
         raise typer.BadParameter("Dask has its own workers", param_hint="--jobs")
-    from dcsim.study.cluster import dask_executor
+    from dcsim.study.sweeps.cluster import dask_executor
 
     with dask_executor(dask, directory=store / ".partial", tell=complain) as executor:
         yield executor
@@ -248,8 +248,8 @@ def _pool(
 def _tell_dry(
     design: Design, where: Path, part: tuple[int, int], *, jobs: int | None, as_json: bool
 ) -> None:
-    from dcsim.study.dry import estimate
-    from dcsim.study.store import Store
+    from dcsim.study.sweeps.dry import estimate
+    from dcsim.study.sweeps.store import Store
 
     store = Store(where, make=False) if (where / "store.json").exists() else None
     found = estimate(design, store=store, shard=part)

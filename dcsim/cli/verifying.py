@@ -13,7 +13,7 @@ from dcsim.cli.app import NOT_SO, RUN, AsJson, NoProgress, command
 from dcsim.cli.console import plain, say, say_json, study_progress, table, warn_if_slow
 
 if TYPE_CHECKING:
-    from dcsim.study.verify import Comparison, Verification
+    from dcsim.study.checks.verify import Comparison, Verification
 
 
 @command(
@@ -43,9 +43,9 @@ def verify(
 
     The keys of a record are told in docs/validation.md, as are the constants of a testbed.
     """
-    from dcsim.study import measurements
-    from dcsim.study.testbed import load
-    from dcsim.study.verify import verify as compare
+    from dcsim.study.checks import measurements
+    from dcsim.study.checks.testbed import load
+    from dcsim.study.checks.verify import verify as compare
 
     measured = measurements.read(file)
     machines = None if testbed is None else load(testbed)

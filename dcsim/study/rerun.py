@@ -10,9 +10,9 @@ from dcsim.errors import ResultError, ScenarioError
 from dcsim.records.result import Result
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
-from dcsim.study import reading
-from dcsim.study.code import code
-from dcsim.study.store import Store
+from dcsim.study.sweeps import reading
+from dcsim.study.sweeps.code import code
+from dcsim.study.sweeps.store import Store
 
 
 def rerun(directory: str | os.PathLike[str]) -> tuple[Result, list[str]]:

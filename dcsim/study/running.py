@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from dcsim.scenario.spec import Scenario
 from dcsim.simulation import run
-from dcsim.study import own
-from dcsim.study.runs import Run
+from dcsim.study.comparisons.runs import Run
+from dcsim.study.sweeps import own
 
 
 def local_executor(jobs: int | None = None) -> Executor:

@@ -14,7 +14,7 @@ from dcsim.view.style import label, scale
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from dcsim.study.answers import Outcome
+    from dcsim.study.comparisons.answers import Outcome
 
 
 def against_bound(found: Sequence[Outcome], *, limit_s: float = math.nan) -> go.Figure:
@@ -23,7 +23,7 @@ def against_bound(found: Sequence[Outcome], *, limit_s: float = math.nan) -> go.
     Parameters
     ----------
     found
-        What variants come to, as `dcsim.study.answers.outcomes` returns them.
+        What variants come to, as `dcsim.study.comparisons.answers.outcomes` returns them.
     limit_s
         The window or the deadline, if all have the same; a line.
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.errors import ResultError
 from dcsim.records.summary import LIVE
 from dcsim.records.tables import BY_NAME, OUTCOMES, Column
-from dcsim.study.answers import outcomes as outcomes_of
-from dcsim.study.statistics import Interval, interval
+from dcsim.study.comparisons.answers import outcomes as outcomes_of
+from dcsim.study.findings.statistics import Interval, interval
 from dcsim.units import listed
 from dcsim.view import plots
 from dcsim.view.explain import explain

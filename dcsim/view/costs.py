@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dcsim.records.tables import CAUSES
-from dcsim.study.statistics import interval
+from dcsim.study.findings.statistics import interval
 from dcsim.view import style
 from dcsim.view.style import KEY_LINE_PX, Quantity, heading, human, key_entry, label, scale
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dcsim.errors import ResultError
-from dcsim.study.front import Front, pareto
-from dcsim.study.statistics import Interval
+from dcsim.study.findings.front import Front, pareto
+from dcsim.study.findings.statistics import Interval
 from dcsim.units import listed
 from dcsim.view import labels, style
 from dcsim.view.style import Quantity, Scale, human, label, quantity, scale
@@ -55,7 +55,7 @@ def front_figure(found: Front, *, height: int = 460) -> go.Figure:
     Parameters
     ----------
     found
-        What `dcsim.study.front.front` gave.
+        What `dcsim.study.findings.front.front` gave.
     height
         In CSS pixels.
 

@@ -10,14 +10,14 @@ from dcsim.errors import ResultError
 from dcsim.records import answer as answers
 from dcsim.records.result import Result
 from dcsim.records.tables import BY_NAME, CAUSES
-from dcsim.study.answers import compared, outcomes
-from dcsim.study.words import notes
+from dcsim.study.comparisons.answers import compared, outcomes
+from dcsim.study.comparisons.words import notes
 from dcsim.view.style import CAUSE_NAMES, human
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dcsim.study.study import Study
+    from dcsim.study.comparisons.study import Study
 
 QUESTION: Final = (
     "Which pages of a guest need not cross the network when it migrates, and what does leaving "

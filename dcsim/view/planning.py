@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.errors import ResultError
 from dcsim.scenario.spec import MODEL_VERSION
-from dcsim.study.advice import measured, percent, values
-from dcsim.study.planned import Plan
-from dcsim.study.ranges import Axis
-from dcsim.study.trials import Trial
+from dcsim.study.designs.ranges import Axis
+from dcsim.study.plans.advice import measured, percent, values
+from dcsim.study.plans.planned import Plan
+from dcsim.study.plans.trials import Trial
 from dcsim.view import style
 from dcsim.view.style import label, quantity, scale
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dcsim.records.tables import GUESTS
-from dcsim.study.statistics import interval
+from dcsim.study.findings.statistics import interval
 from dcsim.view import style
 from dcsim.view.bounds import against_bound
 from dcsim.view.costs import costs

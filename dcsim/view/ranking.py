@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.errors import ResultError
-from dcsim.study.factors import Factor, Value, labels
-from dcsim.study.ranking import Ranked, Ranking, called
-from dcsim.study.statistics import Interval, words
+from dcsim.study.designs.factors import Factor, Value, labels
+from dcsim.study.findings.ranking import Ranked, Ranking, called
+from dcsim.study.findings.statistics import Interval, words
 from dcsim.units import format_count
 from dcsim.view import style
 from dcsim.view.front import half, padded, told
@@ -42,7 +42,7 @@ def ranking_figure(ranking: Ranking, *, against_best: bool = False) -> go.Figure
     Parameters
     ----------
     ranking
-        What `dcsim.study.ranking.rank` gave.
+        What `dcsim.study.findings.ranking.rank` gave.
     against_best
         Draw paired differences to the first instead of means.
 
@@ -166,7 +166,7 @@ def winners_map(
     Parameters
     ----------
     frame
-        What `dcsim.study.ranking.best_by_point` gave. Of further factors in it, each combination
+        What `study.findings.ranking.best_by_point` gave. Of further factors in it, each combination
         has a panel.
     x, y
         Factors across and up.

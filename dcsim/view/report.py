@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.scenario.spec import MODEL_VERSION
-from dcsim.study.planned import Plan
-from dcsim.study.swept import Sweep
+from dcsim.study.plans.planned import Plan
+from dcsim.study.sweeps.swept import Sweep
 from dcsim.view import content, planning, sweeping
 from dcsim.view.gather import Material, gather
 
 if TYPE_CHECKING:
     from dcsim.records.result import Result
-    from dcsim.study.study import Study
+    from dcsim.study.comparisons.study import Study
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 

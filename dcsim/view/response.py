@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dcsim.study.factors import Factor
-from dcsim.study.response import Cell, Line, Response, level_name, said
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.response import Cell, Line, Response, level_name, said
 from dcsim.view import style
 from dcsim.view.style import QUANTITIES, Scale, label, scale
 

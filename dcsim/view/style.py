@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from dcsim.study.metrics import UNITS
+from dcsim.study.findings.metrics import UNITS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -17,17 +17,17 @@ import numpy as np
 
 from dcsim.errors import DcsimError, ResultError
 from dcsim.scenario.spec import MODEL_VERSION
-from dcsim.study import response
-from dcsim.study.advice import percent
-from dcsim.study.contrast import Contrast, contrasts, sentences
-from dcsim.study.factors import Factor
-from dcsim.study.front import Front, front
-from dcsim.study.goals import in_words
-from dcsim.study.needed import needed
-from dcsim.study.ranking import Ranked, Ranking, best_by_point, called, rank
-from dcsim.study.sensitivity import Indices, Tornado, indices, tornado
-from dcsim.study.statistics import Interval, pooled
-from dcsim.study.sums import is_crossed
+from dcsim.study.designs.factors import Factor
+from dcsim.study.findings import response
+from dcsim.study.findings.contrast import Contrast, contrasts, sentences
+from dcsim.study.findings.front import Front, front
+from dcsim.study.findings.needed import needed
+from dcsim.study.findings.ranking import Ranked, Ranking, best_by_point, called, rank
+from dcsim.study.findings.sensitivity import Indices, Tornado, indices, tornado
+from dcsim.study.findings.statistics import Interval, pooled
+from dcsim.study.findings.sums import is_crossed
+from dcsim.study.plans.advice import percent
+from dcsim.study.plans.goals import in_words
 from dcsim.units import format_count, format_many, listed
 from dcsim.view import plots
 from dcsim.view.content import cell, meaning, scenario_text
@@ -36,7 +36,7 @@ from dcsim.view.style import Scale, quantity, scale
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dcsim.study.swept import Sweep
+    from dcsim.study.sweeps.swept import Sweep
 
 MOST_FAILURES: Final = 20
 """Runs that failed and are told one by one."""
@@ -542,7 +542,7 @@ def where(
     Returns
     -------
     tuple
-        What `dcsim.study.ranking.best_by_point` gives, and the axes as it has them.
+        What `dcsim.study.findings.ranking.best_by_point` gives, and the axes as it has them.
 
     Raises
     ------

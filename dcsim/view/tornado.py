@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from dcsim.study.factors import Value
-from dcsim.study.response import said
-from dcsim.study.sensitivity import Indices, Tornado
+from dcsim.study.designs.factors import Value
+from dcsim.study.findings.response import said
+from dcsim.study.findings.sensitivity import Indices, Tornado
 from dcsim.view import style
 from dcsim.view.response import axis_title
 from dcsim.view.style import QUANTITIES, label, scale

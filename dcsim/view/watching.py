@@ -18,11 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 
-from dcsim.study import compare as _compare
-from dcsim.study import sweep as _sweep
-from dcsim.study.background import Running, State
-from dcsim.study.design import Design
-from dcsim.study.sweep import SweepProgress
+from dcsim.study.comparisons import compare as _compare
+from dcsim.study.designs.design import Design
+from dcsim.study.sweeps import sweep as _sweep
+from dcsim.study.sweeps.background import Running, State
+from dcsim.study.sweeps.sweep import SweepProgress
 from dcsim.units import format_duration, format_many
 from dcsim.view.style import FONT
 

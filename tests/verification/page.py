@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dcsim.study.testbed import Testbed
+from dcsim.study.checks.testbed import Testbed
 from tests.verification.comparison import (
     TINY,
     Row,

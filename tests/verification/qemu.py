@@ -1,6 +1,6 @@
 """Compare the model with real QEMU migrations: ``python tests/verification/qemu.py FILE [--json]``.
 
-Any file of the format that `dcsim.study.measurements` reads; it is what ``dcsim verify`` does.
+Any file that `dcsim.study.checks.measurements` reads; it is what ``dcsim verify`` does.
 """
 
 import sys

@@ -9,8 +9,8 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from dcsim.study import measurements
-from dcsim.study.verify import Comparison, verify
+from dcsim.study.checks import measurements
+from dcsim.study.checks.verify import Comparison, verify
 from tests.verification.comparison import Row, Table, from_csv, to_csv
 
 RUNS = Path(__file__).parents[3] / "shared" / "measurements" / "qemu_runs.jsonl"
@@ -58,7 +58,7 @@ def table() -> Table:
         setting=(
             "Configurations limited by the link that converged, in the range of their repetitions "
             "from the second on (the first ran on a loaded machine). One set of constants serves "
-            "them all, `dcsim.study.testbed`; the runs that these were read off are marked. "
+            "them all, `dcsim.study.checks.testbed`; the runs that these were read off are marked. "
             "Guests are software-emulated, so what they cost is not what hardware costs."
         ),
         reading=(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dcsim.study import measurements
-from dcsim.study.verify import BOUNDS, Verification, verify
+from dcsim.study.checks import measurements
+from dcsim.study.checks.verify import BOUNDS, Verification, verify
 
 RUNS = Path(__file__).parents[3] / "shared" / "measurements" / "qemu_runs.jsonl"
 

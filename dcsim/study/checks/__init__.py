@@ -1,0 +1,1 @@
+"""The model against measurements of one's own."""

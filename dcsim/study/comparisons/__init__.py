@@ -1,0 +1,1 @@
+"""A handful of policies side by side, every run kept whole."""

@@ -1,0 +1,1 @@
+"""Studies as they are asked: axes, points, replications."""

@@ -1,0 +1,1 @@
+"""What many runs add up to: statistics, rankings, fronts, curves, sensitivity."""

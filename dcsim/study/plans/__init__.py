@@ -1,0 +1,1 @@
+"""The inverse question: which values reach some goals."""

@@ -1,0 +1,494 @@
+"""Running a study: chunks of its runs go to an executor, their shards into a store.
+
+Whoever runs them is any `concurrent.futures.Executor`; nothing here knows which. What is recorded
+is never run again: a study that was killed, or is asked for anew with other values, goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import secrets
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dcsim.errors import ScenarioError, SimulationError
+from dcsim.scenario.chance import random_inputs
+from dcsim.study.designs.design import Design
+from dcsim.study.sweeps import own
+from dcsim.study.sweeps.chunk import Chunk, Report, Runs, lost, perform
+from dcsim.study.sweeps.cluster import workers
+from dcsim.study.sweeps.code import code
+from dcsim.study.sweeps.store import Points, Store
+from dcsim.study.sweeps.swept import Sweep
+from dcsim.study.sweeps.work import Work
+
+if TYPE_CHECKING:
+    import os
+
+FIRST_S: Final = 0.3
+"""Seconds of work in a chunk at first."""
+LONGEST_S: Final = 20.0
+"""And at most: what is lost where a worker is."""
+_SHARE: Final = 1 / 60
+"""Of the time since the study began: chunks grow with it, so that shards stay few."""
+_MOST_IN_CHUNK: Final = 5_000
+_AHEAD: Final = 2
+"""Chunks handed over for each worker, one of which it works on."""
+_PATIENCE_S: Final = 0.2
+_GRACE_S: Final = 10.0
+"""How long runs that are under way may take once somebody has said stop."""
+_MOST_VAIN: Final = 30
+"""So often an executor may break in a row without any run that came back in between."""
+_LOSSES: Final = 3
+"""So often a run may be under way as a worker is lost, the last time alone; then it is given up."""
+
+
+class SweepProgress(NamedTuple):
+    """How far a study is.
+
+    Attributes
+    ----------
+    stage
+        ``points`` while scenarios are made, then ``runs``.
+    total, done, failed
+        Runs (or points) there are, as far as one can say; that are recorded, those of former times
+        among them; of these, that failed.
+    runs_per_s
+        Since it began to run; NaN before the first.
+    left_s
+        Seconds that are left at that rate; NaN where nothing tells.
+    """
+
+    stage: str
+    total: int
+    done: int
+    failed: int
+    runs_per_s: float
+    left_s: float
+
+    @property
+    def left(self) -> int:
+        """Runs that are not recorded yet."""
+        return self.total - self.done
+
+
+Watch = Callable[[SweepProgress], None]
+
+
+def sweep(
+    design: Design,
+    *,
+    store: str | os.PathLike[str] | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    workers: int | None = None,
+    progress: Watch | None = None,
+    shard: tuple[int, int] = (1, 1),
+    retry_failed: bool = False,
+    stop: threading.Event | None = None,
+) -> Sweep:
+    """Run what of a study is not recorded in a store yet.
+
+    Parameters
+    ----------
+    design
+        The study.
+    store
+        Directory for its runs; made where it is missing, and shared with other studies at will.
+        Default: one that is gone when the `Sweep` is.
+    executor
+        What runs them: any `concurrent.futures.Executor`, or a function that gives one, which is
+        asked for another when it breaks. Its workers have to see the store. Default: one after
+        another, in this process.
+    workers
+        How many runs it does at once; default: as it says, or else the CPUs of this machine.
+    progress
+        Called with a `SweepProgress` some times a second.
+    shard
+        Which part of the points, and of how many parts: ``(3, 10)`` is the third of ten. All parts
+        together are the study, and may run at the same time on machines that share the store.
+    retry_failed
+        Run again what failed.
+    stop
+        Once it is set, runs under way are ended and recorded, and the rest is left for next time.
+
+    Returns
+    -------
+    Sweep
+        What is recorded of the study now.
+
+    Raises
+    ------
+    ResultError
+        If the store is something else.
+    SimulationError
+        If the executor broke and cannot be had anew, workers are of another version, or do not see
+        the store.
+    OSError
+        If the disk is full, or fails: what was recorded before is safe.
+    KeyboardInterrupt
+        After Ctrl-C: what was done is recorded.
+    """
+    which, count = shard
+    if not 1 <= which <= count:
+        message = f"shard {which}/{count}: a part is from 1 to the number of parts"
+        raise ValueError(message)
+    place = None
+    if store is None:
+        place = tempfile.TemporaryDirectory(prefix="dcsim-", ignore_cleanup_errors=True)
+        store = Path(place.name) / "store"
+    try:
+        driver = _Driver(design, Store(store), executor, workers, progress, stop)
+        driver.run(shard=shard, retry_failed=retry_failed)
+    except BaseException:
+        if place is not None:
+            place.cleanup()
+        raise
+    found = Sweep(driver.store, driver.name, place=place)
+    if place is not None:
+        weakref.finalize(found, place.cleanup)  # Python would warn of what it has to do itself
+    return found
+
+
+def points_of(design: Design, *, progress: Callable[[int, int], None] | None = None) -> Points:
+    """Return the points of a study: their scenarios' digests, and whether anything is random."""
+    digests: list[str] = []
+    chancy: list[bool] = []
+    errors: dict[int, tuple[str, str]] = {}
+    for point in range(len(design)):
+        changes = design.changes(point)
+        try:
+            scene = design.scenario.replace(changes)
+            digests.append(scene.digest())
+            chancy.append(bool(random_inputs(scene)))
+        except ScenarioError as error:
+            errors[point] = type(error).__name__, str(error)
+            digests.append(_digest_of_none(design, changes))
+            chancy.append(False)
+        if progress is not None and point % 100 == 99:
+            progress(point + 1, len(design))
+    return Points(digests, chancy, errors, code())
+
+
+def _digest_of_none(design: Design, changes: dict[str, Any]) -> str:
+    """Return what stands for the digest of what is no legal scenario."""
+    import hashlib
+    import json
+
+    text = json.dumps([design.scenario.digest(), changes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class _Task:
+    """A chunk under way."""
+
+    runs: list[Runs]
+    alone: bool
+
+
+@dataclass(slots=True)
+class _Driver:
+    """One study, being run."""
+
+    design: Design
+    store: Store
+    executor: Executor | Callable[[], Executor] | None
+    workers: int | None
+    progress: Watch | None
+    stop: threading.Event | None
+    name: str = ""
+    work: Work = field(init=False)
+    _pool: Executor = field(init=False)
+    _under_way: dict[Future[Report], _Task] = field(default_factory=dict)
+    _suspects: list[Runs] = field(default_factory=list)
+    _losses: dict[tuple[int, int], int] = field(default_factory=dict)
+    _vain: int = 0
+    _began_s: float = 0.0
+    _spent_s: float = 0.0
+    _ran: int = 0
+    _already: int = 0
+    _told_s: float = 0.0
+
+    def run(self, *, shard: tuple[int, int], retry_failed: bool) -> None:
+        """Run what is not recorded."""
+        self.store.tidy()
+        self.name = self.store.put_study(self.design)
+        points = self._points()
+        known, failed = self._recorded(retry_failed=retry_failed)
+        self.work = Work(self.design, points, known=known, failed=failed, mine=shard)
+        self._already = self.work.done
+        self._began_s = time.monotonic()
+        self._tell(now=True)
+        try:
+            if self.work.left:
+                with self._stop_mark() as mark:
+                    self._run(mark)
+        finally:  # whoever watches is told what was done, whatever ended it
+            self._tell(now=True)
+
+    # ----------------------------------------------------------------- what is known
+
+    def _points(self) -> Points:
+        """Return the points, as they were noted down if they were, and note them down."""
+        points = self.store.points(self.name, self.design)
+        if points is None or points.code != code():
+            tell = self.progress
+
+            def told(done: int, total: int) -> None:
+                if tell is not None:
+                    tell(SweepProgress("points", total, done, 0, math.nan, math.nan))
+
+            points = points_of(self.design, progress=told)
+            self.store.put_points(self.name, self.design, points)
+        return points
+
+    def _recorded(self, *, retry_failed: bool) -> tuple[dict[str, float], set[str]]:
+        """Return the runs that need not be run, with the metric that decides, and the failed."""
+        from dcsim.study.sweeps.reading import recorded
+
+        found = recorded(
+            self.store,
+            metric=self.design.asked.replications.metric or "",
+            tables=self.design.asked.tables,
+        )
+        if retry_failed:
+            for run in found.failed:
+                del found.values[run]
+            found.failed.clear()
+        return found.values, found.failed
+
+    # ----------------------------------------------------------------- running
+
+    @contextlib.contextmanager
+    def _stop_mark(self) -> Iterator[Path]:
+        mark = self.store.stop_mark(secrets.token_hex(8))
+        mark.parent.mkdir(exist_ok=True)
+        try:
+            yield mark
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def _run(self, mark: Path) -> None:
+        self._renew()
+        try:
+            while self.work.left or self._under_way:
+                self._submit(mark)
+                self._collect(_PATIENCE_S)
+                self._tell()
+                if self.stop is not None and self.stop.is_set():
+                    self._wind_up(mark)
+                    return
+        except BaseException:
+            self._wind_up(mark)
+            raise
+
+    def _renew(self) -> None:
+        """Get the executor, another one if the last is broken."""
+        if self.executor is None:
+            self._pool = _Here()
+        elif isinstance(self.executor, Executor):
+            self._pool = self.executor
+        else:
+            self._pool = self.executor()
+
+    def _at_once(self) -> int:
+        """Return how many runs the executor does at once."""
+        if isinstance(self._pool, _Here):
+            return 1
+        return self.workers or max(1, workers(self._pool))
+
+    def _submit(self, mark: Path) -> None:
+        """Hand over chunks until every worker has one to go on with."""
+        if self._suspects:  # each alone, so that it is known which one a worker does not survive
+            if not self._under_way:
+                self._hand_over([self._suspects.pop()], mark, budget_s=math.inf, alone=True)
+            return
+        room = self._at_once() * (1 if isinstance(self._pool, _Here) else _AHEAD)
+        while len(self._under_way) < room and not self._suspects:
+            budget_s = self._budget_s()
+            runs = self.work.take(self._size(budget_s))
+            if not runs or not self._hand_over(runs, mark, budget_s=budget_s, alone=False):
+                return
+
+    def _budget_s(self) -> float:
+        age = time.monotonic() - self._began_s
+        return min(max(FIRST_S, age * _SHARE), LONGEST_S)
+
+    def _size(self, budget_s: float) -> int:
+        """Return how many runs fill a chunk; towards the end they are shared out."""
+        share = math.ceil(self.work.left / (2 * self._at_once()))
+        if not self._ran:
+            return min(share, 4)
+        each_s = self._spent_s / self._ran
+        return max(1, min(share, math.ceil(1.2 * budget_s / max(each_s, 1e-6)), _MOST_IN_CHUNK))
+
+    def _hand_over(self, runs: list[Runs], mark: Path, *, budget_s: float, alone: bool) -> bool:
+        """Give a chunk to the executor; False where that is broken."""
+        asked = self.design.asked
+        chunk = Chunk(
+            store=str(self.store.directory),
+            study=self.name,
+            runs=tuple(runs),
+            budget_s=budget_s,
+            stop=str(mark),
+            tables=tuple(asked.tables),
+            code=code(),
+            metric=asked.replications.metric or "",
+            time_s=asked.limits.time or math.inf,
+            memory_bytes=asked.limits.memory or math.inf,
+            own=own.own(),
+        )
+        try:
+            future = self._pool.submit(perform, chunk)
+        except BrokenExecutor as error:
+            self.work.put_back(runs)
+            self._broke(error)
+            return False
+        self._under_way[future] = _Task(runs, alone)
+        return True
+
+    def _collect(self, patience_s: float) -> None:
+        """Take what has come back."""
+        done, _ = wait(self._under_way, timeout=patience_s, return_when=FIRST_COMPLETED)
+        broken: BaseException | None = None
+        for future in done:
+            task = self._under_way.pop(future)
+            if future.cancelled():
+                message = (
+                    f"the executor gave up what was under way: its cluster is gone. {self._safe()}"
+                )
+                raise SimulationError(message)
+            error = future.exception()
+            if error is None:
+                self._take(task, future.result())
+            elif is_loss(error):
+                self._suspect(task, error)
+                broken = error if isinstance(error, BrokenExecutor) else broken
+            else:
+                self.work.put_back(task.runs)
+                raise error
+        if broken is not None:
+            self._broke(broken)
+
+    def _take(self, task: _Task, report: Report) -> None:
+        """Count what a worker has recorded, and put back what it had no time for."""
+        back = {(outcome.point, outcome.replicate) for outcome in report.outcomes}
+        for outcome in report.outcomes:
+            self.work.record(*outcome)
+        rest = [
+            runs._replace(replicates=left)
+            for runs in task.runs
+            if (left := tuple(k for k in runs.replicates if (runs.point, k) not in back))
+        ]
+        self.work.put_back(rest)
+        self._ran += len(report.outcomes)
+        self._vain = 0
+        self._spent_s += report.seconds
+        if report.interrupted:
+            raise KeyboardInterrupt
+
+    # ----------------------------------------------------------------- losses
+
+    def _broke(self, error: BaseException) -> None:
+        """Get another executor; what was under way may have been its end."""
+        for future, task in self._under_way.items():
+            future.cancel()
+            self._suspect(task, error)
+        self._under_way.clear()
+        self._vain += 1
+        if self.executor is None or isinstance(self.executor, Executor) or self._vain > _MOST_VAIN:
+            often = f" {self._vain} times, and no run came back" if self._vain > 1 else ""
+            message = f"the executor broke{often} ({type(error).__name__}: {error}). {self._safe()}"
+            raise SimulationError(message) from error
+        self._renew()
+
+    def _safe(self) -> str:
+        return (
+            f"What is recorded is in {self.store.directory}, and the same study there goes on with "
+            "the rest"
+        )
+
+    def _suspect(self, task: _Task, error: BaseException) -> None:
+        """Run again what was under way as a worker was lost: twice alone, then it is given up."""
+        for runs in task.runs:
+            for k in runs.replicates:
+                one = runs._replace(replicates=(k,))
+                count = self._losses[one.point, k] = self._losses.get((one.point, k), 0) + 1
+                if task.alone and count >= _LOSSES:
+                    told = f"{type(error).__name__}: {error}"
+                    message = f"{count} times a worker was lost with it: out of memory? {told}"
+                    for outcome in lost(self._chunk_of(one), "WorkerLost", message).outcomes:
+                        self.work.record(*outcome)
+                elif count >= 2 or task.alone:
+                    self._suspects.append(one)
+                else:
+                    self.work.put_back([one])
+
+    def _chunk_of(self, runs: Runs) -> Chunk:
+        return Chunk(
+            store=str(self.store.directory), study=self.name, runs=(runs,), budget_s=0.0, stop="",
+            tables=(), code=code(),
+        )  # fmt: skip
+
+    def _wind_up(self, mark: Path) -> None:
+        """Let workers end the run that they are at and record it, and take it in."""
+        with contextlib.suppress(OSError):  # on a full disk they cannot be told
+            mark.touch()
+        end_s = time.monotonic() + _GRACE_S
+        while self._under_way and time.monotonic() < end_s:
+            done, _ = wait(self._under_way, timeout=_PATIENCE_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                task = self._under_way.pop(future)
+                if not future.cancelled() and future.exception() is None:
+                    with contextlib.suppress(KeyboardInterrupt):
+                        self._take(task, future.result())
+        for future in self._under_way:
+            future.cancel()
+
+    # ----------------------------------------------------------------- telling
+
+    def _tell(self, *, now: bool = False) -> None:
+        if self.progress is None:
+            return
+        at_s = time.monotonic()
+        if not now and at_s - self._told_s < _PATIENCE_S:
+            return
+        self._told_s = at_s
+        rate = self._ran / (at_s - self._began_s) if self._ran else math.nan
+        self.progress(
+            SweepProgress(
+                "runs",
+                self.work.total,
+                self.work.done,
+                self.work.failed,
+                rate,
+                self.work.left / rate if self.work.left else 0.0,
+            )
+        )
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether an error says that a worker was lost, and nothing of the work it was at."""
+    module = type(error).__module__.partition(".")[0]
+    return isinstance(error, BrokenExecutor) or module in ("distributed", "dask")
+
+
+class _Here(Executor):
+    """Runs chunks in this process, one after another."""
+
+    def submit(self, function: Any, /, *args: Any, **options: Any) -> Future[Any]:
+        """Do it now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **options))
+        except Exception as error:
+            future.set_exception(error)
+        return future
