@@ -199,10 +199,17 @@ class _Runs:
         return self.frame[same]
 
     def respond(self, metric: str, over: Factor) -> response.Response:
-        """Return how a metric goes with a factor, at each level of the first where that tells."""
-        few = len(self.by.values) <= _MOST_LINES or not self.by.ordered
-        apart = self.crossed and over.path != self.by.path and few
-        by = self.by if apart else None
+        """Return how a metric goes with a factor, at each level of another where that tells.
+
+        That is the first one, or, along that one, the most important that has names.
+        """
+        by: Factor | None = None
+        if self.crossed and over.path == self.by.path:
+            by = next((e for e in self.important if e != over and not e.ordered), None)
+        elif self.crossed and (len(self.by.values) <= _MOST_LINES or not self.by.ordered):
+            by = self.by
+        if by is not None and len(by.values) > response.MOST_VALUES:
+            by = None
         rest = [each for each in self.factors if each not in (over, by)]
         return response.respond(self.along(over), metric, over=over, by=by, others=rest)
 
