@@ -19,7 +19,8 @@ from dcsim.errors import ScenarioError
 from dcsim.scenario.files import is_study
 from dcsim.scenario.spec import Scenario
 from dcsim.study.designs.asked import Asked
-from dcsim.study.designs.design import MOST_POINTS, Design
+from dcsim.study.designs.design import Design
+from dcsim.study.designs.dimension import MOST_POINTS
 from dcsim.study.designs.factors import Factor
 from dcsim.study.designs.sampling import Span
 from dcsim.study.sweeps.sweep import points_of

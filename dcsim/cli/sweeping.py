@@ -120,6 +120,8 @@ def sweep(
     if given := {name: limit for name, limit in limits.items() if limit is not None}:
         design = design.replace(limits=design.asked.limits.model_dump() | given)
     part = _part(shard)
+    if dask is not None and jobs is not None:
+        raise typer.BadParameter("Dask has its own workers", param_hint="--jobs")
     where = out or Path(f"{_file_name(design.name)}-store")
     if dry_run:
         _tell_dry(design, where, part, jobs=jobs, as_json=as_json)
@@ -234,8 +236,6 @@ def _pool(
         with pool_of(jobs) as pool:
             yield pool
         return
-    if jobs is not None:
-        raise typer.BadParameter("Dask has its own workers", param_hint="--jobs")
     from dcsim.study.sweeps.cluster import dask_executor
 
     with dask_executor(dask, directory=store / ".partial", tell=complain) as executor:

@@ -9,23 +9,20 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from dcsim.errors import Issue, ScenarioError, did_you_mean
-from dcsim.records.tables import record_that_keeps
-from dcsim.scenario.document import DataPath, Node, dotted
-from dcsim.scenario.paths import get_path
+from dcsim.errors import Issue, ScenarioError
+from dcsim.scenario.document import Node
 from dcsim.scenario.spec import Scenario, sources_in
 from dcsim.scenario.validation import issues_of
-from dcsim.study.designs import ranges
-from dcsim.study.designs.asked import SAMPLED, Asked, How
+from dcsim.study.designs.asked import SAMPLED
+from dcsim.study.designs.dimension import Dimension, crossed_of, size_of
 from dcsim.study.designs.factors import Factor, Value, labels
+from dcsim.study.designs.reader import Reader, read_asked
 
 if TYPE_CHECKING:
     import os
@@ -34,47 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dcsim.study.designs import sampling
-    from dcsim.study.designs.sampling import Span
-
-MOST_POINTS: Final = 1_000_000
-"""Points of a study."""
-_MOST_CHECKED: Final = 1_000
-"""Points of a table that are looked at before anything runs; others fail as runs."""
-_COMPANY: Final = 64
-"""Points in which a value that is not legal by itself may turn out to be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """One axis: paths that are varied together, over some choices or the whole of a span.
-
-    Parameters
-    ----------
-    paths
-        One, or several that go together.
-    choices
-        Values as `Scenario.replace` takes them, one a path; empty where there is a span.
-    shown
-        What a frame has for each of them.
-    span
-        What a sampled design draws from.
-    """
-
-    paths: tuple[str, ...]
-    choices: tuple[tuple[Any, ...], ...] = ()
-    shown: tuple[tuple[Value, ...], ...] = ()
-    span: Span | None = None
-
-    def at(self, coordinate: float) -> tuple[tuple[Any, ...], tuple[Value, ...]]:
-        """Return values, and what a frame has for them, at a coordinate from 0 to 1."""
-        if self.span is not None:
-            value = self.span.at(coordinate)
-            return (value,), (value,)
-        from dcsim.study.designs.sampling import pick
-
-        i = pick(coordinate, range(len(self.choices)))
-        assert isinstance(i, int)
-        return self.choices[i], self.shown[i]
 
 
 class Design:
@@ -146,13 +102,13 @@ class Design:
         self._build(data, scenario, document=None)
 
     def _build(self, data: dict[str, Any], scenario: Scenario, *, document: Node | None) -> None:
-        reader = _Reader(scenario, document)
+        reader = Reader(scenario, document)
         try:
             self.asked = read_asked(data, document=document)
             self.scenario = reader.base(self.asked)
             self.dimensions = reader.dimensions(self.asked)
             self.rows = reader.rows(self.asked)
-            reader.check_size(self)
+            reader.checksize_of(self)
         except RecursionError:
             reader.blame((), "holds lists or mappings too deep inside each other")
         reader.finish()
@@ -295,7 +251,7 @@ class Design:
     @cached_property
     def crossed(self) -> tuple[Dimension, ...]:
         """The axes of which every value meets every point that is sampled."""
-        return _crossed(self.asked.design, self.dimensions)
+        return crossed_of(self.asked.design, self.dimensions)
 
     @cached_property
     def unit(self) -> np.ndarray:
@@ -311,7 +267,7 @@ class Design:
         """How many points there are."""
         if self.rows:
             return len(next(iter(self.rows.values())))
-        return _size(self.asked.design, self.dimensions)
+        return size_of(self.asked.design, self.dimensions)
 
     def changes(self, point: int) -> dict[str, Any]:
         """Return what a point changes in the scenario."""
@@ -366,341 +322,3 @@ class Design:
         """Say what it is of, in one line."""
         varied = ", ".join(self.paths) or "nothing"
         return f"<Design of {self.name}: {len(self):,} points of {varied}>"
-
-
-def read_asked(data: dict[str, Any], *, document: Node | None) -> Asked:
-    """Return what plain data ask, or all that is wrong with them.
-
-    Raises
-    ------
-    ScenarioError
-        If a key or what it holds is not legal.
-    """
-    try:
-        return Asked.model_validate(data, context={"from_file": document is not None})
-    except ValidationError as error:
-        raise ScenarioError(issues_of(error, document=document, whole=Asked)) from None
-
-
-class _Reader:
-    """Reads what is varied, and keeps what is wrong with it."""
-
-    def __init__(self, scenario: Scenario, document: Node | None) -> None:
-        self.scenario = scenario
-        self.document = document
-        self.issues: list[Issue] = []
-
-    def blame(self, path: DataPath, message: str, hint: str | None = None) -> None:
-        """Note what is wrong with what stands at a path of the study."""
-        place = self.document.at(path)._asdict() if self.document else {}
-        issue = Issue(**place, path=dotted(path), message=message, hint=hint)
-        if issue not in self.issues:
-            self.issues.append(issue)
-
-    def finish(self) -> None:
-        """Tell all that is wrong, if anything is."""
-        if self.issues:
-            raise ScenarioError(self.issues)
-
-    def base(self, asked: Asked) -> Scenario:
-        """Return the scenario of all runs before anything is varied, with as much as is kept."""
-        keeps = ["summary", *map(record_that_keeps, asked.tables)]
-        most = max(keeps, key=("summary", "migrations", "full").index)
-        for path, value in asked.set.items():
-            try:
-                self.scenario = self.scenario.replace({path: value})
-            except ScenarioError as error:
-                self._pass_on(error, ("set", path), path)
-        self.scenario = self.scenario.replace({"record": most})
-        return self.scenario
-
-    def _pass_on(self, error: ScenarioError, at: DataPath, path: str) -> None:
-        for issue in error.issues:
-            within = f"{issue.path}: " if issue.path and issue.path != path else ""
-            self.blame(at, f"{within}{issue.message}", issue.hint)
-
-    # ----------------------------------------------------------------- axes
-
-    def dimensions(self, asked: Asked) -> tuple[Dimension, ...]:
-        """Return the axes."""
-        if (asked.axes is None) == (asked.points is None):
-            told = "is given beside points" if asked.points is not None else "is missing"
-            self.blame(("axes",), told, "give axes, or a table of points")
-            return ()
-        found = []
-        cross = set(asked.design.cross)
-        taken: dict[str, DataPath] = {}
-        for at, item in self._items(asked.axes):
-            for path in item:
-                if path in taken:
-                    self.blame((*at, path), "is varied twice")
-                elif path in ("seed", "record"):
-                    why = "replications vary it" if path == "seed" else "tables say what is kept"
-                    self.blame((*at, path), f"is not varied: {why}")
-                taken[path] = at
-            sampled = asked.design.kind in SAMPLED and cross.isdisjoint(item)
-            each = self._dimension(item, at, sampled=sampled)
-            if each is not None:
-                found.append(each)
-        for path in sorted(cross - set(taken)):
-            self.blame(("design", "cross"), f"{path[:80]!r} is not varied")
-        if found and cross and len(_crossed(asked.design, found)) == len(found):
-            self.blame(("design", "cross"), "leaves nothing to be sampled")
-        if (size := _size(asked.design, found)) > MOST_POINTS:  # before any is looked at
-            self.blame(("axes",), f"has {size:,} points; {MOST_POINTS:,} are the most")
-        if self.issues:
-            return ()
-        return tuple(
-            Dimension(each.paths, each.choices, self._checked(each, k, found), each.span)
-            for k, each in enumerate(found)
-        )
-
-    def _items(self, axes: Any) -> Iterator[tuple[DataPath, dict[str, Any]]]:
-        """Yield where each axis stands, and its paths with their values."""
-        if axes is None:
-            return
-        if isinstance(axes, Mapping) and axes:
-            for path, values in axes.items():
-                yield ("axes",), {str(path): values}
-        elif isinstance(axes, Sequence) and not isinstance(axes, str) and axes:
-            for i, item in enumerate(axes):
-                if isinstance(item, Mapping) and item:
-                    yield ("axes", i), {str(path): values for path, values in item.items()}
-                else:
-                    self.blame(("axes", i), "must be a mapping of paths and values")
-        else:
-            self.blame(("axes",), "must be a mapping of paths and values, or a list of such")
-
-    def _dimension(
-        self, item: Mapping[str, Any], at: DataPath, *, sampled: bool
-    ) -> Dimension | None:
-        columns: dict[str, list[Any]] = {}
-        for path, given in item.items():
-            try:
-                span = _span(given) if sampled and isinstance(given, str) else None
-                if span is not None and len(item) == 1:
-                    return Dimension((path,), span=span)
-                columns[path] = [] if span else _values(given)
-            except (ScenarioError, ValueError) as error:
-                issues = error.issues if isinstance(error, ScenarioError) else []
-                self.blame((*at, path), "; ".join(i.message for i in issues) or str(error))
-                continue
-            if span is not None:
-                self.blame((*at, path), "is a span: what goes together needs lists of values")
-            elif not columns[path]:
-                self.blame((*at, path), "holds no value")
-            elif len(columns[path]) > MOST_POINTS:
-                self.blame((*at, path), f"holds more than {MOST_POINTS:,} values")
-        lengths = {path: len(values) for path, values in columns.items()}
-        if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{path} has {length}" for path, length in lengths.items())
-            self.blame(at, f"what goes together needs as many values each: {told}")
-        elif len(lengths) == len(item) and all(lengths.values()):
-            rows = zip(*columns.values(), strict=True)
-            once = {tuple(map(_key, row)): row for row in rows}
-            return Dimension(tuple(columns), tuple(once.values()))
-        return None
-
-    def _checked(
-        self, mine: Dimension, k: int, all_of_them: Sequence[Dimension]
-    ) -> tuple[tuple[Value, ...], ...]:
-        """Return what a frame has for each choice; what can never be legal is blamed."""
-        if mine.span is not None:
-            for value in (mine.span.low, mine.span.high):
-                self._scene(mine, (value,), 0, k, all_of_them)
-            return ()
-        shown = []
-        for j, choice in enumerate(mine.choices):
-            scene = self._scene(mine, choice, j, k, all_of_them)
-            shown.append(tuple(
-                _name(value, scene, path) for path, value in zip(mine.paths, choice, strict=True)
-            ))  # fmt: skip
-        if len(set(shown)) < len(shown):  # two changes of what has the same name
-            return tuple(tuple(map(_flow, choice)) for choice in mine.choices)
-        return tuple(shown)
-
-    def _scene(
-        self,
-        mine: Dimension,
-        choice: tuple[Any, ...],
-        j: int,
-        k: int,
-        all_of_them: Sequence[Dimension],
-    ) -> Scenario | None:
-        """Return the scenario with a choice, alone or in company; None, with blame, if never."""
-        changes = dict(zip(mine.paths, choice, strict=True))
-        try:
-            return self.scenario.replace(changes)
-        except ScenarioError as error:
-            alone = error
-        others = [each for i, each in enumerate(all_of_them) if i != k]
-        rows = [each.choices or (each.at(0.0)[0], each.at(1.0)[0]) for each in others]
-        for row in itertools.islice(itertools.product(*rows), _COMPANY):
-            company = dict(changes)
-            for each, values in zip(others, row, strict=True):
-                company.update(zip(each.paths, values, strict=True))
-            try:
-                return self.scenario.replace(company)
-            except ScenarioError:
-                continue
-        at = self._place_of(mine, j)
-        self._pass_on(alone, at, mine.paths[0])
-        return None
-
-    def _place_of(self, mine: Dimension, j: int) -> DataPath:
-        for start in (("axes",), *(("axes", i) for i in range(1000))):
-            at: DataPath = (*start, mine.paths[0])
-            if self.document is None or self._stands(at):
-                return (*at, j) if self.document is None or self._stands((*at, j)) else at
-        return ("axes",)
-
-    def _stands(self, path: DataPath) -> bool:
-        node = self.document
-        for step in path:
-            node = node and node.child(step)
-        return node is not None
-
-    # ----------------------------------------------------------------- points
-
-    def rows(self, asked: Asked) -> dict[str, list[Any]]:
-        """Return the columns of a table of points."""
-        points = asked.points
-        if points is None:
-            return {}
-        if not isinstance(points, Mapping) or not points:
-            self.blame(("points",), "must be a table: a column a path, a row a point")
-            return {}
-        columns: dict[str, list[Any]] = {}
-        for path, given in points.items():
-            if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-                self.blame(("points", str(path)), "must be a column: a list of values")
-                return {}
-            columns[str(path)] = values = [_scalar(value) for value in given]
-            for i, value in enumerate(values):
-                if not isinstance(value, str | int | float | bool | None) or value != value:
-                    self.blame(
-                        ("points", path, i), f"must be a text or a number, got {value!r}"[:90]
-                    )
-                    break
-        lengths = {len(values) for values in columns.values()}
-        if len(lengths) > 1 or lengths <= {0}:
-            self.blame(("points",), "needs columns of the same length, of one point at least")
-            return {}
-        if asked.design.kind != "grid":
-            self.blame(("design",), "has nothing to choose from: the points are given")
-        if not self.issues:
-            for i in range(min(lengths.pop(), _MOST_CHECKED)):
-                row = {path: values[i] for path, values in columns.items()}
-                try:
-                    self.scenario.replace(row)
-                except ScenarioError as error:
-                    first = next((p for p in row if str(error.issues[0].path).startswith(p)), "")
-                    self._pass_on(error, ("points", first or next(iter(row)), i), first)
-        return columns
-
-    # ----------------------------------------------------------------- the whole
-
-    def check_size(self, design: Design) -> None:
-        """Refuse a study of too many points, and a baseline that is none of its values."""
-        if self.issues:
-            return
-        try:
-            _ = design.unit if design.asked.design.kind in SAMPLED else None
-        except ValueError as error:
-            self.blame(("design", "size"), str(error))
-            return
-        if len(design) > MOST_POINTS:
-            self.blame(("points",), f"has {len(design):,} points; {MOST_POINTS:,} are the most")
-        baseline = design.asked.baseline
-        if baseline is None:
-            return
-        first = design.factors[0]
-        if baseline not in first.values:
-            told = ", ".join(map(str, first.values[:20]))
-            message = f"{baseline!r} is no value of {first.path}; there are {told}"
-            close = did_you_mean(str(baseline), map(str, first.values))
-            self.blame(("baseline",), message, f"did you mean '{close}'?" if close else None)
-
-
-def _size(how: How, dimensions: Sequence[Dimension]) -> int:
-    """Return how many points there are of some axes."""
-    if how.size is not None:
-        each = {"morris": 1 + len(dimensions), "saltelli": 2 + len(dimensions)}
-        crossed = math.prod(len(one.choices) for one in _crossed(how, dimensions))
-        return how.size * each.get(how.kind, crossed)
-    sizes = [len(each.choices) for each in dimensions]
-    if how.kind == "one-at-a-time":
-        return 1 + sum(size - 1 for size in sizes)
-    return math.prod(sizes)
-
-
-def _crossed(how: How, dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
-    """Return the axes of which every value meets every point that is sampled."""
-    return tuple(each for each in dimensions if not set(each.paths).isdisjoint(how.cross))
-
-
-def _span(text: str) -> Span | None:
-    from dcsim.study.designs.sampling import Span
-
-    return Span.read(text)
-
-
-def _values(given: Any) -> list[Any]:
-    """Return the values of an axis: those of a text, a list, or one alone."""
-    if isinstance(given, str):
-        return ranges.read_values(given)
-    if isinstance(given, Mapping) or not isinstance(given, Iterable):
-        return [_plain(given)]
-    return [_plain(value) for value in itertools.islice(given, MOST_POINTS + 1)]
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it.
-
-    Raises
-    ------
-    ValueError
-        If it cannot.
-    """
-    from dcsim.scenario.base import plain
-
-    found = _scalar(plain(value))
-    if isinstance(found, str | int | float | bool | None):
-        return found
-    try:
-        return json.loads(json.dumps(found, allow_nan=False))
-    except (TypeError, ValueError):
-        message = f"must be texts, numbers, lists or mappings, got {type(value).__name__}"
-        raise ValueError(message) from None
-
-
-def _scalar(value: Any) -> Any:
-    """Return numbers of other libraries as Python's own."""
-    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
-
-
-def _name(value: Any, scene: Scenario | None, path: str) -> Value:
-    """Return what a frame has for a value: itself, or the name of what it stands for."""
-    if isinstance(value, str | int | float | bool | None):
-        return value
-    try:
-        named = getattr(get_path(scene, path), "name", None) if scene is not None else None
-    except ScenarioError:
-        named = None
-    return named if isinstance(named, str) and named else _flow(value)
-
-
-def _key(value: Any) -> Any:
-    """Return what tells a value from others: 1, 1.0 and true are three, and mappings have some."""
-    plain = isinstance(value, str | int | float | bool | None)
-    return (type(value), value) if plain else _flow(value)
-
-
-def _flow(value: Any) -> Value:
-    """Return a value as one line of YAML."""
-    if isinstance(value, str | int | float | bool | None):
-        return value
-    import yaml
-
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
-    return text.strip()

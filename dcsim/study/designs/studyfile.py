@@ -9,7 +9,8 @@ from dcsim.errors import Issue, ScenarioError
 from dcsim.scenario import files, includes, library, table
 from dcsim.scenario.document import Node
 from dcsim.scenario.spec import Scenario
-from dcsim.study.designs.design import Design, read_asked
+from dcsim.study.designs.design import Design
+from dcsim.study.designs.reader import read_asked
 
 
 def load(source: str | os.PathLike[str]) -> Design:

@@ -214,7 +214,6 @@ class _Driver:
     _began_s: float = 0.0
     _spent_s: float = 0.0
     _ran: int = 0
-    _already: int = 0
     _told_s: float = 0.0
 
     def run(self, *, shard: tuple[int, int], retry_failed: bool) -> None:
@@ -224,7 +223,6 @@ class _Driver:
         points = self._points()
         known, failed = self._recorded(retry_failed=retry_failed)
         self.work = Work(self.design, points, known=known, failed=failed, mine=shard)
-        self._already = self.work.done
         self._began_s = time.monotonic()
         self._tell(now=True)
         try:
@@ -281,6 +279,9 @@ class _Driver:
         try:
             while self.work.left or self._under_way:
                 self._submit(mark)
+                if not (self._under_way or self._suspects or self.work.waiting):
+                    message = f"{self.work.left} runs are neither done nor to be done"
+                    raise SimulationError(message)  # a fault of this module, not to wait for ever
                 self._collect(_PATIENCE_S)
                 self._tell()
                 if self.stop is not None and self.stop.is_set():
