@@ -10,10 +10,12 @@ import pytest
 from dcsim.errors import ResultError
 from dcsim.study.designs.factors import Factor
 from dcsim.study.findings.front import front
-from dcsim.study.findings.ranking import best_by_point, rank
+from dcsim.study.findings.ranking import rank
+from dcsim.study.findings.winners import best_by_point
 from dcsim.units import GiB
 from dcsim.view.front import front_figure
-from dcsim.view.ranking import MOST_PANELS, ranking_figure, winners_map
+from dcsim.view.ranking import ranking_figure
+from dcsim.view.winners import MOST_PANELS, winners_map
 
 METRIC = "network_bytes"
 NAMES = ("zero-page", "a" * 60, "<b>")

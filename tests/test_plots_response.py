@@ -13,7 +13,8 @@ import pytest
 from dcsim.study.designs.factors import Factor
 from dcsim.study.designs.sampling import unit_points
 from dcsim.study.findings.response import respond
-from dcsim.study.findings.sensitivity import indices, tornado
+from dcsim.study.findings.sensitivity import indices
+from dcsim.study.findings.tornado import tornado
 from dcsim.view.response import response_figure
 from dcsim.view.tornado import tornado_figure
 

@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 
 from dcsim.errors import ResultError
 from dcsim.study.designs.factors import Factor
-from dcsim.study.findings.ranking import best_by_point, pooled_change, raised, rank
-from dcsim.study.findings.statistics import interval, paired_change, paired_difference, pooled
+from dcsim.study.findings.pairs import raised
+from dcsim.study.findings.ranking import rank
+from dcsim.study.findings.statistics import (
+    interval,
+    paired_change,
+    paired_difference,
+    pooled,
+    pooled_change,
+)
+from dcsim.study.findings.winners import best_by_point
 from dcsim.units import GiB
 
 METRIC = "network_bytes"

@@ -16,12 +16,16 @@ from typer.testing import CliRunner
 from dcsim.cli import application
 from dcsim.errors import ResultError
 from dcsim.study.designs.factors import Factor
-from dcsim.study.findings.ranking import best_by_point
+from dcsim.study.findings.ranking import rank
+from dcsim.study.findings.winners import best_by_point
 from dcsim.study.sweeps.store import Store
 from dcsim.study.sweeps.sweep import points_of, sweep
 from dcsim.study.sweeps.swept import Sweep
-from dcsim.view import plots, sweeping
+from dcsim.view import plots
 from dcsim.view.report import GAPS, render, write_report
+from dcsim.view.sweeps import failures, verdict
+from dcsim.view.sweeps.figures import where
+from dcsim.view.sweeps.page import page_of
 from tests.studies_data import study
 from tests.test_report import Parts
 
@@ -87,7 +91,7 @@ def found(store):
 @pytest.fixture(scope="module")
 def said(found):
     """Return what the page of a kind says."""
-    return lambda kind: sweeping.content(found(kind), title=None, question=None)
+    return lambda kind: page_of(found(kind), title=None, question=None)
 
 
 def text_of(page):
@@ -184,7 +188,7 @@ def test_the_first_screen_asks_and_answers(found, said):
     assert "The answer" in first
     for sentence in one["verdict"] + one["answer"]:
         assert sentence in first
-    other = sweeping.content(found("grid"), title="A title", question="A question?")
+    other = page_of(found("grid"), title="A title", question="A question?")
     assert (other["title"], other["question"]) == ("A title", "A question?")
 
 
@@ -200,8 +204,8 @@ def test_what_is_not_clearly_less_is_not_said_to_be():
             ]
         )
         by = Factor("kind", "kind", tuple(levels))
-        ranking = sweeping.rank(frame, "makespan_s", by=by, blocks=(), random=random)
-        return sweeping.first(ranking)
+        ranking = rank(frame, "makespan_s", by=by, blocks=(), random=random)
+        return verdict.first(ranking)
 
     assert told([[1, 1.1], [9, 9.1], [8, 8.1]]) == "a has the least makespan_s (1.05 s)."
     unsure = told([[4, 4.1], [4, 4.3], [9, 9.1]])
@@ -309,8 +313,8 @@ def test_failures_and_messages_have_an_end(found, monkeypatch):
     frame["error"], frame["message"] = "SimulationError", "x" * 10_000
     frame[study_.metrics] = np.nan
     monkeypatch.setattr(Sweep, "frame", lambda *_, **__: frame)
-    monkeypatch.setattr(sweeping, "MOST_FAILURES", 5)
-    page = sweeping.content(study_, title=None, question=None)
+    monkeypatch.setattr(failures, "MOST_FAILURES", 5)
+    page = page_of(study_, title=None, question=None)
     assert page["verdict"] == ["Every one of 18 runs failed: 18 SimulationError."]
     assert len(page["failures"]["rows"]) == 5
     assert page["failures"]["left"] == "13"
@@ -323,7 +327,7 @@ def test_metrics_without_a_value_are_passed_over(found, monkeypatch):
     frame = study_.frame(metrics=study_.metrics)
     frame["network_bytes"] = np.nan
     monkeypatch.setattr(Sweep, "frame", lambda *_, **__: frame)
-    page = sweeping.content(study_, title=None, question=None)
+    page = page_of(study_, title=None, question=None)
     assert page["verdict"][0] == "No run has a value of network_bytes."
     assert "has the least lost_work_s" in page["verdict"][1]
     assert page["options"]["response"]["metric"] == ["lost_work_s", "makespan_s"]
@@ -331,7 +335,7 @@ def test_metrics_without_a_value_are_passed_over(found, monkeypatch):
     assert {cells[0]["mean"].text for _, cells, _ in page["key"]["rows"]} == {"–"}
     assert render(study_)
     frame[study_.metrics] = np.nan
-    page = sweeping.content(study_, title=None, question=None)
+    page = page_of(study_, title=None, question=None)
     assert (page["figures"], page["choices"], page["lead"]) == ({}, {}, "")
     assert render(study_)
     drawn = found("drawn")
@@ -339,7 +343,7 @@ def test_metrics_without_a_value_are_passed_over(found, monkeypatch):
     frame = drawn.frame(metrics=drawn.metrics)
     frame[drawn.metrics] = np.nan
     monkeypatch.setattr(Sweep, "frame", lambda *_, **__: frame)
-    page = sweeping.content(drawn, title=None, question=None)
+    page = page_of(drawn, title=None, question=None)
     assert page["verdict"] == ["No run has a value of network_bytes, lost_work_s and makespan_s."]
     assert render(drawn)
 
@@ -347,7 +351,7 @@ def test_metrics_without_a_value_are_passed_over(found, monkeypatch):
 def test_what_is_not_finished_says_how_far_it_is(tmp_path):
     """Points without a run are counted; nothing recorded, or not even points, is a sentence."""
     half = sweep(study(), store=tmp_path / "half", shard=(1, 2))
-    page = sweeping.content(half, title=None, question=None)
+    page = page_of(half, title=None, question=None)
     there = half.frame()["point"].nunique()
     assert 0 < there < 6
     assert page["notes"][0] == f"Unfinished: {there} of 6 points have runs so far."
@@ -358,7 +362,7 @@ def test_what_is_not_finished_says_how_far_it_is(tmp_path):
         render(Sweep.open(tmp_path / "none"))
     none.put_points(name, study(), points_of(study()))
     empty = Sweep.open(tmp_path / "none")
-    page = sweeping.content(empty, title=None, question=None)
+    page = page_of(empty, title=None, question=None)
     assert page["verdict"] == ["Nothing is recorded yet: none of 6 points has a run."]
     assert "Nothing is recorded yet" in text_of(render(empty))
 
@@ -410,7 +414,7 @@ def test_a_map_averages_over_the_rest_what_all_that_compete_have(data):
     )
     if frame["makespan_s"].isna().all():
         return
-    best, _ = sweeping.where(
+    best, _ = where(
         frame,
         "makespan_s",
         by=axes["a"],
@@ -442,9 +446,7 @@ def test_a_map_of_all_that_was_varied_is_that_of_its_points(found):
     """Nothing is averaged where nothing is left."""
     study_ = found("grid")
     by, over = study_.factor("hinting"), study_.factor(LINK)
-    mine, _ = sweeping.where(
-        study_.frame(), "lost_work_s", by=by, axes=[over], blocks=[over], random=True
-    )
+    mine, _ = where(study_.frame(), "lost_work_s", by=by, axes=[over], blocks=[over], random=True)
     wanted = best_by_point(study_.frame(), "lost_work_s", by=by, blocks=[over], random=True)
     pd.testing.assert_frame_equal(mine, wanted)
 
@@ -453,7 +455,7 @@ def test_many_sizes_are_binned_in_maps(found):
     """Either way at most six; every point is in one."""
     study_ = found("crossed")
     axes = study_.others(study_.factor())
-    best, binned = sweeping.where(
+    best, binned = where(
         study_.frame(),
         "makespan_s",
         by=study_.factor(),

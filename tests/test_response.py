@@ -13,7 +13,8 @@ import pytest
 import dcsim
 from dcsim.errors import ResultError
 from dcsim.study.designs.factors import Factor
-from dcsim.study.findings.response import MOST_BINS, group, points, respond
+from dcsim.study.findings.points import MOST_BINS, group, points
+from dcsim.study.findings.response import respond
 from dcsim.study.findings.statistics import interval, pooled
 
 RATES = ("1Gbit/s", "10Gbit/s", "25Gbit/s", "100Gbit/s")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from dcsim.errors import DcsimError, ResultError
 from dcsim.study.designs.factors import Factor
 from dcsim.study.designs.sampling import Span, unit_points
-from dcsim.study.findings.sensitivity import indices, tornado
+from dcsim.study.findings.sensitivity import indices
+from dcsim.study.findings.tornado import tornado
 
 RATES = ("1Gbit/s", "10Gbit/s", "100Gbit/s")
 UPLINK = Factor("topology.uplink", "uplink", RATES)

@@ -22,12 +22,12 @@ from dcsim.view.maintenance import maintenance
 from dcsim.view.planning import explored, frontier
 from dcsim.view.progress import progress
 from dcsim.view.ranking import ranking_figure as ranking
-from dcsim.view.ranking import winners_map as winners
 from dcsim.view.response import response_figure as response
 from dcsim.view.style import human, label, scale
 from dcsim.view.timeline import gantt, rounds
 from dcsim.view.tornado import tornado_figure as tornado
 from dcsim.view.traffic import utilisation
+from dcsim.view.winners import winners_map as winners
 
 if TYPE_CHECKING:
     import pandas as pd

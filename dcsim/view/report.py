@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.scenario.spec import MODEL_VERSION
 from dcsim.study.plans.planned import Plan
 from dcsim.study.sweeps.swept import Sweep
-from dcsim.view import content, planning, sweeping
+from dcsim.view import content, planning
 from dcsim.view.gather import Material, gather
+from dcsim.view.sweeps.page import page_of
 
 if TYPE_CHECKING:
     from dcsim.records.result import Result
@@ -114,7 +115,7 @@ def render(
 
 
 def _of_sweep(study: Sweep, *, title: str | None, question: str | None) -> dict[str, Any]:
-    parts = sweeping.content(study, title=title, question=question)
+    parts = page_of(study, title=title, question=question)
     drawn = {name: content.script_safe(parts[name]) for name in ("figures", "choices")}
     return {"page": parts, "drawn": drawn, "script": _part("report.js")}
 

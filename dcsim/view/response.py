@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dcsim.study.designs.factors import Factor
-from dcsim.study.findings.response import Cell, Line, Response, level_name, said
+from dcsim.study.findings.response import Cell, Line, Response
+from dcsim.study.findings.words import level_name, said
 from dcsim.view import style
+from dcsim.view.front import half
 from dcsim.view.style import QUANTITIES, Scale, label, scale
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def response_figure(response: Response, *, height: int = 400) -> go.Figure:
             _bands(drawn, line, x, colour, by_y, name, spread=spread, sure=sure)
         else:
             _bars(drawn, line, x, colour, by_y, name, spread=spread)
-        whisker = [_half(cell) / by_y.size for cell in line.cells]
+        whisker = [half(cell.mean) / by_y.size for cell in line.cells]
         drawn.add_scatter(
             x=x,
             y=[cell.mean.mean / by_y.size for cell in line.cells],
@@ -154,7 +156,10 @@ def _bands(
     if spread:
         edges.append((0.1, "80 % of the points", [(cell.p10, cell.p90) for cell in line.cells]))
     if sure:
-        ends = [(cell.mean.mean - _half(cell), cell.mean.mean + _half(cell)) for cell in line.cells]
+        ends = [
+            (cell.mean.mean - half(cell.mean), cell.mean.mean + half(cell.mean))
+            for cell in line.cells
+        ]
         edges.append((0.25 if spread else 0.15, "95 % interval", ends))
     for alpha, what, ends in edges:
         drawn.add_scatter(
@@ -201,12 +206,6 @@ def _pale(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def _half(cell: Cell) -> float:
-    """Return half of a mean's interval; 0 where none is known."""
-    half = (cell.mean.high - cell.mean.low) / 2
-    return half if math.isfinite(half) else 0.0
-
-
 def _hover(response: Response, name: str, cell: Cell) -> str:
     quantity = QUANTITIES.get(response.unit, "count")
     mean, low, high, p10, p90 = (
@@ -216,7 +215,7 @@ def _hover(response: Response, name: str, cell: Cell) -> str:
     head = f"<b>{label(name, longest=60)}</b><br>" if name else ""
     at = f"{label(response.over.label)} {label(said(cell.value), longest=60)}"
     text = f"{head}{at}<br>{response.metric} {mean}"
-    if _half(cell):
+    if half(cell.mean):
         text += f" [{low}, {high}]"
     if cell.points > 1:
         text += f"<br>80 % of {cell.points:,} points: {p10} to {p90}"

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from dcsim.study.designs.factors import Value
-from dcsim.study.findings.response import said
-from dcsim.study.findings.sensitivity import Indices, Tornado
+from dcsim.study.findings.sensitivity import Indices
+from dcsim.study.findings.tornado import Tornado
+from dcsim.study.findings.words import said
 from dcsim.view import style
 from dcsim.view.response import axis_title
 from dcsim.view.style import QUANTITIES, label, scale

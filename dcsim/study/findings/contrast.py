@@ -11,9 +11,10 @@ import numpy as np
 
 from dcsim.errors import ResultError, did_you_mean
 from dcsim.study.designs.factors import Factor, Value
+from dcsim.study.findings.blocks import blocked
 from dcsim.study.findings.metrics import UNITS
-from dcsim.study.findings.ranking import blocked, called, ends, pooled_change
-from dcsim.study.findings.statistics import Interval, pooled, words
+from dcsim.study.findings.statistics import Interval, ends, pooled, pooled_change, words
+from dcsim.study.findings.words import called
 from dcsim.units import MiB
 
 if TYPE_CHECKING:
@@ -85,14 +86,8 @@ def contrasts(
 
     Parameters
     ----------
-    frame
-        A row a run: a column for each factor, ``replicate``, the metric.
-    metric
-        A column of the table ``summary``.
-    by
-        Whose levels are compared.
-    blocks
-        The other factors, without those that are varied along with another one.
+    frame, metric, by, blocks
+        As `dcsim.study.findings.ranking.rank` has them.
     baseline
         The level that the others are compared with.
     confidence

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from dcsim.study.designs.factors import Factor, Value
-from dcsim.study.findings.ranking import (
-    called,
-    combinations,
-    compared,
-    ends,
-    figures_of,
-    several,
-)
-from dcsim.study.findings.statistics import Interval, pooled
+from dcsim.study.findings.blocks import combinations, figures_of, is_random
+from dcsim.study.findings.pairs import compared
+from dcsim.study.findings.statistics import Interval, ends, pooled
+from dcsim.study.findings.words import called
 from dcsim.study.plans.goals import in_words
 from dcsim.units import listed
 
@@ -166,8 +161,7 @@ def front(
     """
     which, names = combinations(frame, by)
     points = _rest(frame, by)
-    if random is None:
-        random = several(frame)
+    random = is_random(frame, random)
     one, other = (figures_of(frame, metric, which, points) for metric in (x, y))
     across, up = (
         [pooled(level.tolist(), confidence=confidence) for level in figures]

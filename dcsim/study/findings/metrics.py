@@ -10,6 +10,7 @@ from dcsim.records.tables import SUMMARY
 
 UNITS: Final = {column.name: column.unit for column in SUMMARY.columns}
 """Metric -> unit; "" for none."""
+_SUFFIXES: Final = {"s": "_s", "B": "_bytes", "B/s": "_bytes_per_s", "%": "_percent"}
 
 
 def fault(metric: str, *, among: Iterable[str] = UNITS) -> tuple[str, str] | None:
@@ -39,3 +40,8 @@ def check_metric(metric: str, *, among: Iterable[str] = UNITS) -> None:
     """
     if found := fault(metric, among=among):
         raise ResultError("; ".join(found))
+
+
+def suffix(unit: str) -> str:
+    """Return how a column says its unit."""
+    return _SUFFIXES.get(unit, f"_{unit}" if unit else "")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dcsim.study.designs.factors import Factor, Value
-from dcsim.study.findings.ranking import combinations, figures_of, several
-from dcsim.study.findings.statistics import Interval, interval, paired_difference
+from dcsim.study.findings.blocks import combinations, figures_of, is_random
+from dcsim.study.findings.statistics import Interval, ends, interval, paired_difference
 from dcsim.study.plans.advice import percent
 from dcsim.units import format_count, format_many
 
@@ -84,11 +84,10 @@ class Needed:
         return pd.DataFrame([self._row(row) for row in self.rows])
 
     def _row(self, row: Need) -> dict[str, Any]:
-        ends = {"": row.mean.mean, "_low": row.mean.low, "_high": row.mean.high}
         return {
             **{f.path: value for f, value in zip(self.factors, row.values, strict=True)},
             "runs": row.runs,
-            **{f"{self.metric}{end}": value for end, value in ends.items()},
+            **ends(self.metric, row.mean),
             "half_percent": 100 * row.half_share,
             "needed": row.needed,
             "more": row.needed - row.runs,
@@ -141,8 +140,7 @@ def needed(
         message = f"within must be above 0, got {within}"
         raise ValueError(message)
     which, names = _points(frame, factors)
-    if random is None:
-        random = several(frame)
+    random = is_random(frame, random)
     figures = figures_of(frame, metric, np.where(which < 0, -1, 0), which)[0]
     rows = []
     for values, found in zip(names, figures.tolist(), strict=True):

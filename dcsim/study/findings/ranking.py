@@ -5,28 +5,24 @@ Runs are compared in pairs: the same values of all other factors, the same rando
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dcsim.errors import ResultError, did_you_mean
-from dcsim.records.tables import SUMMARY
 from dcsim.study.designs.factors import Factor, Value
-from dcsim.study.findings.metrics import check_metric
-from dcsim.study.findings.statistics import Interval, pooled
+from dcsim.study.findings.blocks import blocked, is_random
+from dcsim.study.findings.pairs import compared, raised
+from dcsim.study.findings.statistics import EQUAL, Interval, ends, means, pooled, pooled_change
+from dcsim.study.findings.words import called
 from dcsim.study.plans.advice import percent
 from dcsim.study.plans.goals import in_words
 from dcsim.units import format_count, format_many, listed
 
 if TYPE_CHECKING:
     import pandas as pd
-
-EQUAL: Final = 1e-9
-"""Figures that differ by no more than this share of themselves are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +192,7 @@ def rank(
         values and replicate.
     """
     figures, levels, _ = blocked(frame, metric, by=by, blocks=blocks)
-    if random is None:
-        random = several(frame)
+    random = is_random(frame, random)
     sign = -1.0 if most else 1.0
     alive = [i for i in range(len(levels)) if not np.isnan(figures[i]).all()]
     found = compared(figures[alive], confidence=confidence, random=random)
@@ -205,7 +200,7 @@ def rank(
     less = {pair: sign * each.mean < 0 for pair, (each, _) in found.items()}
     count = len(alive)
     order = sorted(range(count), key=lambda i: -sum(less[i, j] for j in range(count)))
-    wins = _wins(_point_means(figures), sign)
+    wins = _wins(means(figures), sign)
     rows = []
     base = figures[alive[order[0]]] if order else figures[:0]
     for i in order:
@@ -251,274 +246,13 @@ def rank(
     )
 
 
-def best_by_point(
-    frame: pd.DataFrame,
-    metric: str,
-    *,
-    by: Factor,
-    blocks: Sequence[Factor],
-    most: bool = False,
-    confidence: float = 0.95,
-    random: bool | None = None,
-) -> pd.DataFrame:
-    """Return which level of a factor is best at each point of the others.
-
-    Parameters
-    ----------
-    frame, metric, by, blocks, most, random
-        As `rank` has them.
-    confidence
-        Of each point by itself: raised there for the pairs of levels, not for the number of points.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a point, in the order of the factors' values: a column a factor of *blocks*,
-        ``best`` (of equal ones the first), ``best_mean``, ``second``, ``second_mean``,
-        ``margin_percent`` (how far the second is from the best, as a share of the best),
-        ``clear`` (whether the best is clearly better than the second) and ``levels`` (how many
-        have a value). Means are in the metric's unit.
-
-    Raises
-    ------
-    ResultError
-        As `rank`.
-    """
-    import pandas as pd
-
-    figures, levels, points = blocked(frame, metric, by=by, blocks=blocks)
-    if random is None:
-        random = several(frame)
-    sign = -1.0 if most else 1.0
-    means = _point_means(figures)
-    rows = []
-    for place, values in enumerate(points):
-        column = sign * means[:, place]
-        count = int((~np.isnan(column)).sum())
-        ranked: list[int | None] = np.argsort(column, kind="stable")[:count].tolist()
-        best, second = (*ranked, None, None)[:2]
-        clear = False
-        if best is not None and second is not None:
-            if abs(column[second] - column[best]) <= EQUAL * abs(column[best]):
-                best, second = sorted((best, second))
-            pair = figures[[best, second], place : place + 1]
-            each = raised(confidence, count)
-            gap, clear = compared(pair, confidence=each, random=random)[0, 1]
-            clear = clear and sign * gap.mean < 0  # runs that failed may turn it
-        top, next_best = (math.nan if i is None else means[i, place] for i in (best, second))
-        margin = abs(next_best - top) / abs(top) if top else math.nan
-        rows.append(
-            {
-                **dict(zip((block.path for block in blocks), values, strict=True)),
-                "best": None if best is None else levels[best][0],
-                "best_mean": top,
-                "second": None if second is None else levels[second][0],
-                "second_mean": next_best,
-                "margin_percent": 0.0 if margin <= EQUAL else 100 * margin,
-                "clear": clear,
-                "levels": count,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-# ----------------------------------------------------------------- figures in their places
-
-
-def combinations(
-    frame: pd.DataFrame, factors: Sequence[Factor]
-) -> tuple[np.ndarray, list[tuple[Value, ...]]]:
-    """Return which combination of the factors' values each run has, and all that there are.
-
-    Parameters
-    ----------
-    frame
-        A row a run.
-    factors
-        Perhaps none: then all runs have the same, which is empty.
-
-    Returns
-    -------
-    tuple
-        A number a run, -1 where a value is none of its factor's; and the combinations that occur,
-        in the order of the factors' values.
-
-    Raises
-    ------
-    ResultError
-        If a factor has no column.
-    """
-    places = np.zeros((len(frame), len(factors)), int)
-    for column, factor in enumerate(factors):
-        if factor.path not in frame:
-            message = f"no column is called {factor.path[:80]!r}"
-            close = did_you_mean(factor.path, map(str, frame.columns))
-            raise ResultError(message + (f"; did you mean {close!r}?" if close else ""))
-        index = {value: i for i, value in enumerate(factor.values)}
-        # a column of numbers holds NaN where a value is None
-        places[:, column] = [
-            index.get(None if value != value else value, -1)
-            for value in frame[factor.path].tolist()
-        ]
-    inside = (places >= 0).all(axis=1)
-    which = np.full(len(frame), -1)
-    there, which[inside] = np.unique(places[inside], axis=0, return_inverse=True)
-    return which, [
-        tuple(factor.values[i] for factor, i in zip(factors, row, strict=True))
-        for row in there.tolist()
-    ]
-
-
-def figures_of(
-    frame: pd.DataFrame, metric: str, levels: np.ndarray, points: np.ndarray
-) -> np.ndarray:
-    """Return a metric by level, point and replicate, NaN where there is no run or no value.
-
-    Parameters
-    ----------
-    frame
-        A row a run: ``replicate`` and the metric.
-    metric
-        A column of the table ``summary``.
-    levels, points
-        A number a run, from 0; runs with -1 in either are left out.
-
-    Raises
-    ------
-    ResultError
-        If there is no such metric, no run is left, or two have the same place.
-    """
-    check_metric(metric, among=[name for name in SUMMARY.names if name in frame])
-    replicates, replicate = np.unique(frame["replicate"].to_numpy(), return_inverse=True)
-    kept = (levels >= 0) & (points >= 0)
-    if not kept.any():
-        message = "no run has any of the factors' values"
-        raise ResultError(message)
-    shape = (int(levels.max()) + 1, int(points.max()) + 1, len(replicates))
-    places = np.ravel_multi_index((levels[kept], points[kept], replicate[kept]), shape)
-    if len(np.unique(places)) < len(places):
-        message = "several runs have the same values and replicate: name all that was varied"
-        raise ResultError(message)
-    figures = np.full(math.prod(shape), math.nan)
-    figures[places] = frame[metric].to_numpy(float)[kept]
-    return figures.reshape(shape)
-
-
-def blocked(
-    frame: pd.DataFrame, metric: str, *, by: Factor, blocks: Sequence[Factor]
-) -> tuple[np.ndarray, list[tuple[Value, ...]], list[tuple[Value, ...]]]:
-    """Return a metric by level, point and replicate, and what levels and points there are."""
-    which_level, levels = combinations(frame, [by])
-    which_point, points = combinations(frame, blocks)
-    return figures_of(frame, metric, which_level, which_point), levels, points
-
-
-def several(frame: pd.DataFrame) -> bool:
-    """Whether there are several replicates, which tells that something is random."""
-    return len(set(frame["replicate"].tolist())) > 1
-
-
-# ----------------------------------------------------------------- how sure it is
-
-
-def raised(confidence: float, count: int) -> float:
-    """Return the confidence of each pair of so many levels that makes all hold together.
-
-    Examples
-    --------
-    >>> round(raised(0.95, 5), 6)
-    0.995
-    """
-    return 1 - (1 - confidence) / max(1, count * (count - 1) // 2)
-
-
-def compared(
-    figures: np.ndarray, *, confidence: float, random: bool
-) -> dict[tuple[int, int], tuple[Interval, bool]]:
-    """Return how each level differs from each, and whether that is clear.
-
-    Parameters
-    ----------
-    figures
-        By level, point and replicate.
-    confidence
-        Of all pairs together.
-    random
-        Whether chance has a part; otherwise all that differs does so clearly.
-
-    Returns
-    -------
-    dict
-        Of two places of levels, both ways: the paired difference, first less second.
-    """
-    each = raised(confidence, len(figures))
-    found = {}
-    for i, j in itertools.combinations_with_replacement(range(len(figures)), 2):
-        apart = figures[i] - figures[j]
-        there = ~np.isnan(apart)
-        size = np.abs(figures[[i, j]][:, there]).mean(axis=1).max() if there.any() else 0.0
-        gap = pooled(apart.tolist(), confidence=each)
-        if abs(gap.mean) <= EQUAL * size:
-            gap = replace(gap, mean=0.0)
-        clear = abs(gap.mean) > 0 and (gap.clear or not random)
-        found[i, j] = gap, clear
-        found[j, i] = Interval(0 - gap.mean, 0 - gap.high, 0 - gap.low, gap.pairs), clear
-    return found
-
-
-def pooled_change(
-    values: np.ndarray, baseline: np.ndarray, *, confidence: float = 0.95
-) -> Interval:
-    """Return the change of the mean over points, ``mean(values) / mean(baseline) - 1``.
-
-    As `paired_change`, with the combined ratio of a stratified sample (Cochran, Sampling
-    Techniques, 3rd ed., ch. 6).
-
-    Parameters
-    ----------
-    values, baseline
-        By point and replicate; pairs with a NaN are left out.
-    confidence
-        From 0 to 1.
-
-    Returns
-    -------
-    Interval
-        As a share: -0.1 is a tenth less. All NaN where the baseline's mean is 0.
-    """
-    gap = np.isnan(values - baseline)
-    top, base = (
-        pooled(np.where(gap, math.nan, figures).tolist()).mean for figures in (values, baseline)
-    )
-    if not base or math.isnan(base):
-        return Interval(math.nan, math.nan, math.nan, int((~gap).sum()))
-    ratio = top / base
-    rest = pooled(((values - ratio * baseline) / base).tolist(), confidence=confidence)
-    half = (rest.high - rest.low) / 2
-    return Interval(ratio - 1, ratio - 1 - half, ratio - 1 + half, rest.pairs)
-
-
-def ends(name: str, found: Interval, *, scale: float = 1.0) -> dict[str, float]:
-    """Return an interval as columns: the mean, and its ends as ``_low`` and ``_high``."""
-    numbers = {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-    return {column: scale * value for column, value in numbers.items()}
-
-
-def _point_means(figures: np.ndarray) -> np.ndarray:
-    """Return the mean over replicates, by level and point; NaN where there is no value."""
-    there = ~np.isnan(figures)
-    with np.errstate(invalid="ignore"):
-        mean: np.ndarray = np.where(there, figures, 0.0).sum(axis=2) / there.sum(axis=2)
-    return mean
-
-
-def _wins(means: np.ndarray, sign: float) -> np.ndarray:
-    """Return the share of points where each level is best."""
-    costs = np.where(np.isnan(means), math.inf, sign * means)
+def _wins(points: np.ndarray, sign: float) -> np.ndarray:
+    """Return the share of points where each level is best, given its mean at each of them."""
+    costs = np.where(np.isnan(points), math.inf, sign * points)
     costs = costs[:, np.isfinite(costs).any(axis=0)]
     best = costs.min(axis=0, initial=math.inf)
     won = costs - best <= EQUAL * np.abs(best)
-    share: np.ndarray = (won / won.sum(axis=0)).sum(axis=1) / means.shape[1]
+    share: np.ndarray = (won / won.sum(axis=0)).sum(axis=1) / points.shape[1]
     return share
 
 
@@ -534,14 +268,6 @@ def _ties(order: Sequence[int], clear: set[tuple[int, int]]) -> Iterator[tuple[i
         if end > max(last, begin + 1):
             yield begin, end
         last = max(last, end)
-
-
-# ----------------------------------------------------------------- in words
-
-
-def called(factor: Factor, value: Value) -> str:
-    """Return what a sentence calls a level: its name, or what has which value."""
-    return f"{factor.label} = {value}" if factor.ordered or not isinstance(value, str) else value
 
 
 def ordinal(number: int) -> str:

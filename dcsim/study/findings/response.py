@@ -15,211 +15,21 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from dcsim import units
-from dcsim.errors import ResultError, did_you_mean
-from dcsim.records.tables import SUMMARY
+from dcsim.errors import ResultError
 from dcsim.study.designs.factors import Factor, Value
-from dcsim.study.designs.ranges import written
-from dcsim.study.findings.metrics import check_metric
-from dcsim.study.findings.statistics import Interval, paired_difference, pooled
+from dcsim.study.findings.metrics import UNITS, suffix
+from dcsim.study.findings.points import bin_notes, group, points
+from dcsim.study.findings.statistics import Interval, means, paired_difference, pooled
+from dcsim.study.findings.words import left_out, level_name, said, three_figures
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_VALUES: Final = 24
-"""Values that are looked at one by one; more sizes than these are taken together in bins."""
-MOST_BINS: Final = 12
 SLIGHT: Final = 0.01
 """Share of a metric that words pass over."""
 
 _MOST_LEVELS: Final = 4
 _MOST_CROSSINGS: Final = 6
-_SUFFIXES: Final = {"s": "_s", "B": "_bytes", "B/s": "_bytes_per_s", "%": "_percent"}
-
-
-# ------------------------------------------------------------------- the points of a study
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Points:
-    """What each point has of what was varied, and what its runs came to in a metric.
-
-    Parameters
-    ----------
-    metric
-        Its name.
-    ids
-        Number of each point, rising; shape (points,).
-    places
-        Of each path, which of its factor's values each point has; shape (points,).
-    values
-        The metric, a column a replicate; NaN where there is none. Shape (points, replicates).
-    failed
-        Of each point, runs that failed; shape (points,).
-    """
-
-    metric: str
-    ids: np.ndarray
-    places: dict[str, np.ndarray]
-    values: np.ndarray
-    failed: np.ndarray
-
-    @property
-    def means(self) -> np.ndarray:
-        """Each point's mean over its replications, NaN where it has no value; shape (points,)."""
-        counts = np.isfinite(self.values).sum(axis=1)
-        none = np.full(len(counts), np.nan)
-        found: np.ndarray = np.divide(
-            np.nansum(self.values, axis=1), counts, out=none, where=counts > 0
-        )
-        return found
-
-
-def points(frame: pd.DataFrame, metric: str, factors: Sequence[Factor]) -> Points:
-    """Return the points of a study, given its frame of a row a run.
-
-    Raises
-    ------
-    ResultError
-        If there is no such metric or column, or a value that is none of its factor's.
-    """
-    check_metric(metric)
-    wanted = ["point", "replicate", metric, *(factor.path for factor in factors)]
-    for name in wanted:
-        if name not in frame:
-            close = did_you_mean(name, map(str, frame.columns))
-            hint = f"; did you mean {close!r}?" if close else ""
-            raise ResultError(f"the frame has no column {name[:80]!r}{hint}")
-    ids, place = np.unique(frame["point"].to_numpy(), return_inverse=True)
-    replicates, column = np.unique(frame["replicate"].to_numpy(), return_inverse=True)
-    values = np.full((len(ids), len(replicates)), np.nan)
-    values[place, column] = frame[metric].to_numpy(float)
-    failed = np.zeros(len(ids), int)
-    if "error" in frame:
-        np.add.at(failed, place, (frame["error"] != "").to_numpy(int))
-    first = frame.drop_duplicates("point").sort_values("point")
-    places = {factor.path: _places(factor, first[factor.path].tolist()) for factor in factors}
-    return Points(metric, ids, places, values, failed)
-
-
-def _places(factor: Factor, values: Sequence[Value]) -> np.ndarray:
-    known = {value: i for i, value in enumerate(factor.values)}
-    found = []
-    for value in values:
-        plain = None if value != value else value  # pandas has NaN for None
-        if plain not in known:
-            raise ResultError(f"{str(value)[:80]!r} is none of the values of {factor.path}")
-        found.append(known[plain])
-    return np.array(found, int)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Groups:
-    """Points that are alike in one factor: in its value, or in a bin of sizes.
-
-    Parameters
-    ----------
-    factor
-        Which.
-    codes
-        Group of each point; shape (points,).
-    names
-        What each group is called: the value, or the mean size of a bin.
-    sizes
-        In SI, of a bin the mean over its points; None where values are names.
-    binned
-        Whether they are bins.
-    """
-
-    factor: Factor
-    codes: np.ndarray
-    names: tuple[Value, ...]
-    sizes: tuple[float, ...] | None
-    binned: bool
-
-
-def group(found: Points, factor: Factor, *, most: int = MOST_BINS) -> Groups:
-    """Return which points are alike in a factor.
-
-    Parameters
-    ----------
-    found
-        The points; those that have no value count too.
-    factor
-        More than `MOST_VALUES` sizes, as designs that sample have them, are binned by equal counts:
-        about as many bins as each has points, and *most* at the most. Equal sizes stay together.
-    most
-        Bins.
-    """
-    codes, sizes = found.places[factor.path], factor.sizes
-    if sizes is None or len(factor.values) <= MOST_VALUES:
-        return Groups(factor, codes, factor.values, sizes, binned=False)
-    each = np.array(sizes)[codes]
-    _, same, counts = np.unique(each, return_inverse=True, return_counts=True)
-    middles = (np.cumsum(counts) - counts / 2) / len(each)
-    bins = max(2, min(most, math.isqrt(len(each))))
-    _, codes = np.unique(np.floor(middles * bins)[same], return_inverse=True)
-    means = np.bincount(codes, each) / np.bincount(codes)
-    like = str(factor.values[int(np.argmax(sizes))])
-    names = tuple(written(mean, like=like, figures=3) for mean in means.tolist())
-    return Groups(factor, codes, names, tuple(means.tolist()), binned=True)
-
-
-def bin_notes(groups: Sequence[Groups]) -> tuple[str, ...]:
-    """Return in words what is binned."""
-    labels: dict[int, list[str]] = {}
-    for each in groups:
-        if each.binned:
-            labels.setdefault(len(each.names), []).append(each.factor.label)
-    return tuple(
-        f"The many values of {' and of '.join(names)} are taken together in {count} bins of about "
-        "as many points; each bin stands at its mean size."
-        for count, names in labels.items()
-    )
-
-
-def said(value: Value) -> str:
-    """Return a value as people write it.
-
-    Examples
-    --------
-    >>> said("10Gbit/s"), said(438.0)
-    ('10Gbit/s', '438')
-    """
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def level_name(by: Factor | None, level: Value) -> str:
-    """Return what a level is called: names speak for themselves, sizes and yes or no do not."""
-    if by is None:
-        return ""
-    return level if isinstance(level, str) and not by.ordered else f"{by.label} {said(level)}"
-
-
-def three_figures(metric: str, value: float) -> str:
-    """Return a metric's value in words: as many figures as a sentence needs."""
-    forms = {"s": units.format_duration, "B": units.format_size}
-    form = forms.get(metric_unit(metric))
-    return form(value, digits=3) if form else units.format_count(float(f"{value:.3g}"))
-
-
-def left_out(count: int) -> Iterator[str]:
-    """Yield how many points have no value, if any."""
-    if count:
-        yield f"{count:,} point{' has' if count == 1 else 's have'} no value of it."
-
-
-def suffix(unit: str) -> str:
-    """Return how a column says its unit."""
-    return _SUFFIXES.get(unit, f"_{unit}" if unit else "")
-
-
-def metric_unit(metric: str) -> str:
-    """Return the unit of a metric, as the table ``summary`` has it."""
-    return next(column.unit for column in SUMMARY.columns if column.name == metric)
-
-
-# ------------------------------------------------------------------- the response
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +109,7 @@ class Response:
     @property
     def unit(self) -> str:
         """Of the metric."""
-        return metric_unit(self.metric)
+        return UNITS[self.metric]
 
     def frame(self) -> pd.DataFrame:
         """Return a row a value and level.
@@ -366,7 +176,7 @@ def respond(
     metric
         A column of the table ``summary``.
     over
-        Sizes or names; more than `MOST_VALUES` sizes are binned.
+        Sizes or names; more than `points.MOST_VALUES` sizes are binned.
     by
         Whose levels are told apart; None: all together.
     others
@@ -411,14 +221,10 @@ def _cell(value: Value, size: float, values: np.ndarray) -> Cell:
     whole = known.all(axis=0)
     replicates = np.where(whole, np.where(known, values, 0.0).mean(axis=0), np.nan).tolist()
     mean = pooled(values.tolist())
-    means = np.nansum(values, axis=1) / known.sum(axis=1)
-    p10, p90 = np.quantile(means, (0.1, 0.9)).tolist()
+    p10, p90 = np.quantile(means(values), (0.1, 0.9)).tolist()
     return Cell(
         value, size, mean, p10, p90, len(values), int(known.sum()), tuple(map(float, replicates))
     )
-
-
-# ------------------------------------------------------------------- in words
 
 
 def _lines(response: Response) -> Iterator[str]:

@@ -10,6 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+EQUAL: Final = 1e-9
+"""Values that differ by no more than this share of themselves are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,57 @@ def paired_change(
     )
     half = (residuals.high - residuals.low) / 2
     return Interval(ratio - 1, ratio - 1 - half, ratio - 1 + half, n)
+
+
+def pooled_change(
+    values: np.ndarray, baseline: np.ndarray, *, confidence: float = 0.95
+) -> Interval:
+    """Return the change of the mean over points, ``mean(values) / mean(baseline) - 1``.
+
+    As `paired_change`, with the combined ratio of a stratified sample (Cochran, Sampling
+    Techniques, 3rd ed., ch. 6).
+
+    Parameters
+    ----------
+    values, baseline
+        By point and replicate; pairs with a NaN are left out.
+    confidence
+        From 0 to 1.
+
+    Returns
+    -------
+    Interval
+        As a share: -0.1 is a tenth less. All NaN where the baseline's mean is 0.
+    """
+    gap = np.isnan(values - baseline)
+    top, base = (
+        pooled(np.where(gap, math.nan, figures).tolist()).mean for figures in (values, baseline)
+    )
+    if not base or math.isnan(base):
+        return Interval(math.nan, math.nan, math.nan, int((~gap).sum()))
+    ratio = top / base
+    rest = pooled(((values - ratio * baseline) / base).tolist(), confidence=confidence)
+    half = (rest.high - rest.low) / 2
+    return Interval(ratio - 1, ratio - 1 - half, ratio - 1 + half, rest.pairs)
+
+
+def means(values: np.ndarray) -> np.ndarray:
+    """Return the mean along the last axis, of replicates: NaN is left out, and what nothing has."""
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        found: np.ndarray = np.where(there, values, 0.0).sum(axis=-1) / there.sum(axis=-1)
+    return found
+
+
+def same(values: np.ndarray) -> bool:
+    """Whether values vary by no more than rounding."""
+    return bool(np.ptp(values) <= EQUAL * np.abs(values).max())
+
+
+def ends(name: str, found: Interval, *, scale: float = 1.0) -> dict[str, float]:
+    """Return an interval as columns: the mean, and its ends as ``_low`` and ``_high``."""
+    numbers = {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+    return {column: scale * value for column, value in numbers.items()}
 
 
 def words(change: Interval, *, unit: str, scale: float = 1.0, tail: str = "") -> str:

@@ -17,10 +17,12 @@ from dcsim.study.findings import contrast
 from dcsim.study.findings.front import Front, front
 from dcsim.study.findings.metrics import check_metric
 from dcsim.study.findings.needed import Needed, needed
-from dcsim.study.findings.ranking import Ranking, best_by_point, rank
+from dcsim.study.findings.ranking import Ranking, rank
 from dcsim.study.findings.response import Response, respond
-from dcsim.study.findings.sensitivity import Indices, Tornado, indices, tornado
+from dcsim.study.findings.sensitivity import Indices, indices
 from dcsim.study.findings.sums import tell
+from dcsim.study.findings.tornado import Tornado, tornado
+from dcsim.study.findings.winners import best_by_point
 from dcsim.study.sweeps import reading
 from dcsim.study.sweeps.code import code
 from dcsim.study.sweeps.store import Points, Store
