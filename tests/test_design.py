@@ -23,7 +23,7 @@ from dcsim.study.designs.design import Design
 from dcsim.study.designs.dimension import MOST_POINTS
 from dcsim.study.designs.factors import Factor
 from dcsim.study.designs.sampling import Span
-from dcsim.study.sweeps.sweep import points_of
+from dcsim.study.sweeps.points import points_of
 from tests.studies_data import FILE, SECONDS, quick, study
 
 LINK, MEMORY, COUNT = "topology.host_link", "guests[0].memory", "guests[0].count"

@@ -18,8 +18,9 @@ from dcsim.errors import ResultError
 from dcsim.study.designs.factors import Factor
 from dcsim.study.findings.ranking import rank
 from dcsim.study.findings.winners import best_by_point
+from dcsim.study.sweeps.points import points_of
 from dcsim.study.sweeps.store import Store
-from dcsim.study.sweeps.sweep import points_of, sweep
+from dcsim.study.sweeps.sweep import sweep
 from dcsim.study.sweeps.swept import Sweep
 from dcsim.view import plots
 from dcsim.view.report import GAPS, render, write_report

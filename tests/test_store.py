@@ -21,9 +21,10 @@ from dcsim.records.tables import RUNS, SUMMARY
 from dcsim.study.sweeps import store as module
 from dcsim.study.sweeps.code import code
 from dcsim.study.sweeps.dry import estimate
+from dcsim.study.sweeps.points import points_of
 from dcsim.study.sweeps.reading import recorded, row_of
 from dcsim.study.sweeps.store import Store
-from dcsim.study.sweeps.sweep import points_of, sweep
+from dcsim.study.sweeps.sweep import sweep
 from dcsim.study.sweeps.swept import Sweep
 from tests.studies_data import NOISE, quick, row, rows_of, shards, study
 
@@ -356,7 +357,7 @@ def test_runs_of_other_source_are_left_alone_and_not_counted(swept, monkeypatch)
     """They stay, and are counted again where that source is."""
     store, frame = swept
     before = shards(store)
-    for place in ("chunk", "sweep", "reading"):
+    for place in ("chunk", "driver", "points", "reading"):
         monkeypatch.setattr(f"dcsim.study.sweeps.{place}.code", lambda: "9.9+0")
     other = sweep(study(), store=store).frame()
     assert set(rows_of(store, "code")["code"]) == {code(), "9.9+0"}

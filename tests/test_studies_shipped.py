@@ -13,7 +13,7 @@ import pytest
 import dcsim
 from dcsim.scenario.presets.hinting import hinting_names
 from dcsim.study.designs.design import Design
-from dcsim.study.sweeps.sweep import points_of
+from dcsim.study.sweeps.points import points_of
 
 FOLDER = Path(__file__).resolve().parents[1] / "studies"
 NAMES = sorted(file.stem for file in FOLDER.glob("*.yaml"))

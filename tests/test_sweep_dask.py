@@ -10,7 +10,7 @@ import pytest
 
 import dcsim
 from dcsim.study.sweeps.cluster import dask_executor
-from dcsim.study.sweeps.sweep import SweepProgress
+from dcsim.study.sweeps.progress import SweepProgress
 from tests.dask_cluster import dask_cluster
 
 pytest.importorskip("distributed", reason="the extra dcsim[distributed]")

@@ -163,12 +163,12 @@ def test_a_store_is_opened_by_name(place, tmp_path):
 
 def test_runs_of_another_source_are_read_and_run_again(tmp_path, monkeypatch):
     """What was made by another dcsim stays readable, and is not mixed with what this one makes."""
-    from dcsim.study.sweeps import chunk, code, reading, sweep, swept
+    from dcsim.study.sweeps import chunk, code, driver, points, reading, swept
 
     design = dcsim.Design(dcsim.load("quick-start"), axes={"hinting": ["none", "zero-page"]})
     first = dcsim.sweep(design, store=tmp_path / "store").frame()
     assert code.code() != "9.9.9+other"
-    for module in (chunk, reading, sweep, swept):
+    for module in (chunk, driver, points, reading, swept):
         monkeypatch.setattr(module, "code", lambda: "9.9.9+other")
     opened = dcsim.Sweep.open(tmp_path / "store")
     pd.testing.assert_frame_equal(opened.frame(), first)

@@ -19,7 +19,7 @@ import dcsim
 from dcsim.control.placement import register
 from dcsim.errors import ResultError
 from dcsim.study.sweeps.background import Running
-from dcsim.study.sweeps.sweep import SweepProgress
+from dcsim.study.sweeps.progress import SweepProgress
 from dcsim.study.sweeps.sweep import sweep as plain_sweep
 from dcsim.view import watching
 from dcsim.view.watching import Bar

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
     from dcsim.simulation import Progress
-    from dcsim.study.sweeps.sweep import SweepProgress
+    from dcsim.study.sweeps.progress import SweepProgress
 
 SCHEMA_VERSION: Final = 1
 """Of the JSON that commands print: keys may be added to it, and none goes or changes."""

@@ -22,7 +22,7 @@ from dcsim.study.comparisons import compare as _compare
 from dcsim.study.designs.design import Design
 from dcsim.study.sweeps import sweep as _sweep
 from dcsim.study.sweeps.background import Running, State
-from dcsim.study.sweeps.sweep import SweepProgress
+from dcsim.study.sweeps.progress import SweepProgress
 from dcsim.units import format_duration, format_many
 from dcsim.view.style import FONT
 

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from dcsim.study.designs.design import Design
+from dcsim.study.sweeps.progress import SweepProgress
 from dcsim.study.sweeps.store import Store
-from dcsim.study.sweeps.sweep import SweepProgress, sweep
+from dcsim.study.sweeps.sweep import sweep
 from dcsim.study.sweeps.swept import Sweep
 
 State = Literal["running", "ending", "done", "cancelled", "failed"]

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from dcsim.simulation import run
 from dcsim.study.designs.design import Design
 from dcsim.study.sweeps.chunk import Runs
+from dcsim.study.sweeps.points import points_of
 from dcsim.study.sweeps.reading import recorded
 from dcsim.study.sweeps.store import Store
-from dcsim.study.sweeps.sweep import points_of
 from dcsim.study.sweeps.work import Work
 from dcsim.units import format_duration
 
