@@ -103,3 +103,23 @@ def test_running_imports_no_plots():
     assert text.startswith("quick-start: ")
     assert "simpy" in names
     assert not names & {"jinja2", "numpy", "pandas", "plotly", "scipy"}
+
+
+def test_a_worker_of_a_study_imports_no_tables_and_no_statistics():
+    """It runs and writes its shard, without what the one who asks for the study needs."""
+    code = """
+import dcsim, sys, tempfile
+from dcsim.study.sweeps.chunk import Chunk, Runs, perform
+from dcsim.study.sweeps.code import code
+from dcsim.study.sweeps.store import Store
+with tempfile.TemporaryDirectory() as folder:
+    store = Store(folder)
+    design = dcsim.Design(dcsim.load("quick-start"), axes={"hinting": ["none"]})
+    runs = (Runs(0, "0" * 64, design.changes(0), (0,)),)
+    chunk = Chunk(folder, store.put_study(design), runs, 1.0, folder + "/stop", (), code())
+    print(len(perform(chunk).outcomes))
+print("imported", *sys.modules)
+"""
+    text, names = imported(code)
+    assert text.strip() == "1"
+    assert not names & {"jinja2", "loky", "networkx", "pandas", "plotly", "scipy", "typer", "rich"}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -613,3 +614,9 @@ def test_second_summary_row_is_refused(saved):
     swap(saved, "summary", pa.concat_tables([table, table]))
     with pytest.raises(ResultError, match="summary of one row"):
         Result.load(saved)
+
+
+@given(st.lists(st.text()))
+def test_texts_are_packed_as_arrow_packs_them(texts):
+    """Without pandas, which `pyarrow.array` would import."""
+    assert store._text_array(texts).equals(pa.array(texts, type=pa.string()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -235,10 +236,22 @@ def _array(kind: str, values: Sequence[Any]) -> pa.Array:
     import pyarrow as pa
 
     if kind == "text":
-        return pa.array(values, type=pa.string())
+        return _text_array(values)
     code = {"float": "d", "int": "q"}[kind]
     numbers = values if getattr(values, "typecode", "") == code else array(code, values)
     return pa.Array.from_buffers(_arrow_type(kind), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def _text_array(values: Sequence[str]) -> pa.Array:
+    """Return texts as Arrow has them; `pyarrow.array` does the same, and imports pandas first."""
+    import pyarrow as pa
+
+    encoded = [value.encode() for value in values]
+    ends = list(itertools.accumulate(map(len, encoded), initial=0))
+    if ends[-1] >= 2**31:  # which Arrow cannot count in 32 bits
+        return pa.array(values, type=pa.string())
+    buffers = [None, pa.py_buffer(array("i", ends)), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
 def _arrow_type(kind: str) -> pa.DataType:
