@@ -147,7 +147,7 @@ def test_ranks_are_those_of_brute_force(cube, most, shuffle):
             continue
         assert row.rank_low == 1 + sum(better(j, i) for j in alive)
         assert row.rank_high == len(alive) - sum(better(i, j) for j in alive)
-        assert row.mean == pooled(cube[i].tolist())
+        assert repr(row.mean) == repr(pooled(cube[i].tolist()))  # of one run it has NaN
     for place in range(cube.shape[1]):
         means = [interval(cube[i, place].tolist()).mean for i in range(len(cube))]
         known = [sign * mean for mean in means if not math.isnan(mean)]
