@@ -167,7 +167,7 @@ class Design:
         Parameters
         ----------
         axes
-            Path -> values; an axis of that path, with what goes together with it, gives way.
+            Path -> values; an axis of that path gives way. Of paths that go together, all or none.
         set
             Path -> value, changed in all runs.
         options
