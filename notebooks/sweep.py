@@ -83,7 +83,7 @@ running = dcsim.start_sweep(wider, store=store, workers=2)
 # %%
 running.sweep.frame()["operation.placement"].value_counts()
 # %%
-while not running.done and running.progress.done < 90:
+while not running.done and (running.progress is None or running.progress.done < 90):
     time.sleep(0.1)
 running.progress
 # %% [markdown]

@@ -61,6 +61,53 @@ import functools
 def g(x, n): return x + n + {a}
 f = functools.partial(g, n=1)
 """,
+    "a constant of its class": """
+class P:
+    BIG = {a}
+    def __call__(self, x): return x + self.BIG
+f = P()
+""",
+    "a static method": """
+class P:
+    @staticmethod
+    def go(x): return x + {a}
+def f(x): return P.go(x)
+""",
+    "a property": """
+class P:
+    @property
+    def big(self): return {a}
+    def __call__(self, x): return x + self.big
+f = P()
+""",
+    "a class above": """
+class Q:
+    def go(self, x): return x + {a}
+class P(Q):
+    def __call__(self, x): return self.go(x)
+f = P()
+""",
+    "whose method it is": """
+class P:
+    def __init__(self, n): self.n = n
+    def go(self, x): return x + self.n
+f = P({a}).go
+""",
+    "a slot": """
+class P:
+    __slots__ = ("n",)
+    def __init__(self, n): self.n = n
+    def __call__(self, x): return x + self.n
+f = P({a})
+""",
+    "how data are nested": """
+N = [[1, 2], [3]] if {a} == 1 else [[1], [2, 3]]
+def f(x): return N[x]
+""",
+    "global bytes": """
+N = b"{a}"
+def f(x): return N
+""",
     "what is decorated": """
 def deco(g):
     def inner(x): return g(x)

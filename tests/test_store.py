@@ -344,13 +344,31 @@ def test_a_shard_that_is_gone_meanwhile_is_none(swept):
     assert Store(store).rows(shard, ["run"]) is None
 
 
-def test_a_shard_that_declares_too_much_is_put_aside(swept, monkeypatch):
-    """Before any of it is unpacked."""
-    store, frame = swept
+def test_a_shard_that_declares_too_much_is_an_error(swept, monkeypatch):
+    """Before any of it is unpacked; it is not torn, and stays where it is."""
+    store, _ = swept
     foreign(store / "runs" / "0.parquet", message=pa.array(["x" * 50_000_000] * 2))
     monkeypatch.setattr(files, "MAX_TABLE_BYTES", 2**20)
+    with pytest.raises(ResultError, match=r"0\.parquet is too large: 2 rows"):
+        sweep(study(), store=store)
+    assert (store / "runs" / "0.parquet").exists()
+
+
+def test_a_reader_short_of_memory_throws_nothing_away(swept, monkeypatch):
+    """Nor does a disk that fails: shards stay where they are."""
+    store, frame = swept
+    before = shards(store)
+    for error, told in ((pa.ArrowMemoryError("full"), MemoryError), (OSError(5, "EIO"), OSError)):
+
+        def read(*_, error=error, **__):
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pyarrow.parquet.ParquetFile.read", read)
+            with pytest.raises(told):
+                sweep(study(), store=store)
+        assert shards(store) == before
     same_again(store, frame)
-    assert (store / ".partial" / "torn-0.parquet").exists()
 
 
 def test_runs_of_other_source_are_left_alone_and_not_counted(swept, monkeypatch):

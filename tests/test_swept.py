@@ -215,3 +215,72 @@ def test_the_command_line_tells_it(place, tmp_path):
     assert dcsim.Result.load(tmp_path / "result").scenario["record"] == "full"
     assert call("rerun", place)[0] == 2
     assert "no run of" in call("rerun", place, "--run", "zz")[1]
+
+
+# ------------------------------------------------------------------- what once went wrong
+
+
+def test_points_where_nothing_is_random_have_pairs_too(tmp_path):
+    """They are run once, and any other replicate would be the same."""
+    axes = {"hinting": ["zero-page", "balloon-held"], "guests[0].workload.load.noise": [0, 0.5]}
+    scene = dcsim.load("quick-start").replace({"guests[0].workload.load.every": "1s"})
+    study = dcsim.sweep(dcsim.Design(scene, axes=axes, replications=4), store=tmp_path / "store")
+    assert len(study.frame()) == 2 * (1 + 4)
+    found = study.differences("network_bytes")
+    frame = study.frame()
+    means = {
+        policy: sum(part.groupby("point")["network_bytes"].mean()) / 2
+        for policy, part in frame.groupby("hinting")
+    }
+    gap = means["balloon-held"] - means["zero-page"]
+    assert found["difference"].item() == pytest.approx(gap)
+    assert not found["difference_low"].isna().item()
+    assert (study.replications_needed("network_bytes").frame()["needed"] >= 1).all()
+
+
+def test_no_value_is_a_value(tmp_path):
+    """An axis with null among its values is compared like any other."""
+    axes = {"migration.max_bandwidth": [None, "5Gbit/s"], "guests[0].memory": ["1GiB", "2GiB"]}
+    design = dcsim.Design(dcsim.load("quick-start"), axes=axes)
+    study = dcsim.sweep(design, store=tmp_path / "store")
+    assert "Against max_bandwidth = None, 5Gbit/s has" in study.summary()
+    assert len(study.differences()) == 1
+
+
+def test_what_is_looked_at_in_another_way_keeps_its_runs():
+    """A store that goes with its study goes with the last that looks at it."""
+    design = dcsim.Design(dcsim.load("quick-start"), axes={"hinting": ["none", "zero-page"]})
+    study = dcsim.sweep(design).looked_at(metrics=["makespan_s"])
+    assert len(study.frame()) == 2
+
+
+def test_the_last_study_is_the_one_that_was_asked_last(tmp_path):
+    """Also where it had been asked before."""
+    scene = dcsim.load("quick-start")
+    one, two = (
+        dcsim.Design(scene, name=name, axes={"hinting": ["none", "zero-page"]}) for name in "ab"
+    )
+    for design in (one, two, one):
+        dcsim.sweep(design, store=tmp_path / "store")
+    assert dcsim.Sweep.open(tmp_path / "store").design.name == "a"
+
+
+def test_limits_bind_the_study_that_has_them(tmp_path):
+    """What took too long for one is run for another, and once it has not failed, it has not."""
+    axes = {"hinting": ["none", "zero-page"]}
+    short = dcsim.Design(dcsim.load("quick-start"), axes=axes, limits={"time": "1us"})
+    free = dcsim.Design(dcsim.load("quick-start"), axes=axes)
+    assert len(dcsim.sweep(short, store=tmp_path / "store").failures) == 2
+    assert len(dcsim.sweep(free, store=tmp_path / "store").failures) == 0
+
+
+def test_levels_that_do_not_meet_are_refused(tmp_path):
+    """Hundreds of sampled values cannot be ranked."""
+    axes = {"topology.host_link": "1Gbit/s..25Gbit/s", "guests[0].memory": "1GiB..2GiB"}
+    design = dcsim.Design(
+        dcsim.load("quick-start"), axes=axes, design={"kind": "latin-hypercube", "size": 400}
+    )
+    study = dcsim.sweep(design, store=tmp_path / "store")
+    with pytest.raises(ResultError, match="too many to compare each with each"):
+        study.ranking("makespan_s")
+    assert "swings most with" in study.summary()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 from contextlib import suppress
-from types import CodeType, FunctionType
-from typing import Any
+from types import CodeType, FunctionType, MethodType
+from typing import Any, Final
 
 
 def fingerprint(function: Any) -> str:
@@ -23,17 +23,21 @@ def fingerprint(function: Any) -> str:
     False
     """
     parts: list[str] = []
-    _gather(function, parts, set())
+    _gather(function, parts, {})
     return hashlib.sha256("\\0".join(parts).encode()).hexdigest()
 
 
-def _gather(thing: Any, parts: list[str], seen: set[int]) -> None:
+def _gather(thing: Any, parts: list[str], seen: dict[int, Any]) -> None:
     if isinstance(thing, str | int | float | complex | bool | bytes | None):
         parts.append(repr(thing))
         return
     if id(thing) in seen:
         return
-    seen.add(id(thing))
+    seen[id(thing)] = thing  # held, or another might get its number
+    if isinstance(thing, MethodType):
+        _gather(thing.__self__, parts, seen)
+        _gather(thing.__func__, parts, seen)
+        return
     code = getattr(thing, "__code__", None)
     if isinstance(code, CodeType):
         _of_code(code, parts, seen)
@@ -48,10 +52,12 @@ def _gather(thing: Any, parts: list[str], seen: set[int]) -> None:
                 parts.append(name)
                 _gather(value, parts, seen)
     elif isinstance(thing, dict):
+        parts.append(f"dict[{len(thing)}]")
         for key in sorted(thing, key=str):
             parts.append(str(key))
             _gather(thing[key], parts, seen)
     elif isinstance(thing, list | tuple | set | frozenset):
+        parts.append(f"{type(thing).__name__}[{len(thing)}]")
         for item in sorted(thing, key=repr) if isinstance(thing, set | frozenset) else thing:
             _gather(item, parts, seen)
     elif isinstance(thing, functools.partial):
@@ -61,20 +67,37 @@ def _gather(thing: Any, parts: list[str], seen: set[int]) -> None:
         parts += [str(getattr(thing, "dtype", "")), hashlib.sha256(thing.tobytes()).hexdigest()]
     else:
         kind = thing if isinstance(thing, type) else type(thing)
-        parts.append(f"{kind.__module__}.{kind.__qualname__}")
-        for name, each in sorted(vars(kind).items()):
-            if isinstance(each, FunctionType):
-                parts.append(name)
-                _gather(each, parts, seen)
+        for each in kind.__mro__:
+            parts.append(f"{each.__module__}.{each.__qualname__}")
+            if each.__module__ == kind.__module__ != "builtins":
+                _of_class(each, parts, seen)
         if kind is not thing:
-            _gather(getattr(thing, "__dict__", {}), parts, seen)
+            slots = [slot for each in kind.__mro__ for slot in getattr(each, "__slots__", ())]
+            held = {slot: getattr(thing, slot) for slot in slots if hasattr(thing, slot)}
+            _gather({**held, **getattr(thing, "__dict__", {})}, parts, seen)
+
+
+def _of_class(kind: type, parts: list[str], seen: dict[int, Any]) -> None:
+    """Gather what a class has: methods of all kinds, properties and constants."""
+    for name, value in sorted(vars(kind).items()):
+        found: Any = value
+        if isinstance(value, staticmethod | classmethod):
+            found = value.__func__
+        elif isinstance(value, property):
+            found = [part for part in (value.fget, value.fset) if part is not None]
+        if isinstance(found, FunctionType | list) or not name.startswith("__"):
+            parts.append(name)
+            _gather(found, parts, seen)
+
+
+_DATA: Final = (
+    str, int, float, complex, bool, bytes, list, tuple, dict, set, frozenset
+)  # fmt: skip
 
 
 def _is_own(value: Any, module: str) -> bool:
     """Whether what a function refers to by a name is data, or stands in the same module."""
-    if isinstance(value, str | int | float | bool | list | tuple | dict | set | frozenset):
-        return True
-    if hasattr(value, "tobytes"):
+    if isinstance(value, _DATA) or hasattr(value, "tobytes"):
         return True
     if isinstance(value, functools.partial):
         return _is_own(value.func, module)
@@ -87,8 +110,8 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*inside)
 
 
-def _of_code(code: CodeType, parts: list[str], seen: set[int]) -> None:
-    parts += [code.co_code.hex(), *code.co_names, *code.co_varnames]
+def _of_code(code: CodeType, parts: list[str], seen: dict[int, Any]) -> None:
+    parts += [code.co_code.hex(), code.co_exceptiontable.hex(), *code.co_names, *code.co_varnames]
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _of_code(constant, parts, seen)

@@ -166,7 +166,7 @@ def _range(text: str, low: str, high: str, count: str | None, scale: str | None)
         between = _between if scale == "linear" else _in_ratios
         many = many or math.ceil(math.log(last / first) / math.log(STEP) - 1e-9) + 1
         inner = between(first, last, many)[1:-1]
-    unit_of = high if _scalar(low) == 0 else low  # somebody may want to type them
+    unit_of = high if first == 0 else low  # somebody may want to type them
     texts = [written(each, like=unit_of, figures=3) for each in inner]
     # Rounding may move some out of a narrow range, or onto each other.
     inside = [value for value in texts if first < (_sizes([value]) or [first])[0] < last]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -79,6 +79,10 @@ def combinations(
     ]
 
 
+_MOST_CELLS: Final = 10_000_000
+_SPARSE: Final = 50
+
+
 def figures_of(
     frame: pd.DataFrame, metric: str, levels: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
@@ -105,6 +109,12 @@ def figures_of(
         message = "no run has any of the factors' values"
         raise ResultError(message)
     shape = (int(levels.max()) + 1, int(points.max()) + 1, len(replicates))
+    if math.prod(shape) > max(_MOST_CELLS, _SPARSE * len(frame)):
+        message = (
+            f"{shape[0]:,} values of what is compared hardly meet at the {shape[1]:,} combinations "
+            "of all else: cross it with what is sampled, or look at response and tornado"
+        )
+        raise ResultError(message)
     places = np.ravel_multi_index((levels[kept], points[kept], replicate[kept]), shape)
     if len(np.unique(places)) < len(places):
         message = "several runs have the same values and replicate: name all that was varied"

@@ -173,11 +173,11 @@ def front(
     for i in range(len(names)):
         beaten, clearly = [], []
         for j in alive if i in alive else ():
-            less = across[j].mean - across[i].mean, up[j].mean - up[i].mean
-            if max(less) > 0 or min(less) == 0:
+            sure = [found[alive.index(j), alive.index(i)] for found in gaps]
+            less = [gap.mean for gap, _ in sure]  # where both have a value
+            if not (max(less) <= 0 and min(less) < 0):
                 continue
             beaten.append(names[j])
-            sure = [found[alive.index(j), alive.index(i)] for found in gaps]
             if all((gap.mean < 0 and clear) or _nothing(gap) for gap, clear in sure):
                 clearly.append(names[j])
         there = ~np.isnan(one[i])

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
+from dcsim.errors import ResultError
 from dcsim.study.findings.statistics import EQUAL, Interval, pooled
+
+MOST_COMPARED: Final = 300
+"""Levels that are compared each with each."""
 
 
 def raised(confidence: float, count: int) -> float:
@@ -40,6 +45,9 @@ def compared(
     dict
         Of two places of levels, both ways: the paired difference, first less second.
     """
+    if len(figures) > MOST_COMPARED:
+        message = f"{len(figures):,} values are too many to compare each with each"
+        raise ResultError(f"{message}; {MOST_COMPARED} are the most: see response and tornado")
     each = raised(confidence, len(figures))
     found = {}
     for i, j in itertools.combinations_with_replacement(range(len(figures)), 2):

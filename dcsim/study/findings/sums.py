@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from dcsim.errors import DcsimError
 from dcsim.study.designs.asked import SAMPLED
 from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.blocks import plain
 from dcsim.study.findings.contrast import contrasts, sentences
 from dcsim.units import format_many, listed
 
@@ -37,14 +40,19 @@ def tell(study: Sweep) -> Iterator[str]:
         for metric in metrics:
             words = study.ranking(metric).words()
             yield from words[: 2 if study.others(by) else 1]
-        yield from against(study, frame, by)
+        yield from against(study, study.paired(frame), by)
         if len(study.metrics) > 1:
             yield study.front(*study.metrics[:2]).words()[0]
     if study.others(by) or not crossed:
-        for metric in metrics[:1]:
+        for metric in metrics if not crossed else metrics[:1]:
             yield from study.tornado(metric).words()[:1]
+    if study.design.asked.design.kind in ("morris", "saltelli"):
+        with suppress(DcsimError):  # points are missing, or SALib is
+            yield from study.sensitivity(metrics[0]).words()
     if study.random:
-        yield study.replications_needed().words()[0]
+        rule = study.design.asked.replications
+        within = rule.within if rule.metric else 0.02
+        yield study.replications_needed(rule.metric, within=within).words()[0]
 
 
 def ranked(by: Factor) -> bool:
@@ -61,7 +69,7 @@ def is_crossed(study: Sweep, frame: pd.DataFrame, by: Factor) -> bool:
         return False
     if not blocks:
         return True
-    levels = frame.groupby(blocks, dropna=False)[by.path].nunique()
+    levels = frame.groupby(blocks, dropna=False)[by.path].nunique(dropna=False)
     return bool((levels > 1).mean() > 0.5)
 
 
@@ -71,7 +79,7 @@ def against(study: Sweep, frame: pd.DataFrame, by: Factor) -> Iterator[str]:
     found = [
         contrasts(frame, metric, by=by, blocks=blocks, baseline=base)
         for metric in study.metrics[:_COMPARED]
-        if (frame[by.path] == base).any()
+        if base in [plain(value) for value in frame[by.path].unique()]
     ]
     yield from sentences(found, by)
 

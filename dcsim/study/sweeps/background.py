@@ -102,7 +102,8 @@ class Running:
             return "ending" if self._stop.is_set() else "running"
         if self.error is not None:
             return "failed"
-        return "cancelled" if self.progress is None or self.progress.left else "done"
+        at = self.progress
+        return "done" if at is not None and at.stage == "runs" and not at.left else "cancelled"
 
     @cached_property
     def sweep(self) -> Sweep:

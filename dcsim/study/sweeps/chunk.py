@@ -129,6 +129,10 @@ class RunTooLargeError(SimulationError):
     """A run took more memory than the study allows."""
 
 
+LIMITS: Final = frozenset({RunTooLongError.__name__, RunTooLargeError.__name__})
+"""Kinds of errors that a study's own limits make."""
+
+
 class WrongWorkerError(SimulationError):
     """A worker is of another version, or does not see the store."""
 
@@ -221,6 +225,7 @@ def _run(
     """Return the row of one run; what it was to keep beside joins *kept*."""
     began = time.monotonic()
     row = _row(chunk, runs, k)
+    sizes = {name: len(columns[RUNS.names[0]]) for name, columns in kept.items()}
     try:
         if isinstance(scene, Exception):
             raise scene
@@ -230,6 +235,9 @@ def _run(
         for table, columns in kept.items():
             _keep(columns, row["run"], result.columns[table])
     except Exception as error:  # whatever it is: a failed run is a row
+        row |= NO_METRICS
+        for name, columns in kept.items():
+            _cut(columns, sizes[name])
         row["error"], row["message"] = type(error).__name__, _short(str(error))
         row["traceback"] = _short(traceback.format_exc())
     row["seconds"] = time.monotonic() - began
@@ -266,9 +274,13 @@ def _keep(columns: Columns, run: str, found: Columns) -> None:
 def _trim(kept: dict[str, Columns], runs: set[str]) -> None:
     """Leave out what was kept of a run that was interrupted before it was done."""
     for columns in kept.values():
-        size = sum(run in runs for run in columns[RUNS.names[0]])
-        for values in columns.values():
-            del values[size:]
+        _cut(columns, sum(run in runs for run in columns[RUNS.names[0]]))
+
+
+def _cut(columns: Columns, size: int) -> None:
+    """Leave the first rows."""
+    for values in columns.values():
+        del values[size:]
 
 
 def _limits(chunk: Chunk) -> Callable[[Progress], None] | None:

@@ -111,6 +111,7 @@ class Driver:
             self.store,
             metric=self.design.asked.replications.metric or "",
             tables=self.design.asked.tables,
+            study=self.name,
         )
         if retry_failed:
             for run in found.failed:
@@ -127,7 +128,8 @@ class Driver:
         try:
             yield mark
         finally:
-            mark.unlink(missing_ok=True)
+            if not self._under_way:  # else it goes when the store is tidied: they have to see it
+                mark.unlink(missing_ok=True)
 
     def _run(self, mark: Path) -> None:
         self._renew()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dcsim.errors import ResultError
 from dcsim.records.tables import RUNS, SUMMARY
 from dcsim.study.designs.design import Design
+from dcsim.study.sweeps.chunk import LIMITS
 from dcsim.study.sweeps.code import code
 from dcsim.study.sweeps.store import Points, Store, kept_table, plain_files
 from dcsim.study.sweeps.work import asked_of
@@ -29,21 +30,24 @@ class Recorded:
     failed: set[str] = field(default_factory=set)
 
 
-def recorded(store: Store, *, metric: str = "", tables: Sequence[str] = ()) -> Recorded:
+def recorded(
+    store: Store, *, metric: str = "", tables: Sequence[str] = (), study: str = ""
+) -> Recorded:
     """Return the runs of this source that are recorded, and with them the tables that are wanted.
 
-    A run that failed and then did not has not failed.
+    A run that failed and then did not has not failed. One that took more than it may counts for the
+    study whose limits these were.
     """
     found = Recorded()
-    columns = ["run", "code", "error", "tables", *([metric] if metric else [])]
+    columns = ["run", "code", "error", "tables", "study", *([metric] if metric else [])]
     for shard in store.shards():
         part = store.rows(shard, columns)
         if part is None:
             continue
         values = part[metric].to_pylist() if metric else [0.0] * part.num_rows
-        rows = zip(*(part[name].to_pylist() for name in columns[:4]), values, strict=True)
-        for run, made_by, error, kept, value in rows:
-            if made_by != code():
+        rows = zip(*(part[name].to_pylist() for name in columns[:5]), values, strict=True)
+        for run, made_by, error, kept, of, value in rows:
+            if made_by != code() or (error in LIMITS and of != study):
                 continue
             if error:
                 if run not in found.values:

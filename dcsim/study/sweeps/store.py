@@ -158,6 +158,8 @@ class Store:
         """Note down a study that is asked of this store; return its name here."""
         name = f"{_slug(design.name)}-{design.digest[:12]}"
         path = self.directory / "studies" / f"{name}.json"
+        with suppress(OSError):
+            os.utime(path)  # it is the one that was asked last
         if not path.exists():
             data = {"format": "dcsim-study-asked", "version": 1, "design": design.to_dict()}
             self.put(path, lambda partial: partial.write_bytes(files.json_bytes(data)))
@@ -246,7 +248,9 @@ class Store:
         kinds = {column.name: column.kind for column in table.columns}
         try:
             return _read(shard, {name: _TYPES[kinds[name]] for name in columns})
-        except ResultError:
+        except FileNotFoundError:  # another process has put it aside
+            return None
+        except _TornError:
             with suppress(FileNotFoundError):  # another process was first
                 with shard.open("rb") as file:  # which fails where the disk does, not the shard
                     file.read(1)
@@ -318,9 +322,17 @@ def _read(path: Path, columns: Mapping[str, str]) -> pa.Table | None:
             found = file.read(columns=list(columns), use_pandas_metadata=False)
             found.validate(full=True)  # texts are UTF-8
             return None if any(found[name].null_count for name in columns) else found
+    except pa.ArrowMemoryError as error:
+        raise MemoryError(str(error)) from error
     except (pa.ArrowException, OSError, ValueError) as error:
+        if getattr(error, "errno", None) is not None:  # of the disk, and not of what is on it
+            raise
         message = f"cannot read {path}: {error}"
-        raise ResultError(message) from error
+        raise _TornError(message) from error
+
+
+class _TornError(ResultError):
+    """A file is no whole Parquet file."""
 
 
 def plain_files(folder: Path, ending: str) -> list[Path]:

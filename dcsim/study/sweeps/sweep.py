@@ -94,5 +94,7 @@ def sweep(
         raise
     found = Sweep(driver.store, driver.name, place=place)
     if place is not None:
-        weakref.finalize(found, place.cleanup)  # Python would warn of what it has to do itself
+        weakref.finalize(
+            driver.store, place.cleanup
+        )  # Python would warn of what it has to do itself
     return found

@@ -176,6 +176,8 @@ class Sweep:
         found = copy.copy(self)
         found._metrics = list(metrics) or self._metrics
         found._by = self.factor(by).path
+        if found._by != self._by:
+            found._baseline = None
         if baseline is not None:
             values = found.factor().values
             found._baseline = next((v for v in values if str(v) == str(baseline)), None)
@@ -244,9 +246,32 @@ class Sweep:
     def _metric(self, metric: str | None) -> str:
         return self.metrics[0] if metric is None else metric
 
-    def _frame(self, metric: str) -> pd.DataFrame:
-        check_metric(metric)
-        return self.frame(metrics=[metric])
+    def _frame(self, *metrics: str) -> pd.DataFrame:
+        for metric in metrics:
+            check_metric(metric)
+        return self.paired(self.frame(metrics=metrics))
+
+    def paired(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame whose points where nothing is random stand in every replicate.
+
+        They were run once, and any other replicate would be the same: so they have pairs with those
+        that are random.
+
+        Parameters
+        ----------
+        frame
+            As `frame` returns it.
+        """
+        import pandas as pd
+
+        if not self.random or all(self.points.chancy):
+            return frame
+        chancy = frame["point"].map(lambda point: self.points.chancy[point])
+        others = sorted(set(frame["replicate"].tolist()) - {0})
+        sure = frame[~chancy]
+        again = [sure.assign(replicate=k) for k in others]
+        whole = pd.concat([frame, *again])
+        return whole.sort_values(["point", "replicate"], kind="stable").reset_index(drop=True)
 
     def baseline(self, by: Factor) -> Value:
         """Return the level that others are compared with: the study's, zero-page, or the first."""
@@ -327,10 +352,8 @@ class Sweep:
         by
             What was varied: a point is a combination of these. Default: the study's first axis.
         """
-        for metric in (x, y):
-            check_metric(metric)
         factors = [self.factor(name) for name in by] or [self.factor()]
-        return front(self.frame(metrics=[x, y]), x=x, y=y, by=factors, random=self.random)
+        return front(self._frame(x, y), x=x, y=y, by=factors, random=self.random)
 
     def response(self, metric: str | None = None, *, over: str, by: str | None = None) -> Response:
         """Return how a metric goes with what was varied; see `findings.response.respond`.

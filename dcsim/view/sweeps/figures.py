@@ -97,7 +97,7 @@ def _draw_maps(runs: Runs, page: dict[str, Any]) -> None:
     for i, metric in enumerate(runs.metrics[:2]):
         with contextlib.suppress(ResultError):
             best, axes = where(
-                runs.frame,
+                runs.pairs,
                 metric,
                 by=runs.by,
                 axes=cells,

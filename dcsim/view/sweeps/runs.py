@@ -10,6 +10,7 @@ import numpy as np
 
 from dcsim.errors import DcsimError, ResultError
 from dcsim.study.designs.factors import Factor
+from dcsim.study.findings.blocks import plain
 from dcsim.study.findings.contrast import Contrast, contrasts
 from dcsim.study.findings.front import Front, front
 from dcsim.study.findings.points import MOST_VALUES
@@ -58,6 +59,7 @@ class Runs:
         self.study = study
         self.metrics = study.metrics
         self.frame = study.frame(metrics=self.metrics)
+        self.pairs = study.paired(self.frame)
         self.good = self.frame[self.frame["error"] == ""]
         self.by = study.factor()
         self.others = study.others(self.by)
@@ -80,7 +82,7 @@ class Runs:
     def rankings(self) -> dict[str, Ranking]:
         """Of each metric."""
         return {
-            metric: rank(self.frame, metric, by=self.by, blocks=self.others, random=self.random)
+            metric: rank(self.pairs, metric, by=self.by, blocks=self.others, random=self.random)
             for metric in self.metrics
         }
 
@@ -90,16 +92,16 @@ class Runs:
         if not self.crossed or len(self.metrics) < 2:
             return None
         x, y = self.metrics[:2]
-        return front(self.frame, x=x, y=y, by=[self.by], random=self.random)
+        return front(self.pairs, x=x, y=y, by=[self.by], random=self.random)
 
     @cached_property
     def contrasts(self) -> dict[str, list[Contrast]]:
         """Of each metric, levels against the baseline; empty where it has no run."""
         base = self.study.baseline(self.by)
-        if not (self.frame[self.by.path] == base).any():
+        if base not in [plain(value) for value in self.frame[self.by.path].unique()]:
             return {}
         return {
-            metric: contrasts(self.frame, metric, by=self.by, blocks=self.others, baseline=base)
+            metric: contrasts(self.pairs, metric, by=self.by, blocks=self.others, baseline=base)
             for metric in self.metrics
         }
 
@@ -116,8 +118,8 @@ class Runs:
         if self.kind == "morris" or self.kind == "saltelli":
             with contextlib.suppress(DcsimError):  # points are missing, or SALib is
                 unit = self.study.design.unit
-                return indices(self.kind, unit, self.frame, metric, factors=self.factors)
-        return tornado(self.frame, metric, factors=self.factors)
+                return indices(self.kind, unit, self.pairs, metric, factors=self.factors)
+        return tornado(self.pairs, metric, factors=self.factors)
 
     @cached_property
     def important(self) -> list[Factor]:
@@ -132,13 +134,13 @@ class Runs:
         """Return the runs that a curve goes through: where one thing alone was varied, those."""
         swings = next(iter(self.swings.values()), None)
         if not (isinstance(swings, Tornado) and swings.one_at_a_time):
-            return self.frame
+            return self.pairs
         base = self.frame[self.frame["point"] == 0].iloc[0]
-        same = np.ones(len(self.frame), bool)
+        same = np.ones(len(self.pairs), bool)
         for each in self.varied:
             if each.path != over.path and each.path not in over.along:
-                same &= (self.frame[each.path].map(str) == str(base[each.path])).to_numpy()
-        return self.frame[same]
+                same &= (self.pairs[each.path].map(str) == str(base[each.path])).to_numpy()
+        return self.pairs[same]
 
     def respond(self, metric: str, over: Factor) -> Response:
         """Return how a metric goes with a factor, at each level of another where that tells.

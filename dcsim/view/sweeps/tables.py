@@ -91,7 +91,7 @@ def _scale(metric: str, values: Iterable[float]) -> Scale:
 
 def replications(runs: Runs) -> dict[str, Any]:
     """Return how many replications are needed, and the points that need most."""
-    found = needed(runs.frame, runs.metrics[0], factors=runs.factors, random=runs.random)
+    found = needed(runs.pairs, runs.metrics[0], factors=runs.factors, random=runs.random)
     short = [row for row in found.rows if math.isfinite(row.needed) and row.needed > row.runs]
     short.sort(key=lambda row: -row.needed)
     return {

@@ -118,7 +118,7 @@ def _curves(runs: Runs) -> Iterator[str]:
     for metric in runs.metrics[:2]:
         with contextlib.suppress(ResultError):
             over = runs.by
-            yield respond(runs.frame, metric, over=over, others=runs.others).words()[0]
+            yield respond(runs.pairs, metric, over=over, others=runs.others).words()[0]
 
 
 def _more(runs: Runs, levels: Sequence[Any]) -> Iterator[str]:
