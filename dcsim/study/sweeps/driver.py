@@ -65,7 +65,7 @@ class Driver:
     work: Work = field(init=False)
     _pool: Executor = field(init=False)
     _under_way: dict[Future[Report], _Task] = field(default_factory=dict)
-    _suspects: list[Runs] = field(default_factory=list)
+    _suspects: list[list[Runs]] = field(default_factory=list)
     _losses: dict[tuple[int, int], int] = field(default_factory=dict)
     _vain: int = 0
     _began_s: float = 0.0
@@ -167,7 +167,7 @@ class Driver:
         """Hand over chunks until every worker has one to go on with."""
         if self._suspects:  # each alone, so that it is known which one a worker does not survive
             if not self._under_way:
-                self._hand_over([self._suspects.pop()], mark, budget_s=math.inf, alone=True)
+                self._hand_over(self._suspects.pop(), mark, budget_s=math.inf, alone=True)
             return
         room = self._at_once() * (1 if isinstance(self._pool, _Here) else _AHEAD)
         while len(self._under_way) < room and not self._suspects:
@@ -275,20 +275,32 @@ class Driver:
         )
 
     def _suspect(self, task: _Task, error: BaseException) -> None:
-        """Run again what was under way as a worker was lost: twice alone, then it is given up."""
-        for runs in task.runs:
-            for k in runs.replicates:
-                one = runs._replace(replicates=(k,))
-                count = self._losses[one.point, k] = self._losses.get((one.point, k), 0) + 1
-                if task.alone and count >= _LOSSES:
-                    told = f"{type(error).__name__}: {error}"
-                    message = f"{count} times a worker was lost with it: out of memory? {told}"
-                    for outcome in lost(self._chunk_of(one), "WorkerLost", message).outcomes:
-                        self.work.record(*outcome)
-                elif count >= 2 or task.alone:
-                    self._suspects.append(one)
-                else:
-                    self.work.put_back([one])
+        """Run again what was under way as a worker was lost.
+
+        Once more beside all else, then alone, and in halves, until it is known which run it is that
+        no worker survives; that one is given up.
+        """
+        singles = [runs._replace(replicates=(k,)) for runs in task.runs for k in runs.replicates]
+        for one in singles:
+            key = one.point, one.replicates[0]
+            self._losses[key] = self._losses.get(key, 0) + 1
+        if not task.alone:
+            again = [one for one in singles if self._lost_times(one) > 1]
+            self.work.put_back([one for one in singles if self._lost_times(one) == 1])
+            self._suspects += [again] if again else []
+        elif len(singles) > 1:
+            middle = len(singles) // 2
+            self._suspects += [singles[middle:], singles[:middle]]
+        elif (count := self._lost_times(singles[0])) < _LOSSES:
+            self._suspects.append(singles)
+        else:
+            told = f"{type(error).__name__}: {error}"
+            message = f"{count} times a worker was lost with it: out of memory? {told}"
+            for outcome in lost(self._chunk_of(singles[0]), "WorkerLost", message).outcomes:
+                self.work.record(*outcome)
+
+    def _lost_times(self, one: Runs) -> int:
+        return self._losses[one.point, one.replicates[0]]
 
     def _chunk_of(self, runs: Runs) -> Chunk:
         return Chunk(
