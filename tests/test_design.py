@@ -677,3 +677,26 @@ def test_a_share_of_no_metric_is_refused():
         dcsim.Design(
             dcsim.load("quick-start"), axes={"hinting": ["none"]}, replications={"within": "5%"}
         )
+
+
+def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path):
+    """Keys, values and axes, each with its line."""
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "scenario: quick-start\nset: {setle: 1s}\naxes: {hinting: [zer]}\nmetrics: [foo]\n"
+    )
+    with pytest.raises(ScenarioError) as refused:
+        Design.load(path)
+    assert [issue.line for issue in refused.value.issues] == [4, 2, 3]
+
+
+def test_a_study_is_told_from_a_scenario(tmp_path):
+    """By a key that scenarios have not, misspelt axes or not; and the other way round."""
+    path = tmp_path / "study.yaml"
+    path.write_text("scenario: quick-start\naxis: {hinting: [none]}\n")
+    assert is_study(str(path))
+    with pytest.raises(ScenarioError, match="did you mean 'axes'"):
+        Design.load(path)
+    path.write_text("scenario: quick-start\naxes: {hinting: [none]}\n")
+    with pytest.raises(ScenarioError, match="is a study, and no scenario; dcsim sweep runs it"):
+        dcsim.load(path)

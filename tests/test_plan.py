@@ -141,6 +141,7 @@ def test_what_is_no_goal_is_refused(text, message):
         ("10%..30%/3", ("10%", "20%", "30%"), True),
         ("1Gbit/s..8Gbit/s/4", ("1Gbit/s", "2Gbit/s", "4Gbit/s", "8Gbit/s"), True),
         ("0..10s/3", (0, "5s", "10s"), True),
+        ("0GiB..2GiB/3", ("0GiB", "1GiB", "2GiB"), True),
         ("500Mbit/s..2Gbit/s/3", ("500Mbit/s", "1000Mbit/s", "2Gbit/s"), True),
         ("1.001s..1.03s/9", ("1.001s", "1.01s", "1.02s", "1.03s"), True),
         ("1min .. 4min/3", ("1min", "2min", "4min"), True),

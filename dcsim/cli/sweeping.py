@@ -173,6 +173,7 @@ def load_study(source: str, assignments: list[str] | None, seed: int | None = No
 def _design(
     source: str, vary: list[str], assignments: list[str] | None, seed: int | None
 ) -> Design:
+    from dcsim.scenario import includes, library
     from dcsim.scenario.files import is_study
     from dcsim.study.designs.design import Design
 
@@ -180,6 +181,8 @@ def _design(
     if is_study(source):
         design = load_study(source, assignments, seed)
         return design.replace(axes=axes) if axes else design
+    if not axes and not includes.is_file(source) and source not in library.names(kind="scenarios"):
+        return load_study(source, None)  # which tells what there is
     if not axes:
         message = f"{source[:80]} is a scenario: --vary says what is varied in it"
         raise typer.BadParameter(message, param_hint="--vary")

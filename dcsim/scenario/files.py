@@ -16,7 +16,7 @@ from dcsim.scenario.document import Marks, Node
 from dcsim.scenario.spec import Scenario
 from dcsim.scenario.validation import validate
 
-STUDY_MARKS: Final = frozenset({"axes", "points"})
+STUDY_MARKS: Final = frozenset({"axes", "points", "scenario"})
 """Keys that no scenario has, and that every study has one of."""
 
 
@@ -115,6 +115,9 @@ def scenario_of(node: Node, *, folder: Path | None, default_name: str | None = N
     """
     if not isinstance(node.value, dict):
         raise ScenarioError([node.mark.issue("must be a mapping, with keys such as topology")])
+    if {"axes", "scenario"} <= node.value.keys():
+        hint = "dcsim sweep runs it"
+        raise ScenarioError([node.mark.issue("is a study, and no scenario", hint=hint)])
     node = includes.expand(node, folder=folder)
     if default_name:
         node.value.setdefault("name", Node(default_name[:200], node.mark))

@@ -22,7 +22,7 @@ from dcsim.scenario.validation import issues_of
 from dcsim.study.designs.asked import SAMPLED
 from dcsim.study.designs.dimension import Dimension, crossed_of, size_of
 from dcsim.study.designs.factors import Factor, Value, labels
-from dcsim.study.designs.reader import Reader, read_asked
+from dcsim.study.designs.reader import Reader
 
 if TYPE_CHECKING:
     import os
@@ -104,11 +104,11 @@ class Design:
     def _build(self, data: dict[str, Any], scenario: Scenario, *, document: Node | None) -> None:
         reader = Reader(scenario, document)
         try:
-            self.asked = read_asked(data, document=document)
+            self.asked = reader.asked(data)
             self.scenario = reader.base(self.asked)
             self.dimensions = reader.dimensions(self.asked)
             self.rows = reader.rows(self.asked)
-            reader.checksize_of(self)
+            reader.check_size(self)
         except RecursionError:
             reader.blame((), "holds lists or mappings too deep inside each other")
         reader.finish()

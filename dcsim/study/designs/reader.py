@@ -61,6 +61,30 @@ class Reader:
         if self.issues:
             raise ScenarioError(self.issues)
 
+    def asked(self, data: dict[str, Any]) -> Asked:
+        """Return what plain data ask, without the keys that are wrong, which are noted.
+
+        Raises
+        ------
+        ScenarioError
+            If nothing more can be told without these.
+        """
+        try:
+            return read_asked(data, document=self.document)
+        except ScenarioError as error:
+            wrong = {
+                (issue.path or "").partition(".")[0].partition("[")[0] for issue in error.issues
+            }
+            rest = {key: value for key, value in data.items() if key not in wrong}
+            if "design" in wrong or len(rest) == len(data):
+                raise
+            try:
+                found = read_asked(rest, document=self.document)
+            except ScenarioError:
+                raise error from None
+            self.issues += error.issues
+            return found
+
     def base(self, asked: Asked) -> Scenario:
         """Return the scenario of all runs before anything is varied, with as much as is kept."""
         keeps = ["summary", *map(record_that_keeps, asked.tables)]
@@ -87,6 +111,7 @@ class Reader:
             self.blame(("axes",), told, "give axes, or a table of points")
             return ()
         found = []
+        before = len(self.issues)
         cross = set(asked.design.cross)
         taken: dict[str, DataPath] = {}
         for at, item in self._items(asked.axes):
@@ -107,7 +132,7 @@ class Reader:
             self.blame(("design", "cross"), "leaves nothing to be sampled")
         if (size := size_of(asked.design, found)) > MOST_POINTS:  # before any is looked at
             self.blame(("axes",), f"has {size:,} points; {MOST_POINTS:,} are the most")
-        if self.issues:
+        if len(self.issues) > before:
             return ()
         return tuple(
             Dimension(each.paths, each.choices, self._checked(each, k, found), each.span)
@@ -259,7 +284,7 @@ class Reader:
 
     # ----------------------------------------------------------------- the whole
 
-    def checksize_of(self, design: Design) -> None:
+    def check_size(self, design: Design) -> None:
         """Refuse a study of too many points, and a baseline that is none of its values."""
         if self.issues:
             return

@@ -63,7 +63,8 @@ def _design(node: Node, *, folder: Path, default_name: str) -> Design:
     if points is not None and isinstance(points.value, str):
         node.value["points"] = _table(points, folder)
     data = node.plain()
-    read_asked(data, document=node)  # what is wrong with the keys comes first
+    if "scenario" not in node.value:
+        read_asked(data, document=node)
     scenario = _scenario(node.value["scenario"], folder)
     return Design.from_dict({**data, "scenario": scenario}, document=node)
 
