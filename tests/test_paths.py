@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import dcsim
 from dcsim.errors import ScenarioError
 from dcsim.scenario import files, presets
 from dcsim.scenario.paths import get_path, parse_assignments
@@ -283,3 +284,12 @@ def test_bad_assignments_are_told_at_once() -> None:
         "b: is given twice\n"
         "c: there is no anchor &y before this alias"
     )
+
+
+def test_an_operator_that_is_changed_on_the_way_stays_what_it_is():
+    """What it stands for is copied before parts of it are set."""
+    scene = dcsim.load("rack-drain")
+    plain = scene.replace({"operator": "nova"}).migration.max_bandwidth
+    changed = scene.replace({"operator": "nova", "migration.max_bandwidth": "1Gbit/s"})
+    assert changed.migration.max_bandwidth == 125e6
+    assert scene.replace({"operator": "nova"}).migration.max_bandwidth == plain

@@ -154,7 +154,7 @@ def _set_operator(data: dict[str, Any], value: Any) -> Issue | None:
     """Put all that an operator stands for in the place of what is there."""
     try:
         for key, part in presets.resolve_operator(value).items():
-            (data["operation"] if key == "limits" else data)[key] = part
+            (data["operation"] if key == "limits" else data)[key] = copy.deepcopy(part)
     except ValueError as error:
         return Issue(path="operator", message=str(error))
     return None
