@@ -700,3 +700,13 @@ def test_a_study_is_told_from_a_scenario(tmp_path):
     path.write_text("scenario: quick-start\naxes: {hinting: [none]}\n")
     with pytest.raises(ScenarioError, match="is a study, and no scenario; dcsim sweep runs it"):
         dcsim.load(path)
+
+
+def test_a_seed_of_what_is_not_drawn_is_refused():
+    """A grid draws nothing; and a design that draws keeps its seed on the way to JSON and back."""
+    scene = dcsim.load("quick-start")
+    with pytest.raises(ScenarioError, match=r"design\.seed: means nothing for grid"):
+        Design(scene, axes={"hinting": ["none"]}, design={"kind": "grid", "seed": 2})
+    drawn = {"kind": "latin-hypercube", "size": 3, "seed": 2}
+    design = Design(scene, axes={"guests[0].vcpus": "1..8"}, design=drawn)
+    assert Design.from_dict(design.to_dict()).asked.design.seed == 2

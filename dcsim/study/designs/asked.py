@@ -53,11 +53,16 @@ class How(Spec):
         default=[], description="paths of which every value meets every point that is sampled"
     )
 
+    def _idle(self) -> Collection[str]:
+        return () if self.kind in SAMPLED else ("size", "seed", "cross")
+
     @model_validator(mode="after")
     def _size(self) -> Self:
         if (self.kind in SAMPLED) != (self.size is not None):
             told = "needs size: how many" if self.size is None else "has no size: its axes say all"
             raise wrong(f"{self.kind} {told}", *([] if self.size is None else ["size"]))
+        if self.size is None and "seed" in self.model_fields_set:
+            raise wrong(f"means nothing for {self.kind}: nothing is drawn", "seed")
         if self.cross and self.kind not in ("latin-hypercube", "sobol-sequence"):
             raise wrong(f"means nothing for {self.kind}", "cross")
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from dcsim.errors import DcsimError
@@ -47,8 +46,10 @@ def tell(study: Sweep) -> Iterator[str]:
         for metric in metrics if not crossed else metrics[:1]:
             yield from study.tornado(metric).words()[:1]
     if study.design.asked.design.kind in ("morris", "saltelli"):
-        with suppress(DcsimError):  # points are missing, or SALib is
+        try:
             yield from study.sensitivity(metrics[0]).words()
+        except DcsimError as error:  # points are missing, or SALib is
+            yield f"No sensitivity indices: {error}."
     if study.random:
         rule = study.design.asked.replications
         within = rule.within if rule.metric else 0.02

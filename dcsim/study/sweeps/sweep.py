@@ -92,9 +92,6 @@ def sweep(
         if place is not None:
             place.cleanup()
         raise
-    found = Sweep(driver.store, driver.name, place=place)
-    if place is not None:
-        weakref.finalize(
-            driver.store, place.cleanup
-        )  # Python would warn of what it has to do itself
-    return found
+    if place is not None:  # it goes with the last that looks at the store
+        weakref.finalize(driver.store, place.cleanup)
+    return Sweep(driver.store, driver.name)

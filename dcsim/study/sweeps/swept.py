@@ -28,8 +28,6 @@ from dcsim.study.sweeps.code import code
 from dcsim.study.sweeps.store import Points, Store
 
 if TYPE_CHECKING:
-    from tempfile import TemporaryDirectory
-
     import pandas as pd
 
 
@@ -42,19 +40,14 @@ class Sweep:
         Where they are.
     name
         What the study is called there.
-    place
-        A directory that goes when this object does.
     """
 
-    def __init__(
-        self, store: Store, name: str, *, place: TemporaryDirectory[str] | None = None
-    ) -> None:
+    def __init__(self, store: Store, name: str) -> None:
         self.store = store
         self.name = name
         self._metrics: list[str] = []
         self._by: str | None = None
         self._baseline: Value = None
-        self._place = place
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str], *, study: str | None = None) -> Sweep:
