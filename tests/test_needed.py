@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dcsim.study.designs.factors import Factor
-from dcsim.study.findings.needed import needed, needed_for_difference
+from dcsim.study.findings.needed import needed
 from dcsim.study.findings.statistics import interval
 
 METRIC = "lost_work_s"
@@ -126,31 +126,3 @@ def test_within_has_to_be_a_share():
     for within in (0.0, -0.1, math.nan):
         with pytest.raises(ValueError, match="within must be above 0"):
             asked([[1.0, 2.0]], within=within)
-
-
-# ---------------------------------------------------------------- differences
-
-
-@given(st.lists(st.integers(-3, 9).map(float), min_size=2, max_size=6))
-def test_pairs_until_a_difference_is_clear(values):
-    """One less leaves zero in the interval."""
-    mean = math.fsum(values) / len(values)
-    count = needed_for_difference(values, [0.0] * len(values))
-    if mean == 0:
-        assert count == math.inf
-        return
-    n = int(count)
-    assert n >= len(values)
-    if len(set(values)) == 1:
-        assert n == len(values)
-        return
-    assert half(values, n) < abs(mean) * (1 + 1e-9)
-    assert n == len(values) or half(values, n - 1) >= abs(mean) * (1 - 1e-9)
-
-
-def test_differences_that_tell_nothing():
-    nan = math.nan
-    assert math.isnan(needed_for_difference([1.0], [0.0]))
-    assert math.isnan(needed_for_difference([1.0, nan], [0.0, 1.0]))
-    assert math.isnan(needed_for_difference([], []))
-    assert needed_for_difference([1.0, 2.0], [1.0, 2.0]) == math.inf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from dcsim.study.designs.factors import Factor, Value
 from dcsim.study.findings.blocks import combinations, figures_of, is_random
-from dcsim.study.findings.statistics import Interval, ends, interval, paired_difference
+from dcsim.study.findings.statistics import Interval, ends, interval
 from dcsim.study.plans.advice import percent
 from dcsim.units import format_count, format_many
 
@@ -147,7 +147,7 @@ def needed(
         mean = interval(found, confidence=confidence)
         half = (mean.high - mean.low) / 2 if random or mean.pairs != 1 else 0.0
         half_share = half / abs(mean.mean) if mean.mean else math.inf * half if half else 0.0
-        count = _least(mean.pairs, half_share, lambda share: share <= within, confidence=confidence)
+        count = _least(mean.pairs, half_share, within, confidence=confidence)
         rows.append(Need(values, mean.pairs, mean, half_share, count))
     return Needed(metric, tuple(factors), within, confidence, tuple(rows))
 
@@ -163,47 +163,14 @@ def _points(
     return which, list(zip(*columns, strict=True)) if columns else [()] * len(ids)
 
 
-def needed_for_difference(
-    values: Sequence[float], baseline: Sequence[float], *, confidence: float = 0.95
-) -> float:
-    """Return how many pairs it takes until the interval of their difference leaves out zero.
-
-    If mean and deviation stay what they are; see `needed`.
-
-    Parameters
-    ----------
-    values, baseline
-        One value a replicate, in the same order; pairs with a NaN are left out.
-    confidence
-        From 0 to 1.
-
-    Returns
-    -------
-    float
-        Pairs in all, those there are among them. NaN from a single pair; infinite where the mean
-        difference is 0.
-
-    Examples
-    --------
-    >>> needed_for_difference([1.0, 4.0], [0.0, 0.0]), needed_for_difference([1.0], [0.0])
-    (6.0, nan)
-    """
-    found = paired_difference(values, baseline, confidence=confidence)
-    half = (found.high - found.low) / 2
-    if found.mean == 0 and not math.isnan(half):
-        return math.inf
-    share = half / abs(found.mean) if found.mean else half
-    return _least(found.pairs, share, lambda share: share < 1, confidence=confidence)
-
-
-def _least(runs: int, share: float, enough: Callable[[float], bool], *, confidence: float) -> float:
+def _least(runs: int, share: float, within: float, *, confidence: float) -> float:
     """Return the least number of runs that is enough, where so many have half an interval *share*.
 
     A half interval is ``t(n - 1) s / sqrt(n)``, which falls as n grows.
     """
     if math.isnan(share):
         return math.nan
-    if enough(share):
+    if share <= within:
         return float(runs)
     if math.isinf(share):
         return math.inf
@@ -215,11 +182,11 @@ def _least(runs: int, share: float, enough: Callable[[float], bool], *, confiden
     scale = share / half(runs)
     low = runs
     high = 2 * runs
-    while not enough(scale * half(high)):
+    while scale * half(high) > within:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(scale * half(middle)) else (middle, high)
+        low, high = (low, middle) if scale * half(middle) <= within else (middle, high)
     return float(high)
 
 
