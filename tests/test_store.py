@@ -249,7 +249,8 @@ def test_bytes_that_are_changed_do_no_harm(data, tmp_path_factory):
     shard.write_bytes(bytes(bad))
     store = Store(place)
     try:
-        recorded(store, metric="lost_work_s")
+        rule = {"metric": "lost_work_s", "within": "5%"}
+        recorded(store, study(replications=rule))
         Sweep.open(place).frame()
     finally:
         shard.write_bytes(whole)
@@ -398,7 +399,7 @@ def test_a_run_that_failed_and_then_did_not_has_not(tmp_path):
             store.put_runs(rows, {})
             (made,) = [p for p in store.shards() if len(p.stem) > 1]
             made.rename(made.with_name(f"{name}.parquet"))
-        found = recorded(store)
+        found = recorded(store, study())
         assert found.failed == {"two"}
         assert set(found.values) == {"one", "two"}
 

@@ -112,8 +112,18 @@ def test_an_estimate_knows_what_is_recorded(tmp_path):
     axes = {"topology.host.memory": ["8GiB", "64GiB"], "guests[0].memory": ["2GiB", "32GiB"]}
     some = estimate(study(axes=axes, replications=2))
     assert (some.points, some.illegal, some.runs) == (4, 1, 7)
-    assert "1 points are no legal scenario" in some.words(jobs=1)
+    assert "1 point is no legal scenario: it fails" in some.words(jobs=1)
     assert sorted(store.rglob("*")) == before
+
+
+def test_an_estimate_knows_what_is_to_be_run_again(tmp_path):
+    """What failed, if it is asked to: of its own limits too."""
+    short = study(replications=1, limits={"time": "1us"})
+    sweep(short, store=tmp_path / "store")
+    store = Store(tmp_path / "store")
+    assert estimate(short, store=store).left == 0
+    assert estimate(short, store=store, retry_failed=True).left == 6
+    assert estimate(study(replications=1), store=store).left == 6
 
 
 def test_a_scenario_and_axes_are_a_study(tmp_path):

@@ -124,7 +124,7 @@ def sweep(
         raise typer.BadParameter("Dask has its own workers", param_hint="--jobs")
     where = out or Path(f"{_file_name(design.name)}-store")
     if dry_run:
-        _tell_dry(design, where, part, jobs=jobs, as_json=as_json)
+        _tell_dry(design, where, part, jobs=jobs, retry=retry_failed, as_json=as_json)
         return
     from dcsim.study.sweeps.store import Store
     from dcsim.study.sweeps.sweep import sweep as run_study
@@ -249,13 +249,19 @@ def _pool(
 
 
 def _tell_dry(
-    design: Design, where: Path, part: tuple[int, int], *, jobs: int | None, as_json: bool
+    design: Design,
+    where: Path,
+    part: tuple[int, int],
+    *,
+    jobs: int | None,
+    retry: bool,
+    as_json: bool,
 ) -> None:
     from dcsim.study.sweeps.dry import estimate
     from dcsim.study.sweeps.store import Store
 
     store = Store(where, make=False) if (where / "store.json").exists() else None
-    found = estimate(design, store=store, shard=part)
+    found = estimate(design, store=store, shard=part, retry_failed=retry)
     count = jobs or os.cpu_count() or 1
     if as_json:
         say_json(

@@ -78,8 +78,8 @@ class Driver:
         self.store.tidy()
         self.name = self.store.put_study(self.design)
         points = self._points()
-        known, failed = self._recorded(retry_failed=retry_failed)
-        self.work = Work(self.design, points, known=known, failed=failed, mine=shard)
+        known = recorded(self.store, self.design, retry_failed=retry_failed)
+        self.work = Work(self.design, points, known=known.values, failed=known.failed, mine=shard)
         self._began_s = time.monotonic()
         self._tell(now=True)
         try:
@@ -104,20 +104,6 @@ class Driver:
             points = points_of(self.design, progress=told)
             self.store.put_points(self.name, self.design, points)
         return points
-
-    def _recorded(self, *, retry_failed: bool) -> tuple[dict[str, float], set[str]]:
-        """Return the runs that need not be run, with the metric that decides, and the failed."""
-        found = recorded(
-            self.store,
-            metric=self.design.asked.replications.metric or "",
-            tables=self.design.asked.tables,
-            study=self.name,
-        )
-        if retry_failed:
-            for run in found.failed:
-                del found.values[run]
-            found.failed.clear()
-        return found.values, found.failed
 
     # ----------------------------------------------------------------- running
 

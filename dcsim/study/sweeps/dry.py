@@ -10,10 +10,10 @@ from dcsim.simulation import run
 from dcsim.study.designs.design import Design
 from dcsim.study.sweeps.chunk import Runs
 from dcsim.study.sweeps.points import points_of
-from dcsim.study.sweeps.reading import recorded
+from dcsim.study.sweeps.reading import Recorded, recorded
 from dcsim.study.sweeps.store import Store
 from dcsim.study.sweeps.work import Work
-from dcsim.units import format_duration
+from dcsim.units import format_duration, format_many
 
 SAMPLE: Final = 12
 """Runs that are timed at most."""
@@ -54,7 +54,10 @@ class Estimate(NamedTuple):
         """Say how many runs there are, and how long they take so many processes."""
         told = f"{self.points:,} points, {self.runs:,} runs"
         if self.illegal:
-            told += f" ({self.illegal:,} points are no legal scenario: they fail)"
+            fails = "is no legal scenario: it fails"
+            fail = "are no legal scenarios: they fail"
+            many = format_many(self.illegal, "point")
+            told += f" ({many} {fails if self.illegal == 1 else fail})"
         if self.recorded:
             told += f", {self.recorded:,} of them recorded"
         if not self.left:
@@ -69,7 +72,11 @@ class Estimate(NamedTuple):
 
 
 def estimate(
-    design: Design, *, store: Store | None = None, shard: tuple[int, int] = (1, 1)
+    design: Design,
+    *,
+    store: Store | None = None,
+    shard: tuple[int, int] = (1, 1),
+    retry_failed: bool = False,
 ) -> Estimate:
     """Time a few runs of a study, spread over its points.
 
@@ -81,18 +88,12 @@ def estimate(
         Where runs may be recorded.
     shard
         Which part of the points is meant, and of how many.
+    retry_failed
+        Whether what failed is to be run again.
     """
     points = points_of(design)
-    asked = design.asked
-    metric = asked.replications.metric or ""
-    known = recorded(store, metric=metric, tables=asked.tables) if store else None
-    work = Work(
-        design,
-        points,
-        known=known.values if known else {},
-        failed=known.failed if known else set(),
-        mine=shard,
-    )
+    known = recorded(store, design, retry_failed=retry_failed) if store else Recorded()
+    work = Work(design, points, known=known.values, failed=known.failed, mine=shard)
     total, done = work.total, work.done
     seconds: list[float] = []
     began = time.monotonic()

@@ -11,7 +11,7 @@ from dcsim.records.tables import RUNS, SUMMARY
 from dcsim.study.designs.design import Design
 from dcsim.study.sweeps.chunk import LIMITS
 from dcsim.study.sweeps.code import code
-from dcsim.study.sweeps.store import Points, Store, kept_table, plain_files
+from dcsim.study.sweeps.store import Points, Store, kept_table, name_of, plain_files
 from dcsim.study.sweeps.work import asked_of
 
 if TYPE_CHECKING:
@@ -30,15 +30,22 @@ class Recorded:
     failed: set[str] = field(default_factory=set)
 
 
-def recorded(
-    store: Store, *, metric: str = "", tables: Sequence[str] = (), study: str = ""
-) -> Recorded:
-    """Return the runs of this source that are recorded, and with them the tables that are wanted.
+def recorded(store: Store, design: Design, *, retry_failed: bool = False) -> Recorded:
+    """Return the runs of this source that a study need not run again, with the tables it wants.
 
     A run that failed and then did not has not failed. One that took more than it may counts for the
     study whose limits these were.
+
+    Parameters
+    ----------
+    store, design
+        Where, and the study.
+    retry_failed
+        Leave out those that failed.
     """
     found = Recorded()
+    study, tables = name_of(design), design.asked.tables
+    metric = design.asked.replications.metric or ""
     columns = ["run", "code", "error", "tables", "study", *([metric] if metric else [])]
     for shard in store.shards():
         part = store.rows(shard, columns)
@@ -56,6 +63,10 @@ def recorded(
             elif set(tables) <= set(kept.split(",")):
                 found.failed.discard(run)
                 found.values[run] = value
+    if retry_failed:
+        for run in found.failed:
+            del found.values[run]
+        found.failed.clear()
     return found
 
 

@@ -156,7 +156,7 @@ class Store:
 
     def put_study(self, design: Design) -> str:
         """Note down a study that is asked of this store; return its name here."""
-        name = f"{_slug(design.name)}-{design.digest[:12]}"
+        name = name_of(design)
         path = self.directory / "studies" / f"{name}.json"
         with suppress(OSError):
             os.utime(path)  # it is the one that was asked last
@@ -282,8 +282,10 @@ def kept_table(name: str) -> Table:
     return Table(name, table.meaning, (run, *table.columns))
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:60].strip("-") or "study"
+def name_of(design: Design) -> str:
+    """Return what a study is called in a store: by its name, and by what it asks."""
+    slug = re.sub(r"[^a-z0-9]+", "-", design.name.lower())[:60].strip("-") or "study"
+    return f"{slug}-{design.digest[:12]}"
 
 
 def _column(values: list[Any]) -> pa.Array:
